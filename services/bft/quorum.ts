@@ -1,0 +1,16 @@
+/** Liars that `nodes` with `quorum` survive: two quorums must share an honest node, and the honest must reach one. */
+export function toleratedLiars(nodes: number, quorum: number): number {
+  let liars = 0;
+  while (2 * quorum - nodes > liars + 1 && nodes - (liars + 1) >= quorum) liars++;
+  return liars;
+}
+
+export function describeCluster(nodes: number, quorum: number): string {
+  const liars = toleratedLiars(nodes, quorum);
+  const silent = nodes - quorum;
+  const safety =
+    liars === 0
+      ? "it tolerates no liar: one lying node can make two quorums agree on different orders"
+      : `it tolerates ${liars} lying ${liars === 1 ? "node" : "nodes"}`;
+  return `${nodes} nodes, quorum ${quorum}: orders go on with ${silent} dead or silent ${silent === 1 ? "node" : "nodes"}; ${safety}; payments need all ${nodes}`;
+}

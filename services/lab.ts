@@ -1,0 +1,140 @@
+import type { Command } from "commander";
+import { LabError } from "./lab-error.js";
+
+interface UpOptions {
+  profile: string;
+  policies?: boolean;
+  nodes?: string;
+  rotateSeconds?: string;
+}
+
+interface LoadCommandOptions {
+  rps: string;
+  duration: string;
+  mix: string;
+  connections: string;
+  json?: boolean;
+}
+
+/** Hangs the lab's commands under `lab`. What they need is loaded when one of them runs. */
+export function addLabCommands(lab: Command): void {
+  lab.description("a small shop in network namespaces to watch (root on Linux)");
+
+  lab
+    .command("up")
+    .description("build the lab, or what is missing of it, and wait until every server is healthy")
+    .option("--profile <name>", "flat (one bridge) or tiers (three)", "flat")
+    .option("--policies", "who may reach PostgreSQL, Redis, the gateway and the outside")
+    .option("--nodes <count>", "order nodes: 4 with quorum 3, or 3 with quorum 2")
+    .option("--rotate-seconds <seconds>", "how often moving services change their port")
+    .action(async (options: UpOptions) => {
+      const [{ labUp }, { formatTopology }, { describeCluster }] = await Promise.all([
+        import("./up.js"),
+        import("./status.js"),
+        import("./bft/quorum.js"),
+      ]);
+      if (options.profile !== "flat" && options.profile !== "tiers")
+        throw new LabError(`--profile takes flat or tiers, not ${JSON.stringify(options.profile)}`, 2);
+      const plan = await labUp(
+        {
+          profile: options.profile,
+          policies: options.policies ?? false,
+          ...(options.nodes === undefined ? {} : { nodes: wholeNumber("--nodes", options.nodes, 3, 4) }),
+          ...(options.rotateSeconds === undefined
+            ? {}
+            : { rotateSeconds: wholeNumber("--rotate-seconds", options.rotateSeconds, 5, 86_400) }),
+        },
+        say,
+      );
+      print(formatTopology(plan));
+      print(`order cluster: ${describeCluster(plan.cluster.nodes, plan.cluster.quorum)}`);
+    });
+
+  lab
+    .command("down")
+    .description("end and remove everything the lab made")
+    .action(async () => {
+      const { labDown } = await import("./down.js");
+      print((await labDown(say)) ? "the lab is down" : "there was no lab");
+    });
+
+  lab
+    .command("status")
+    .description("what runs, where it listens, and the last words of what does not")
+    .action(async () => {
+      const { formatStatus, labStatus } = await import("./status.js");
+      const status = await labStatus();
+      print(formatStatus(status));
+      if (status.instances.some((instance) => instance.state !== "healthy"))
+        throw new LabError("not every server is healthy");
+    });
+
+  lab
+    .command("load")
+    .description("requests from the outside client through port 8080, for a limited time")
+    .option("--rps <count>", "requests a second", "20")
+    .option("--duration <seconds>", "how long", "10")
+    .option("--mix <kind>", "browse, order or both", "both")
+    .option("--connections <count>", "kept-alive connections at most", "10")
+    .option("--json", "the result as JSON")
+    .action(async (options: LoadCommandOptions) => {
+      const { formatLoad, labLoad } = await import("./load.js");
+      if (options.mix !== "browse" && options.mix !== "order" && options.mix !== "both")
+        throw new LabError(`--mix takes browse, order or both, not ${JSON.stringify(options.mix)}`, 2);
+      const result = await labLoad({
+        rps: wholeNumber("--rps", options.rps, 1, 2000),
+        durationSeconds: wholeNumber("--duration", options.duration, 1, 3600),
+        connections: wholeNumber("--connections", options.connections, 1, 200),
+        mix: options.mix,
+      });
+      print(options.json ? JSON.stringify(result) : formatLoad(result));
+      if (result.failed > 0) throw new LabError(`${result.failed} of ${result.sent} requests failed`);
+    });
+
+  lab
+    .command("rotate")
+    .description("ask a moving service, or all of them, to change port now; wait until they have")
+    .argument("[service]", "product-service, payment, email or api-gateway")
+    .action(async (service: string | undefined) => {
+      const { labRotate } = await import("./rotate.js");
+      for (const move of await labRotate(service)) print(`${move.instance}: ${move.from} -> ${move.to}`);
+    });
+
+  lab
+    .command("check-cluster")
+    .description("ask every order node how it is, and let each lead a vote about nothing")
+    .action(async () => {
+      const { formatCluster, labCheckCluster } = await import("./check-cluster.js");
+      const checks = await labCheckCluster();
+      print(formatCluster(checks));
+      if (!checks.every((check) => check.unanimous)) throw new LabError("the cluster is not unanimous");
+    });
+
+  lab
+    .command("fault")
+    .description("make one server fail, or well again")
+    .argument("<node>", "a namespace, as order-node-2 or redis-cache")
+    .argument("<kind>", "dead or ok; for order nodes also silent or lying")
+    .action(async (node: string, kind: string) => {
+      const { labFault } = await import("./fault.js");
+      print(await labFault(node, kind));
+    });
+}
+
+function wholeNumber(option: string, text: string, least: number, most: number): number {
+  const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= least && value <= most))
+    throw new LabError(
+      `${option} takes a whole number from ${least} to ${most}, not ${JSON.stringify(text)}`,
+      2,
+    );
+  return value;
+}
+
+function say(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`${text}\n`);
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

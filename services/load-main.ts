@@ -1,0 +1,3 @@
+import { runLoad } from "./load-client.js";
+
+process.stdout.write(JSON.stringify(await runLoad(JSON.parse(process.argv[2] ?? "{}"))));

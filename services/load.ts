@@ -1,0 +1,38 @@
+import { fileURLToPath } from "node:url";
+import { tryCommand } from "./command.js";
+import { LabError } from "./lab-error.js";
+import type { LoadOptions, LoadResult } from "./load-client.js";
+import { requireRoot } from "./requirements.js";
+import { readPlan } from "./state.js";
+
+/** Runs the load client inside the outside client's namespace, so that it comes in by the forwarded port. */
+export async function labLoad(options: LoadOptions): Promise<LoadResult> {
+  requireRoot();
+  const plan = readPlan();
+  const client = plan.outside.find((outside) => outside.name === "client");
+  if (!client) throw new LabError("lab.json has no outside client");
+  const script = fileURLToPath(new URL("./load-main.js", import.meta.url));
+  const target = { host: client.hostAddress, port: plan.forward.port };
+  const result = await tryCommand(
+    "ip",
+    ["netns", "exec", client.name, process.execPath, script, JSON.stringify({ ...options, ...target })],
+    { timeoutMs: (options.durationSeconds + 60) * 1000 },
+  );
+  if (result.code !== 0) throw new LabError(`the load client failed: ${result.stderr.trim().slice(0, 500)}`);
+  return JSON.parse(result.stdout) as LoadResult;
+}
+
+export function formatLoad(result: LoadResult): string {
+  const { latencyMs } = result;
+  const lines = [
+    `${result.sent} requests in ${result.seconds.toFixed(1)} s (${(result.sent / result.seconds).toFixed(1)} a second), ${result.failed} failed`,
+    `latency: median ${latencyMs.p50} ms, 95 % ${latencyMs.p95} ms, 99 % ${latencyMs.p99} ms, most ${latencyMs.max} ms`,
+    `answers: ${Object.entries(result.statuses)
+      .map(([status, count]) => `${status}: ${count}`)
+      .join(", ")}`,
+  ];
+  if (result.retried > 0)
+    lines.push(`repeated on a new connection because the kept one had closed: ${result.retried}`);
+  for (const [reason, count] of Object.entries(result.errors)) lines.push(`error: ${reason}: ${count}`);
+  return lines.join("\n");
+}

@@ -1,0 +1,18 @@
+import { Command } from "commander";
+import { addLabCommands } from "./lab.js";
+import { LabError } from "./lab-error.js";
+import { startInstance } from "./start-instance.js";
+
+const program = new Command("services");
+program
+  .command("serve")
+  .argument("<instance>")
+  .action((name: string) => startInstance(name));
+addLabCommands(program.command("lab"));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`${error instanceof LabError ? error.message : ((error as Error).stack ?? error)}\n`);
+  process.exit(error instanceof LabError ? error.exitCode : 1);
+}

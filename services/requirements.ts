@@ -1,0 +1,40 @@
+import { accessSync, constants } from "node:fs";
+import { LabError } from "./lab-error.js";
+import { postgresBin } from "./servers/postgres.js";
+
+const PROGRAMS: readonly { program: string; debianPackage: string }[] = [
+  { program: "ip", debianPackage: "iproute2" },
+  { program: "nft", debianPackage: "nftables" },
+  { program: "iptables", debianPackage: "iptables" },
+  { program: "setpriv", debianPackage: "util-linux" },
+  { program: "nginx", debianPackage: "nginx" },
+  { program: "redis-server", debianPackage: "redis-server" },
+  { program: "conntrack", debianPackage: "conntrack" },
+];
+
+export function requireRoot(): void {
+  if (process.platform !== "linux") throw new LabError("the lab needs Linux", 2);
+  if (process.getuid?.() !== 0) throw new LabError("the lab makes network namespaces and needs root", 2);
+}
+
+/** Names what is missing with the one command that installs it. */
+export function requirePrograms(): void {
+  const missing = PROGRAMS.filter(({ program }) => !isInstalled(program)).map((entry) => entry.debianPackage);
+  if (!postgresBin()) missing.push("postgresql");
+  if (missing.length > 0)
+    throw new LabError(
+      `missing: ${missing.join(", ")}; install with: apt-get install -y ${missing.join(" ")}`,
+      4,
+    );
+}
+
+function isInstalled(program: string): boolean {
+  return ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].some((directory) => {
+    try {
+      accessSync(`${directory}/${program}`, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,108 @@
+import { existsSync, readdirSync } from "node:fs";
+import { runCommand } from "../command.js";
+import { LabError } from "../lab-error.js";
+import { STATE_DIR } from "../state.js";
+import type { Instance, Plan } from "../topology.js";
+
+export const POSTGRES_USER = "postgres";
+export const POSTGRES_DIR = `${STATE_DIR}/postgres`;
+const DATA = `${POSTGRES_DIR}/data`;
+/** The role and the database the order nodes use. */
+export const SHOP = "shop";
+
+/** Debian keeps each major version's programs in a folder of its own, off the PATH. */
+export function postgresBin(): string | undefined {
+  const root = "/usr/lib/postgresql";
+  const versions = existsSync(root) ? readdirSync(root).map(Number).filter(Number.isFinite) : [];
+  const newest = versions
+    .sort((a, b) => b - a)
+    .find((version) => existsSync(`${root}/${version}/bin/initdb`));
+  return newest === undefined ? undefined : `${root}/${newest}/bin`;
+}
+
+/** Makes the data folder once; PostgreSQL refuses root, so all of it is done as its own user. */
+export async function initPostgres(): Promise<void> {
+  if (existsSync(`${DATA}/PG_VERSION`)) return;
+  await runCommand(
+    "setpriv",
+    [
+      ...[`--reuid=${POSTGRES_USER}`, `--regid=${POSTGRES_USER}`, "--clear-groups", "--no-new-privs", "--"],
+      ...[`${requiredBin()}/initdb`, "-D", DATA, "-A", "peer", "-U", POSTGRES_USER, "-E", "UTF8"],
+      ...["--locale=C.UTF-8", "--no-sync", "--wal-segsize=1", "--no-instructions"],
+    ],
+    { timeoutMs: 60_000 },
+  );
+}
+
+/** Every order node may log in with the password; who may connect at all is the firewall's business. */
+export function postgresHba(plan: Plan): string {
+  const networks = plan.bridges.map((bridge) => `host ${SHOP} ${SHOP} ${bridge.network} scram-sha-256`);
+  return [`local all ${POSTGRES_USER} peer map=lab`, ...networks, ""].join("\n");
+}
+
+/** root on this machine may come in through the socket file as the owner. */
+export function postgresIdent(): string {
+  return [`lab root ${POSTGRES_USER}`, `lab ${POSTGRES_USER} ${POSTGRES_USER}`, ""].join("\n");
+}
+
+export function postgresCommand(instance: Instance): string[] {
+  const settings = {
+    listen_addresses: instance.address,
+    port: String(instance.ports[0]),
+    unix_socket_directories: POSTGRES_DIR,
+    unix_socket_permissions: "0700",
+    hba_file: `${POSTGRES_DIR}/hba.conf`,
+    ident_file: `${POSTGRES_DIR}/ident.conf`,
+    shared_buffers: "16MB",
+    max_connections: "40",
+    max_wal_size: "32MB",
+    min_wal_size: "2MB",
+    // the data lives no longer than the lab
+    fsync: "off",
+    synchronous_commit: "off",
+    autovacuum_max_workers: "1",
+    max_logical_replication_workers: "0",
+    log_min_messages: "warning",
+  };
+  return [
+    `${requiredBin()}/postgres`,
+    "-D",
+    DATA,
+    ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
+  ];
+}
+
+function requiredBin(): string {
+  const bin = postgresBin();
+  if (!bin) throw new LabError("postgresql is not installed: apt-get install postgresql");
+  return bin;
+}
+
+/** Idempotent: run at every `up`. One row in `commits` for each operation that ever took effect. */
+export const SCHEMA = `
+create table if not exists commits (
+  op_id uuid not null,
+  kind text not null,
+  digest text not null,
+  certificate jsonb not null,
+  applied_by text not null,
+  applied_at timestamptz not null default now(),
+  primary key (op_id, kind)
+);
+create table if not exists orders (
+  id uuid primary key,
+  customer text not null,
+  total_cents integer not null check (total_cents > 0),
+  payment_status text not null default 'pending' check (payment_status in ('pending', 'paid', 'refused')),
+  payment_reason text,
+  created_at timestamptz not null default now()
+);
+create table if not exists order_items (
+  order_id uuid not null references orders (id),
+  product_id integer not null,
+  quantity integer not null check (quantity > 0),
+  price_cents integer not null,
+  primary key (order_id, product_id)
+);
+create index if not exists orders_by_time on orders (created_at desc);
+`;

@@ -1,0 +1,29 @@
+import { readFileSync } from "node:fs";
+import { LabError } from "../lab-error.js";
+import { readPlan, STATE_DIR } from "../state.js";
+import type { Instance, Plan } from "../topology.js";
+
+/** Who this process is: read as root at start, then root is given up before the first byte from outside. */
+export interface Identity {
+  plan: Plan;
+  instance: Instance;
+}
+
+export function readIdentity(name: string): Identity {
+  const plan = readPlan();
+  const instance = plan.instances.find((candidate) => candidate.name === name);
+  if (!instance) throw new LabError(`no instance is called ${name}`, 2);
+  return { plan, instance };
+}
+
+export function readSecret(name: string): string {
+  return readFileSync(`${STATE_DIR}/keys/${name}`, "utf8").trim();
+}
+
+/** Everything needed of root was read before; the modules too, whatever folder they lie in. */
+export function dropRoot(user = "nobody", group = "nogroup"): void {
+  if (process.getuid?.() !== 0) return;
+  process.setgroups?.([]);
+  process.setgid?.(group);
+  process.setuid?.(user);
+}

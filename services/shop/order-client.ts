@@ -1,0 +1,97 @@
+import { z } from "zod";
+import { receiptCount } from "../bft/certificate.js";
+import { type KeyRing, type Signer, signOrder } from "../bft/message.js";
+import { toleratedLiars } from "../bft/quorum.js";
+import { receiptSchema } from "../bft/schema.js";
+import { type Answer, call } from "../service/call.js";
+import type { Instance, Plan } from "../topology.js";
+import { orderDigest } from "./order-coordinator.js";
+import { normalise, type OrderBody } from "./order-rules.js";
+
+const placedSchema = z.object({ receipts: z.array(receiptSchema).max(16) });
+const NODE_TIMEOUT_MS = 5000;
+const SUSPICION_MS = 10_000;
+
+/** The gateway's side of the cluster: signs orders, and believes an answer only with enough receipts. */
+export class OrderClient {
+  readonly #suspect = new Map<string, number>();
+  readonly distrusted = new Map<string, number>();
+  #turn = 0;
+
+  constructor(
+    private readonly plan: Plan,
+    private readonly nodes: readonly Instance[],
+    private readonly keys: KeyRing,
+    private readonly signer: Signer,
+  ) {}
+
+  /** Safe to try at node after node: the operation's id makes it one order. */
+  async place(opId: string, body: OrderBody): Promise<Answer> {
+    const order = normalise(body);
+    const clientSignature = signOrder({ opId, ...order }, this.signer);
+    const digest = orderDigest(opId, { ...order, clientSignature });
+    const needed = toleratedLiars(this.plan.cluster.nodes, this.plan.cluster.quorum) + 1;
+    const refusals: Answer[] = [];
+    for (const node of this.#inTurn()) {
+      const answer = await this.#ask(node, "/orders", {
+        method: "POST",
+        body: order,
+        headers: { "idempotency-key": opId, "x-order-signature": clientSignature },
+      });
+      if (!answer) continue;
+      if (answer.status < 300) {
+        const placed = placedSchema.safeParse(answer.body);
+        if (placed.success && receiptCount(placed.data.receipts, digest, this.keys) >= needed) return answer;
+        this.#distrust(node);
+        continue;
+      }
+      // one node alone may lie about a refusal as well
+      refusals.push(answer);
+      const same = refusals.filter((refusal) => refusal.status === answer.status);
+      if (same.length >= needed) return answer;
+    }
+    return refusals.at(-1) ?? { status: 503, body: { error: "no order node answers" } };
+  }
+
+  async read(path: string): Promise<Answer> {
+    for (const node of this.#inTurn()) {
+      const answer = await this.#ask(node, path);
+      if (answer) return answer;
+    }
+    return { status: 503, body: { error: "no order node answers" } };
+  }
+
+  /** Safe to repeat: the order's id makes it one payment. */
+  async payment(id: string): Promise<Answer> {
+    for (const node of this.#inTurn()) {
+      const answer = await this.#ask(node, `/orders/${id}/payment`, { method: "POST" });
+      if (answer) return answer;
+    }
+    return { status: 503, body: { error: "no order node answers" } };
+  }
+
+  async #ask(node: Instance, path: string, options = {}): Promise<Answer | undefined> {
+    try {
+      const timeoutMs = NODE_TIMEOUT_MS;
+      return await call(`http://${node.address}:${node.ports[0]}${path}`, { timeoutMs, ...options });
+    } catch {
+      this.#suspect.set(node.name, performance.now());
+      return undefined;
+    }
+  }
+
+  #distrust(node: Instance): void {
+    this.#suspect.set(node.name, performance.now());
+    this.distrusted.set(node.name, (this.distrusted.get(node.name) ?? 0) + 1);
+  }
+
+  /** Nodes that lately failed come last. */
+  #inTurn(): Instance[] {
+    const turn = this.#turn++ % this.nodes.length;
+    const rotated = [...this.nodes.slice(turn), ...this.nodes.slice(0, turn)];
+    const now = performance.now();
+    const suspect = (node: Instance): boolean =>
+      now - (this.#suspect.get(node.name) ?? Number.NEGATIVE_INFINITY) < SUSPICION_MS;
+    return [...rotated.filter((node) => !suspect(node)), ...rotated.filter(suspect)];
+  }
+}

@@ -1,0 +1,62 @@
+import type { KeyRing, Proposal } from "../bft/message.js";
+import { type OrderPayload, orderPayloadSchema, paymentPayloadSchema } from "../bft/schema.js";
+import { productById } from "./catalogue.js";
+import type { Order, OrderStore, PricedItem } from "./order-store.js";
+
+/** Who signs orders before they reach the cluster. */
+export const CLIENT = "api-gateway";
+
+export interface OrderBody {
+  customer: string;
+  items: { productId: number; quantity: number }[];
+}
+
+/** One line per product, in order of id, so that equal orders have equal digests. */
+export function normalise(body: OrderBody): OrderBody {
+  const quantities = new Map<number, number>();
+  for (const item of body.items)
+    quantities.set(item.productId, (quantities.get(item.productId) ?? 0) + item.quantity);
+  const items = [...quantities].sort(([a], [b]) => a - b);
+  return { customer: body.customer, items: items.map(([productId, quantity]) => ({ productId, quantity })) };
+}
+
+/** What is wrong with an order that is well-formed; empty when nothing is. */
+export function orderFlaw(body: OrderBody): string {
+  for (const item of body.items) {
+    if (!productById(item.productId)) return `no product ${item.productId}`;
+    if (item.quantity > 100) return `at most 100 of one product, not ${item.quantity}`;
+  }
+  return "";
+}
+
+export function priced(opId: string, payload: OrderPayload): Omit<Order, "payment" | "createdAt"> {
+  const items: PricedItem[] = payload.items.map((item) => ({
+    ...item,
+    priceCents: productById(item.productId)!.priceCents,
+  }));
+  const totalCents = items.reduce((sum, item) => sum + item.quantity * item.priceCents, 0);
+  return { id: opId, customer: payload.customer, totalCents, items };
+}
+
+/** A node's own look at a proposal, believing nothing of its proposer. Empty: no objection. */
+export async function objectionTo(proposal: Proposal, keys: KeyRing, store: OrderStore): Promise<string> {
+  if (proposal.kind === "CHECK") return "";
+  if (proposal.kind === "CREATE_ORDER") {
+    const payload = orderPayloadSchema.safeParse(proposal.payload);
+    if (!payload.success) return "not an order";
+    const { customer, items, clientSignature } = payload.data;
+    if (!keys.verifiesOrder({ opId: proposal.opId, customer, items }, CLIENT, clientSignature))
+      return "not signed by the shop's front";
+    return orderFlaw(payload.data);
+  }
+  const payload = paymentPayloadSchema.safeParse(proposal.payload);
+  if (!payload.success || payload.data.orderId !== proposal.opId) return "not a payment";
+  try {
+    const order = await store.order(proposal.opId);
+    if (!order) return "no such order";
+    if (order.totalCents !== payload.data.amountCents) return "another amount";
+    return "";
+  } catch {
+    return "the database is away";
+  }
+}

@@ -1,0 +1,122 @@
+/** What one instance says of itself. */
+export interface Report {
+  service: string;
+  instance: string;
+  address: string;
+  port: number;
+  /** Ports it still answers on while their callers leave. */
+  draining: number[];
+}
+
+/** One port of one instance, from when to when. Times are milliseconds since the epoch; `to` null: still open. */
+export interface Tenancy {
+  service: string;
+  instance: string;
+  address: string;
+  port: number;
+  from: number;
+  to: number | null;
+}
+
+interface Member extends Report {
+  registeredAt: number;
+  lastSeen: number;
+}
+
+/** Who is where, since when. Bounded: the oldest closed tenancies go first. */
+export class RegistryBook {
+  readonly #members = new Map<string, Member>();
+  readonly #rotations = new Map<string, number>();
+  #history: Tenancy[] = [];
+  expired = 0;
+
+  constructor(
+    private readonly expiryMs: number,
+    private readonly historyLimit = 5000,
+  ) {}
+
+  register(report: Report, now: number): void {
+    const known = this.#members.get(report.instance);
+    this.#members.set(report.instance, {
+      ...report,
+      registeredAt: known?.registeredAt ?? now,
+      lastSeen: now,
+    });
+    this.#note(report, now);
+  }
+
+  /** False when the instance is not known: it should register. */
+  heartbeat(report: Report, now: number): boolean {
+    if (!this.#members.has(report.instance)) return false;
+    this.register(report, now);
+    return true;
+  }
+
+  deregister(instance: string, now: number): boolean {
+    this.#close(instance, [], now);
+    return this.#members.delete(instance);
+  }
+
+  /** Forgets who has been silent for too long; their ports count as closed when they were last heard. */
+  expire(now: number): string[] {
+    const gone = [...this.#members.values()].filter((member) => now - member.lastSeen > this.expiryMs);
+    for (const member of gone) {
+      this.#close(member.instance, [], member.lastSeen);
+      this.#members.delete(member.instance);
+    }
+    this.expired += gone.length;
+    return gone.map((member) => member.instance);
+  }
+
+  discover(service: string): { instance: string; address: string; port: number }[] {
+    return [...this.#members.values()]
+      .filter((member) => member.service === service)
+      .sort((a, b) => (a.instance < b.instance ? -1 : 1))
+      .map(({ instance, address, port }) => ({ instance, address, port }));
+  }
+
+  members(): readonly Member[] {
+    return [...this.#members.values()];
+  }
+
+  requestRotation(service: string): number {
+    const next = this.rotation(service) + 1;
+    this.#rotations.set(service, next);
+    return next;
+  }
+
+  /** How many rotations of the service were asked for so far. */
+  rotation(service: string): number {
+    return this.#rotations.get(service) ?? 0;
+  }
+
+  history(): readonly Tenancy[] {
+    return this.#history;
+  }
+
+  #note(report: Report, now: number): void {
+    const open = [report.port, ...report.draining];
+    this.#close(report.instance, open, now);
+    for (const port of open)
+      if (
+        !this.#history.some((entry) => entry.instance === report.instance && entry.port === port && !entry.to)
+      )
+        this.#history.push({
+          service: report.service,
+          instance: report.instance,
+          address: report.address,
+          port,
+          from: now,
+          to: null,
+        });
+    while (this.#history.length > this.historyLimit) {
+      const oldest = this.#history.findIndex((entry) => entry.to !== null);
+      this.#history.splice(Math.max(oldest, 0), 1);
+    }
+  }
+
+  #close(instance: string, stillOpen: number[], now: number): void {
+    for (const entry of this.#history)
+      if (entry.instance === instance && entry.to === null && !stillOpen.includes(entry.port)) entry.to = now;
+  }
+}

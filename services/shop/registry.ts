@@ -1,0 +1,158 @@
+import type { FastifyInstance } from "fastify";
+import { Gauge } from "prom-client";
+import { type App, createApp } from "../service/app.js";
+import type { Identity } from "../service/identity.js";
+import { runService } from "../service/run-service.js";
+import { hostAddresses, type Plan } from "../topology.js";
+import { RegistryBook, type Report } from "./registry-book.js";
+
+const EXPIRY_MS = 6000;
+
+const reportSchema = {
+  type: "object",
+  required: ["service", "instance", "address", "port"],
+  additionalProperties: false,
+  properties: {
+    service: { type: "string", maxLength: 64 },
+    instance: { type: "string", maxLength: 64 },
+    address: { type: "string", maxLength: 45 },
+    port: { type: "integer", minimum: 1, maximum: 65535 },
+    draining: {
+      type: "array",
+      maxItems: 16,
+      items: { type: "integer", minimum: 1, maximum: 65535 },
+      default: [],
+    },
+  },
+} as const;
+
+const rotateSchema = {
+  type: "object",
+  additionalProperties: false,
+  properties: { service: { type: "string", maxLength: 64 } },
+} as const;
+
+export async function startRegistry(identity: Identity): Promise<void> {
+  const { plan } = identity;
+  const book = new RegistryBook(EXPIRY_MS);
+  const app = createApp(identity.instance.name, () => ({ members: book.members().length }));
+  addRoutes(app.http, plan, book);
+  addGauges(app, book);
+  const timer = setInterval(() => {
+    for (const instance of book.expire(Date.now())) app.http.log.warn({ gone: instance }, "expired");
+  }, 1000);
+  await runService(identity, app, {
+    stop: async () => clearInterval(timer),
+  });
+}
+
+function addRoutes(http: FastifyInstance, plan: Plan, book: RegistryBook): void {
+  const places = new Map(plan.instances.map((instance) => [instance.name, instance]));
+  const own = new Set(hostAddresses(plan));
+  /** An instance of the plan may speak for itself and for nobody else. */
+  const refusal = (report: Report, from: string): string | undefined => {
+    const place = places.get(report.instance);
+    if (!place || place.service !== report.service || place.address !== report.address)
+      return `${report.instance} is not an instance of ${report.service} at ${report.address}`;
+    if (!place.ports.includes(report.port)) return `${report.service} does not use port ${report.port}`;
+    return from === place.address ? undefined : "an instance registers only itself";
+  };
+
+  http.post<{ Body: Report }>("/register", { schema: { body: reportSchema } }, (request, reply) => {
+    const reason = refusal(request.body, request.ip);
+    if (reason) return reply.code(403).send({ error: reason });
+    book.register(request.body, Date.now());
+    request.log.info({ member: request.body.instance, port: request.body.port }, "registered");
+    return reply.code(201).send({ rotation: book.rotation(request.body.service) });
+  });
+
+  http.post<{ Body: Report }>(
+    "/heartbeat",
+    { schema: { body: reportSchema }, logLevel: "warn" },
+    (request, reply) => {
+      const reason = refusal(request.body, request.ip);
+      if (reason) return reply.code(403).send({ error: reason });
+      if (!book.heartbeat(request.body, Date.now())) return reply.code(404).send({ error: "not registered" });
+      return reply.send({ rotation: book.rotation(request.body.service) });
+    },
+  );
+
+  http.delete<{ Params: { instance: string } }>("/instances/:instance", (request, reply) => {
+    if (places.get(request.params.instance)?.address !== request.ip)
+      return reply.code(403).send({ error: "an instance deregisters only itself" });
+    const known = book.deregister(request.params.instance, Date.now());
+    return reply.code(known ? 200 : 404).send(known ? { status: "gone" } : { error: "not registered" });
+  });
+
+  http.get<{ Querystring: { services: string } }>(
+    "/discover",
+    {
+      logLevel: "warn",
+      schema: {
+        querystring: {
+          type: "object",
+          required: ["services"],
+          properties: { services: { type: "string", minLength: 1, maxLength: 400 } },
+        },
+      },
+    },
+    (request) => {
+      const wanted = request.query.services
+        .split(",")
+        .filter((service) => Object.hasOwn(plan.calls, service));
+      return { services: Object.fromEntries(wanted.map((service) => [service, book.discover(service)])) };
+    },
+  );
+
+  http.get<{ Params: { service: string } }>("/discover/:service", (request, reply) => {
+    const { service } = request.params;
+    if (!Object.hasOwn(plan.calls, service)) return reply.code(404).send({ error: "no such service" });
+    return reply.send({ service, instances: book.discover(service) });
+  });
+
+  http.get("/services", () => ({
+    services: [...new Set(book.members().map((member) => member.service))].sort(),
+  }));
+  http.get("/status", () => ({
+    members: book.members(),
+    expired: book.expired,
+    rotations: Object.fromEntries(Object.keys(plan.calls).map((name) => [name, book.rotation(name)])),
+  }));
+  http.get("/history", () => ({ history: book.history() }));
+
+  http.post<{ Body: { service?: string } }>(
+    "/rotate",
+    { schema: { body: rotateSchema } },
+    (request, reply) => {
+      if (!own.has(request.ip)) return reply.code(403).send({ error: "only the host asks for rotations" });
+      const moving = [
+        ...new Set(plan.instances.filter((place) => place.moving).map((place) => place.service)),
+      ];
+      const { service } = request.body;
+      if (service !== undefined && !moving.includes(service))
+        return reply.code(400).send({ error: `${service} does not move; these do: ${moving.join(", ")}` });
+      const services = service === undefined ? moving : [service];
+      const rotations = services.map((name) => [name, book.requestRotation(name)]);
+      return reply.code(202).send({ rotations: Object.fromEntries(rotations) });
+    },
+  );
+}
+
+function addGauges(app: App, book: RegistryBook): void {
+  new Gauge({
+    name: "registry_members",
+    help: "Instances registered now.",
+    registers: [app.metrics],
+    collect() {
+      this.set(book.members().length);
+    },
+  });
+  new Gauge({
+    name: "registry_expired_total",
+    help: "Instances forgotten because they fell silent.",
+    registers: [app.metrics],
+    collect() {
+      this.set(book.expired);
+    },
+  });
+}

@@ -1,0 +1,85 @@
+import { isHealthy, registeredPorts } from "./health.js";
+import { isAlive, lastLines, memoryOf, pidsIn } from "./processes.js";
+import { readPlan, readState } from "./state.js";
+import type { Plan } from "./topology.js";
+
+export interface InstanceStatus {
+  name: string;
+  service: string;
+  address: string;
+  port: number;
+  pid: number | undefined;
+  state: "healthy" | "unhealthy" | "dead";
+  log: string;
+}
+
+export interface LabStatus {
+  profile: string;
+  policies: boolean;
+  instances: InstanceStatus[];
+  memory: { pssKib: number; rssKib: number };
+}
+
+export async function labStatus(): Promise<LabStatus> {
+  const plan = readPlan();
+  const state = readState();
+  const ports = await registeredPorts(plan);
+  const instances = await Promise.all(
+    plan.instances.map(async (instance): Promise<InstanceStatus> => {
+      const record = state?.processes[instance.name];
+      const alive = isAlive(record);
+      const healthy = alive && (await isHealthy(instance, ports));
+      return {
+        name: instance.name,
+        service: instance.service,
+        address: instance.address,
+        port: ports.get(instance.name) ?? instance.ports[0] ?? 0,
+        pid: alive ? record?.pid : undefined,
+        state: healthy ? "healthy" : alive ? "unhealthy" : "dead",
+        log: healthy ? "" : lastLines(instance.name),
+      };
+    }),
+  );
+  const pids = state ? await pidsIn(state.namespaces) : [];
+  return { profile: plan.profile, policies: plan.policies, instances, memory: memoryOf(pids) };
+}
+
+export function formatStatus(status: LabStatus): string {
+  const rows = status.instances.map((instance) => [
+    instance.name,
+    `${instance.address}:${instance.port}`,
+    instance.pid === undefined ? "-" : String(instance.pid),
+    instance.state,
+  ]);
+  const table = [["INSTANCE", "LISTENS ON", "PID", "STATE"], ...rows];
+  const widths = [0, 1, 2].map((column) => Math.max(...table.map((row) => row[column]!.length)));
+  const lines = table.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  "));
+  for (const instance of status.instances)
+    if (instance.state !== "healthy")
+      lines.push("", `${instance.name}, last lines of its log:`, instance.log);
+  const mib = (kib: number): string => `${Math.round(kib / 1024)} MiB`;
+  lines.push(
+    "",
+    `memory: ${mib(status.memory.pssKib)} in all (${mib(status.memory.rssKib)} counting shared pages each time)`,
+  );
+  return lines.join("\n");
+}
+
+export function formatTopology(plan: Plan): string {
+  const lines = [`profile ${plan.profile}${plan.policies ? ", policies on" : ""}`];
+  for (const bridge of plan.bridges) {
+    lines.push(`${bridge.name}  ${bridge.network}  host ${bridge.address}`);
+    for (const instance of plan.instances.filter((candidate) => candidate.bridge === bridge.name))
+      lines.push(`  ${instance.name.padEnd(18)} ${instance.address.padEnd(14)} ${portsOf(instance.ports)}`);
+  }
+  for (const outside of plan.outside)
+    lines.push(
+      `${outside.link}  ${outside.network}  host ${outside.hostAddress}\n  ${outside.name.padEnd(18)} ${outside.address}`,
+    );
+  lines.push(`shop: http://localhost:${plan.forward.port}/ (forwarded to ${plan.forward.service})`);
+  return lines.join("\n");
+}
+
+function portsOf(ports: readonly number[]): string {
+  return ports.length > 1 ? `${ports[0]}-${ports.at(-1)}` : String(ports[0] ?? "");
+}

@@ -5,20 +5,29 @@ import { instancesOf } from "../topology.js";
 export const NGINX_DIR = `${STATE_DIR}/nginx`;
 export const NGINX_USER = "www-data";
 
-/** `gateways` are written into the file; another set means another file and a reload. */
-export function nginxConfig(
-  plan: Plan,
-  instance: Instance,
-  gateways: readonly { address: string; port: number }[],
-): string {
+/** One empty file in here, named for a port, says where the gateway is now. */
+export const GATEWAY_PORTS_DIR = `${NGINX_DIR}/gateway`;
+
+/**
+ * Knows the gateway's every port from the start and picks by file, request for request. A reload instead would close
+ * kept-alive connections just as requests set out on them.
+ */
+export function nginxConfig(plan: Plan, instance: Instance): string {
+  const gateway = instancesOf(plan, "api-gateway")[0]!;
   const web = instancesOf(plan, "web")[0]!;
   const six = instance.address6 ? `    listen [${instance.address6}]:80;\n` : "";
-  const servers = gateways.map(({ address, port }) => `    server ${address}:${port} max_fails=0;`);
+  const upstreams = gateway.ports.map(
+    (port) =>
+      `  upstream gateway_${port} { server ${gateway.address}:${port} max_fails=0; keepalive 64; keepalive_timeout 20s; }`,
+  );
+  const choice = gateway.ports.map(
+    (port) => `    if (-f ${GATEWAY_PORTS_DIR}/${port}) { set $gateway gateway_${port}; }`,
+  );
   return `daemon off;
 pid ${NGINX_DIR}/nginx.pid;
 error_log stderr warn;
 worker_processes 2;
-worker_shutdown_timeout 20s;
+worker_shutdown_timeout 5s;
 events { worker_connections 1024; }
 http {
   access_log off;
@@ -38,11 +47,7 @@ http {
   proxy_set_header X-Forwarded-For $remote_addr;
   proxy_connect_timeout 2s;
   proxy_read_timeout 30s;
-  upstream gateway {
-${servers.join("\n") || `    server ${instancesOf(plan, "api-gateway")[0]!.address}:8080;`}
-    keepalive 64;
-    keepalive_timeout 20s;
-  }
+${upstreams.join("\n")}
   upstream web {
     server ${web.address}:${web.ports[0]};
     keepalive 4;
@@ -50,11 +55,13 @@ ${servers.join("\n") || `    server ${instancesOf(plan, "api-gateway")[0]!.addre
   }
   server {
     listen ${instance.address}:80 backlog=1024;
-${six}    location = /health { default_type application/json; return 200 '{"status":"ok","instance":"${instance.name}"}'; }
-    location = /products { proxy_pass http://gateway; }
-    location /products/ { proxy_pass http://gateway; }
-    location = /orders { proxy_pass http://gateway; }
-    location /orders/ { proxy_pass http://gateway; }
+${six}    set $gateway gateway_${gateway.ports[0]};
+${choice.join("\n")}
+    location = /health { default_type application/json; return 200 '{"status":"ok","instance":"${instance.name}"}'; }
+    location = /products { proxy_pass http://$gateway; }
+    location /products/ { proxy_pass http://$gateway; }
+    location = /orders { proxy_pass http://$gateway; }
+    location /orders/ { proxy_pass http://$gateway; }
     location / { proxy_pass http://web; }
   }
 }

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { runCommand, tryCommand } from "./command.js";
 import { renderRules, TABLE } from "./rules.js";
-import { type LabState, STATE_DIR, writeState } from "./state.js";
+import { STATE_DIR } from "./state.js";
 import type { Plan } from "./topology.js";
 
 /** The chain of the lab's own in iptables, there only while FORWARD holds a policy or rules of someone else. */
@@ -9,14 +9,14 @@ const CHAIN = "NETWATCH-LAB";
 const APPLIED = `${STATE_DIR}/rules.applied`;
 
 /** Loads the rules unless exactly they are in force, so that an idle `up` does not reset their counters. */
-export async function applyRules(plan: Plan, state: LabState): Promise<void> {
+export async function applyRules(plan: Plan): Promise<void> {
   const rules = renderRules(plan);
   const inForce = existsSync(APPLIED) ? readFileSync(APPLIED, "utf8") : "";
   if (`${rules}${await listRules()}` !== inForce) {
     await runCommand("nft", ["-f", "-"], { input: rules });
     writeFileSync(APPLIED, `${rules}${await listRules()}`, { mode: 0o600 });
   }
-  for (const iptables of ["iptables", "ip6tables"]) await passForward(iptables, plan, state);
+  for (const iptables of ["iptables", "ip6tables"]) await passForward(iptables, plan);
 }
 
 export async function removeRules(): Promise<void> {
@@ -37,14 +37,12 @@ async function listRules(): Promise<string> {
  * A drop in one table cannot be undone by an accept in another: where FORWARD drops (Docker sets its policy so), the
  * accept must stand in that very chain. The lab's own drops still hold, for the same reason.
  */
-async function passForward(iptables: string, plan: Plan, state: LabState): Promise<void> {
+async function passForward(iptables: string, plan: Plan): Promise<void> {
   const listed = await tryCommand(iptables, ["-w", "-S", "FORWARD"]);
   if (listed.code !== 0) return;
   const lines = listed.stdout.trim().split("\n");
   if (lines.some((line) => line.includes(`-j ${CHAIN}`))) return;
   if (lines.length === 1 && lines[0] === "-P FORWARD ACCEPT") return;
-  state.forwardChain = true;
-  writeState(state);
   await tryCommand(iptables, ["-w", "-N", CHAIN]);
   await runCommand(iptables, ["-w", "-F", CHAIN]);
   for (const link of [

@@ -34,14 +34,16 @@ export interface LabState {
   namespaces: string[];
   links: string[];
   processes: Record<string, ProcessRecord>;
-  /** Rules were put into the host's iptables FORWARD chain too. */
-  forwardChain: boolean;
 }
 
 export function readState(): LabState | undefined {
   const file = `${STATE_DIR}/state.json`;
   if (!existsSync(file)) return undefined;
-  return JSON.parse(readFileSync(file, "utf8")) as LabState;
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as LabState;
+  } catch {
+    throw new LabError(`${file} is damaged; what the lab made can no longer be told from the rest`, 5);
+  }
 }
 
 export function writeState(state: LabState): void {

@@ -17,7 +17,7 @@ export async function labUp(options: PlanOptions, progress: (text: string) => vo
     const state = stateFor(plan);
     progress(`building namespaces and links (${plan.profile})`);
     await buildNetwork(plan, state);
-    await applyRules(plan, state);
+    await applyRules(plan);
     makeKeys(plan);
     databasePassword();
     mkdirSync(`${STATE_DIR}/faults`, { recursive: true, mode: 0o755 });
@@ -45,7 +45,6 @@ function stateFor(plan: Plan): LabState {
     namespaces: [],
     links: [],
     processes: {},
-    forwardChain: false,
     ...found,
     ...wanted,
   };

@@ -67,7 +67,14 @@ function measure(http: FastifyInstance, metrics: Registry): void {
     requests.inc({ method: request.method, route, status: reply.statusCode });
     seconds.observe({ route }, reply.elapsedTime / 1000);
     request.log.info(
-      { method: request.method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
+      {
+        method: request.method,
+        route,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+        // the balancer says who asked; between services it is the caller itself
+        client: request.headers["x-real-ip"] ?? request.ip,
+      },
       "request",
     );
   });

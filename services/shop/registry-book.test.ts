@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RegistryBook, type Report } from "./registry-book.js";
+
+const report = (port: number, draining: number[] = [], instance = "p1"): Report => ({
+  service: "product-service",
+  instance,
+  address: "10.0.0.30",
+  port,
+  draining,
+});
+
+test("an instance is found where it last said it was", () => {
+  const book = new RegistryBook(1000);
+  assert.equal(book.heartbeat(report(8001), 0), false);
+  book.register(report(8001), 0);
+  assert.equal(book.heartbeat(report(8005, [8001]), 10), true);
+  assert.deepEqual(book.discover("product-service"), [{ instance: "p1", address: "10.0.0.30", port: 8005 }]);
+  assert.deepEqual(book.discover("payment"), []);
+});
+
+test("the history tells from when to when each port was open, drained ports too", () => {
+  const book = new RegistryBook(1000);
+  book.register(report(8001), 0);
+  book.register(report(8005, [8001]), 100);
+  book.register(report(8005), 200);
+  assert.deepEqual(
+    book.history().map(({ port, from, to }) => [port, from, to]),
+    [
+      [8001, 0, 200],
+      [8005, 100, null],
+    ],
+  );
+  book.register(report(8001, [8005]), 300);
+  assert.equal(book.history().length, 3, "the same port again is a tenancy of its own");
+});
+
+test("the silent are forgotten, and their ports close when they were last heard", () => {
+  const book = new RegistryBook(1000);
+  book.register(report(8001), 0);
+  book.register(report(8002, [], "p2"), 900);
+  assert.deepEqual(book.expire(1001), ["p1"]);
+  assert.deepEqual([book.history()[0]!.to, book.history()[1]!.to], [0, null]);
+  assert.equal(book.expired, 1);
+});
+
+test("deregistering closes everything at once", () => {
+  const book = new RegistryBook(1000);
+  book.register(report(8001, [8002]), 0);
+  assert.equal(book.deregister("p1", 50), true);
+  assert.equal(book.deregister("p1", 60), false);
+  assert.ok(book.history().every((entry) => entry.to === 50));
+});
+
+test("the history is bounded and keeps what is still open", () => {
+  const book = new RegistryBook(1000, 10);
+  for (let turn = 0; turn < 100; turn++) book.register(report(8001 + (turn % 11)), turn);
+  assert.equal(book.history().length, 10);
+  assert.equal(book.history().filter((entry) => entry.to === null).length, 1);
+});
+
+test("names like __proto__ are names", () => {
+  const book = new RegistryBook(1000);
+  book.register(report(8001, [], "__proto__"), 0);
+  assert.equal(book.rotation("__proto__"), 0);
+  assert.equal(book.members().length, 1);
+});

@@ -13,6 +13,8 @@ addLabCommands(program.command("lab"));
 try {
   await program.parseAsync();
 } catch (error) {
-  process.stderr.write(`${error instanceof LabError ? error.message : ((error as Error).stack ?? error)}\n`);
+  const { message, stack } = error as Error;
+  // the message last: the end of a log is what `status` shows
+  process.stderr.write(error instanceof LabError ? `${message}\n` : `${stack}\n${message}\n`);
   process.exit(error instanceof LabError ? error.exitCode : 1);
 }

@@ -57,9 +57,8 @@ export function postgresCommand(instance: Instance): string[] {
     max_connections: "40",
     max_wal_size: "32MB",
     min_wal_size: "2MB",
-    // the data lives no longer than the lab
+    // the data must outlive the server's death, not the machine's
     fsync: "off",
-    synchronous_commit: "off",
     autovacuum_max_workers: "1",
     max_logical_replication_workers: "0",
     log_min_messages: "warning",

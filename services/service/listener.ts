@@ -1,6 +1,7 @@
 import { createServer, type Server } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
+import { LabError } from "../lab-error.js";
 
 // shorter than any caller keeps an idle connection is unsafe, so callers close first: fetch at 4 s, nginx on reload
 const KEEP_ALIVE_MS = 30_000;
@@ -76,7 +77,7 @@ export class Listener {
         return opening;
       }
     }
-    throw new Error(`no port is free among ${this.ports.join(", ")}`);
+    throw new LabError(`no port is free among ${this.ports.join(", ")}`);
   }
 
   #serve(isDraining: () => boolean): Server {

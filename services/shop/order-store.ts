@@ -131,6 +131,11 @@ export class OrderStore {
       throw storeError(error);
     }
     let broken = false;
+    // a client that is out of the pool has no listener of the pool's
+    const onLost = (): void => {
+      broken = true;
+    };
+    client.on("error", onLost);
     try {
       await client.query("begin");
       const inserted = await client.query(
@@ -152,6 +157,7 @@ export class OrderStore {
       });
       throw storeError(error);
     } finally {
+      client.off("error", onLost);
       client.release(broken);
     }
   }

@@ -1,0 +1,93 @@
+/** What every source of packets gives, and what it says about its own losses. */
+
+/**
+ * One packet, as a cursor that its source moves along. Everything in it is borrowed: it holds until the source is asked
+ * for the next packet. Copy what you keep.
+ */
+export interface Packet {
+  /** The buffer that holds the frame, from `offset` for `caplen` bytes; what lies around it is not yours. */
+  view: DataView;
+  offset: number;
+  /** Bytes captured. */
+  caplen: number;
+  /** Bytes on the wire. Usually >= caplen; a damaged or odd file may say otherwise. */
+  length: number;
+  /** Microseconds since 1970, whole, or Time.none. Finer clocks are rounded down: one packet, one time, in every format. */
+  timeUs: number;
+  /** What of the time is finer than a microsecond: 0 to 999 nanoseconds. */
+  nanos: number;
+  /** LINKTYPE_ number of the frame's first header. */
+  linkType: number;
+}
+
+export const enum Time {
+  /** A packet that came without a time (pcapng's simple packet block). */
+  none = -1,
+}
+
+/** The largest time that is still exact as a number: the year 2255. Later (damaged) times are held at this. */
+export const MAX_TIME_US = Number.MAX_SAFE_INTEGER;
+
+/** A fresh cursor that points at nothing. */
+export function createPacket(): Packet {
+  return {
+    view: new DataView(new ArrayBuffer(0)),
+    offset: 0,
+    caplen: 0,
+    length: 0,
+    timeUs: 0,
+    nanos: 0,
+    linkType: -1,
+  };
+}
+
+/** Something wrong in a capture, and where. */
+export interface Damage {
+  /** Bytes from the start of the (uncompressed) capture to the record that is wrong. */
+  readonly offset: number;
+  readonly reason: string;
+  /** True where reading could not go on. */
+  readonly fatal: boolean;
+}
+
+/** An address and the name a capture itself gives it (pcapng name resolution block). */
+export interface EmbeddedName {
+  readonly address: string;
+  readonly name: string;
+}
+
+/** What a source says of itself beside its packets. Grows while the source runs. */
+export interface SourceReport {
+  /** The first few damages, in order of offset; `damageCount` counts them all. */
+  readonly damages: Damage[];
+  damageCount: number;
+  readonly names: EmbeddedName[];
+  /** Packets the capturing machine itself says it lost (pcapng interface statistics); null where the capture does not say. */
+  dropped: number | null;
+}
+
+/** Damages kept word for word; the rest is only counted. */
+const DAMAGES_KEPT = 8;
+
+/** An empty report. */
+export function createReport(): SourceReport {
+  return { damages: [], damageCount: 0, names: [], dropped: null };
+}
+
+/** Notes a damage in the report, within its bound. */
+export function reportDamage(report: SourceReport, damage: Damage): void {
+  report.damageCount++;
+  if (report.damages.length < DAMAGES_KEPT) report.damages.push(damage);
+}
+
+/** Turns bytes into packets, whatever pieces the bytes come in. One per file format. */
+export interface CaptureDecoder {
+  readonly packet: Packet;
+  readonly report: SourceReport;
+  /** Moves `packet` to the next packet. False: the input holds no further whole packet (yet). */
+  next(): boolean;
+  /** Says that no more input will come; what is left over is noted as damage. */
+  end(): void;
+  /** True after damage that reading cannot pass. */
+  readonly stopped: boolean;
+}

@@ -1,0 +1,103 @@
+/** Values as people read them. The only place that knows "1.5 MiB/s", and the only one that makes foreign text safe to show. */
+import type { Cell, ColumnKind } from "./analyze/snapshot.js";
+
+/**
+ * Characters that could move a cursor, switch a terminal, hide or reorder text: C0, DEL, C1, soft hyphen, zero-width and
+ * direction marks, line and paragraph separators, the byte order mark, interlinear marks, tags and lone surrogates.
+ */
+const UNSAFE =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|\p{Surrogate}/gu;
+
+/** The text with every unsafe character written out: `\x1b`, `\u202e`. What is left is safe in a terminal, a log or a cell. */
+export function visible(text: string): string {
+  return text.replace(UNSAFE, (character) => {
+    const code = character.codePointAt(0)!;
+    if (code < 0x100) return `\\x${code.toString(16).padStart(2, "0")}`;
+    return code < 0x1_0000 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\u{${code.toString(16)}}`;
+  });
+}
+
+const GROUPS = /\B(?=(\d{3})+$)/g;
+
+/** 1234567 as `1,234,567`. */
+export function formatCount(n: number): string {
+  return String(Math.round(n)).replace(GROUPS, ",");
+}
+
+/** `1 packet`, `2 packets`. */
+export function formatCounted(n: number, noun: string): string {
+  return `${formatCount(n)} ${noun}${n === 1 ? "" : "s"}`;
+}
+
+const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] as const;
+
+/** Bytes in binary units, three or four digits: `999 B`, `1.5 MiB`. */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1023.95 && unit < BYTE_UNITS.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return unit === 0 ? `${Math.round(value)} B` : `${value.toFixed(1)} ${BYTE_UNITS[unit]}`;
+}
+
+/** Bytes a second: `1.5 MiB/s`. */
+export function formatRate(bytesPerSecond: number): string {
+  return `${formatBytes(bytesPerSecond)}/s`;
+}
+
+/** 0.123 as `12.3 %`; a part too small to show is `<0.1 %`. */
+export function formatRatio(ratio: number): string {
+  if (ratio > 0 && ratio < 0.0005) return "<0.1 %";
+  return `${(ratio * 100).toFixed(1)} %`;
+}
+
+/** A span of time: `0 s`, `12 µs`, `3.4 ms`, `20.1 s`, `5 min 02 s`, `3 h 05 min`, `12 d 03 h`. */
+export function formatDuration(seconds: number): string {
+  if (seconds === 0) return "0 s";
+  if (seconds < 0.000_999_5) return `${Math.round(seconds * 1e6)} µs`;
+  if (seconds < 0.999_95) return `${(seconds * 1e3).toFixed(1)} ms`;
+  if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  const pad = (n: number) => String(Math.floor(n)).padStart(2, "0");
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${pad(whole % 60)} s`;
+  if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${pad((whole % 3600) / 60)} min`;
+  return `${formatCount(Math.floor(whole / 86_400))} d ${pad((whole % 86_400) / 3600)} h`;
+}
+
+/** `2026-11-22 10:31:05` of an ISO 8601 time. */
+export function formatInstant(iso: string): string {
+  return iso.slice(0, 19).replace("T", " ");
+}
+
+/** `10:31:05.123` of an ISO 8601 time. */
+export function formatClock(iso: string): string {
+  return iso.slice(11, 23);
+}
+
+/** `2026-11-22 10:31:05 to 10:31:25 UTC`, the second date only where it differs; `no time` where there is none. */
+export function formatSpan(start: string | null, end: string | null): string {
+  if (start === null || end === null) return "no time";
+  const last = formatInstant(end);
+  return `${formatInstant(start)} to ${last.slice(0, 10) === start.slice(0, 10) ? last.slice(11) : last} UTC`;
+}
+
+/** A cell as a person reads it; `-` where there is nothing to say. */
+export function formatCell(kind: ColumnKind, cell: Cell | undefined): string {
+  if (cell === null || cell === undefined) return "-";
+  if (typeof cell !== "number") return kind === "time" ? formatClock(String(cell)) : visible(String(cell));
+  switch (kind) {
+    case "bytes":
+      return formatBytes(cell);
+    case "packets":
+    case "count":
+      return formatCount(cell);
+    case "ratio":
+      return formatRatio(cell);
+    case "seconds":
+      return formatDuration(cell);
+    default:
+      return String(cell);
+  }
+}

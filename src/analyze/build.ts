@@ -1,0 +1,84 @@
+/** The Snapshot, made of what the analyzer has counted. */
+import type { Names } from "../capture/names.js";
+import { type Analyzer, ProtocolSlot, SERIES_CLASSES } from "./analyzer.js";
+import { findFindings } from "./findings.js";
+import { MALFORMED } from "./headers.js";
+import type { Ledger, LedgerFile, SeriesData, Snapshot } from "./snapshot.js";
+import { buildTables } from "./tables.js";
+import { formatTime } from "./time.js";
+
+/** What the analyzer cannot know of itself. */
+export interface SnapshotContext {
+  /** `netwatch 1.2.3`. */
+  readonly producer: string;
+  readonly files: readonly LedgerFile[];
+  /** Packets the sources say they lost; null where they do not say. */
+  readonly dropped: number | null;
+  /** null: show addresses. */
+  readonly names: Names | null;
+}
+
+/** Builds the Snapshot of what the analyzer holds. Its tables read from the analyzer: use them before it goes on. */
+export function buildSnapshot(analyzer: Analyzer, context: SnapshotContext): Snapshot {
+  const { firstUs, lastUs, firstNanos, lastNanos } = analyzer;
+  const { tables, unresolvedBytes } = buildTables(analyzer, context.names);
+  const timed = Number.isFinite(firstUs);
+  const measured = {
+    format: "netwatch-snapshot",
+    version: 1,
+    producer: context.producer,
+    named: context.names !== null,
+    window: {
+      start: timed ? formatTime(firstUs, firstNanos) : null,
+      end: timed ? formatTime(lastUs, lastNanos) : null,
+      duration: timed ? ((lastUs - firstUs) * 1000 + lastNanos - firstNanos) / 1e9 : 0,
+    },
+    totals: { packets: analyzer.packets, bytes: analyzer.bytes },
+    ledger: buildLedger(analyzer, context, unresolvedBytes),
+    series: buildSeries(analyzer),
+    tables,
+  } as const;
+  const { format, version, producer, named, window, totals, ledger, series } = measured;
+  const findings = findFindings(measured, analyzer.flows);
+  return { format, version, producer, named, window, totals, ledger, findings, series, tables };
+}
+
+function buildLedger(analyzer: Analyzer, context: SnapshotContext, unresolvedBytes: number | null): Ledger {
+  const { protocols } = analyzer;
+  const { evicted } = analyzer.flows;
+  const damaged = context.files.some((file) => file.damage !== null);
+  return {
+    files: [...context.files],
+    packets: analyzer.packets,
+    captured_bytes: analyzer.capturedBytes,
+    truncated: analyzer.truncated,
+    malformed: [...analyzer.malformed].flatMap((packets, i) =>
+      packets > 0 ? [{ reason: MALFORMED[i]!, packets }] : [],
+    ),
+    non_ip: protocols[ProtocolSlot.arp * 2]! + protocols[ProtocolSlot.other * 2]!,
+    timeless: analyzer.timeless,
+    dropped: context.dropped,
+    evicted: {
+      conversations: evicted.flows,
+      packets: evicted.packets + evicted.replyPackets,
+      bytes: evicted.bytes + evicted.replyBytes,
+    },
+    unresolved_bytes: unresolvedBytes,
+    rounded: analyzer.bytes > Number.MAX_SAFE_INTEGER,
+    complete: !damaged && (context.dropped ?? 0) === 0,
+  };
+}
+
+function buildSeries(analyzer: Analyzer): SeriesData {
+  const { series } = analyzer;
+  const steps = Array.from({ length: series.steps }, (_, step) => step);
+  return {
+    start: series.steps > 0 ? formatTime(series.startUs) : null,
+    step: series.stepUs / 1e6,
+    classes: SERIES_CLASSES.map((name, i) => ({
+      name,
+      packets: steps.map((step) => series.packets(step, i)),
+      bytes: steps.map((step) => series.bytes(step, i)),
+    })).filter((line) => line.packets.some((n) => n > 0)),
+  };
+}

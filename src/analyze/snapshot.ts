@@ -1,0 +1,142 @@
+/** The Snapshot: the one plain value between what is measured and what is shown. Its schema, and its types. */
+import { z } from "zod";
+
+/** Raised when a reader of the old shape would misread the new one. */
+const SNAPSHOT_VERSION = 1;
+
+const count = z.number().nonnegative();
+const text = z.string();
+const timestamp = z
+  .string()
+  .describe("ISO 8601 in UTC with microseconds, or nanoseconds where there are any");
+
+const cell = z
+  .union([z.string(), z.number(), z.boolean(), z.null()])
+  .describe("null: not known, or does not apply");
+
+const columnSchema = z.strictObject({
+  name: text.describe("Key of the cell in every row, and the CSV heading"),
+  title: text,
+  kind: z
+    .enum(["text", "packets", "bytes", "count", "port", "ratio", "seconds", "time"])
+    .describe("What a cell is and its unit: ratio is 0 to 1, time is ISO 8601 text"),
+});
+
+const tableSchema = z.strictObject({
+  name: text,
+  title: text,
+  columns: z.array(columnSchema),
+  rows: z
+    .array(z.record(z.string(), cell))
+    .describe("Largest first. Where `omitted` is not 0, the last row is `other`"),
+  total: z
+    .record(z.string(), count)
+    .describe("Sum of all rows, `other` included, of the columns that can be summed"),
+  omitted: count.describe("Rows that are not listed but summed in the last row, `other`"),
+});
+
+const fileSchema = z.strictObject({
+  name: text,
+  packets: count,
+  damage: z
+    .nullable(z.strictObject({ offset: count, reason: text, count }))
+    .describe("The first thing wrong in it, and how many there are"),
+});
+
+const ledgerSchema = z
+  .strictObject({
+    files: z.array(fileSchema),
+    packets: count.describe("Packets read"),
+    captured_bytes: count.describe("Bytes of them that the capture holds"),
+    truncated: count.describe("Packets captured in part"),
+    malformed: z
+      .array(z.strictObject({ reason: text, packets: count }))
+      .describe("Packets that claim to be IP and are not; OTHER in the tables"),
+    non_ip: count.describe(
+      "Packets that are ARP or OTHER, malformed ones included; they have no pair, talker, endpoint or conversation",
+    ),
+    timeless: count.describe("Packets without a time"),
+    dropped: z.nullable(count).describe("Packets the capturing machine says it lost; null: it does not say"),
+    evicted: z
+      .strictObject({ conversations: count, packets: count, bytes: count })
+      .describe("What the flow table had no room for; the row `other`"),
+    unresolved_bytes: z
+      .nullable(count)
+      .describe("Bytes to or from an address that the names do not know; null: no names in use"),
+    rounded: z.boolean().describe("Byte counts passed 2^53 and are no longer exact"),
+    complete: z.boolean().describe("Nothing is known to be missing: no drop, no damage"),
+  })
+  .describe("What the numbers miss");
+
+const seriesSchema = z
+  .strictObject({
+    start: z.nullable(timestamp),
+    step: count.describe("Seconds"),
+    classes: z.array(z.strictObject({ name: text, packets: z.array(count), bytes: z.array(count) })),
+  })
+  .describe("Throughput over time");
+
+const findingSchema = z.strictObject({
+  code: text.describe("What kind of finding: stable, for programs"),
+  severity: z.enum(["info", "notice", "warning"]),
+  text: text.describe("One plain sentence with its numbers"),
+});
+
+export const snapshotSchema = z
+  .strictObject({
+    format: z.literal("netwatch-snapshot"),
+    version: z.literal(SNAPSHOT_VERSION),
+    producer: text,
+    named: z.boolean().describe("Whether names stand for addresses in the tables of services"),
+    window: z.strictObject({
+      start: z.nullable(timestamp),
+      end: z.nullable(timestamp),
+      duration: count.describe("Seconds"),
+    }),
+    totals: z.strictObject({ packets: count, bytes: count }),
+    ledger: ledgerSchema,
+    findings: z.array(findingSchema),
+    series: seriesSchema,
+    tables: z.strictObject({
+      pairs: tableSchema,
+      protocols: tableSchema,
+      talkers: tableSchema,
+      conversations: tableSchema,
+      endpoints: tableSchema,
+    }),
+  })
+  .describe("What netwatch saw of a network in a window of time");
+
+export type Cell = z.infer<typeof cell>;
+export type Row = Readonly<Record<string, Cell>>;
+/** Rows in their order. An array, or made one by one while they are read; either can be read again. */
+export interface Rows extends Iterable<Row> {
+  readonly length: number;
+}
+export type Column = z.infer<typeof columnSchema>;
+export type ColumnKind = Column["kind"];
+export type Table = Omit<z.infer<typeof tableSchema>, "rows"> & { readonly rows: Rows };
+export type Ledger = z.infer<typeof ledgerSchema>;
+export type LedgerFile = z.infer<typeof fileSchema>;
+export type Finding = z.infer<typeof findingSchema>;
+export type SeriesData = z.infer<typeof seriesSchema>;
+export type TableName = keyof z.infer<typeof snapshotSchema>["tables"];
+export type Snapshot = Omit<z.infer<typeof snapshotSchema>, "tables"> & {
+  readonly tables: Readonly<Record<TableName, Table>>;
+};
+
+/** Reads a Snapshot from JSON text. Throws an Error of one line where it is none. */
+export function parseSnapshot(json: string): Snapshot {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    throw new Error("not JSON");
+  }
+  const result = snapshotSchema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0]!;
+  throw new Error(
+    `not a snapshot of version ${SNAPSHOT_VERSION}: ${issue.path.join(".") || "value"}: ${issue.message}`,
+  );
+}

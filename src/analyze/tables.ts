@@ -1,0 +1,41 @@
+/** All tables of what an analyzer holds. */
+import type { Names } from "../capture/names.js";
+import type { Analyzer } from "./analyzer.js";
+import { Labels } from "./labels.js";
+import type { Table, TableName } from "./snapshot.js";
+import { buildConversations } from "./tables/conversations.js";
+import { buildEndpoints } from "./tables/endpoints.js";
+import { buildPairs } from "./tables/pairs.js";
+import { buildProtocols } from "./tables/protocols.js";
+import { buildTalkers } from "./tables/talkers.js";
+
+/** The tables, and the bytes of flows that have an end without a name (null when that cannot be told). */
+export interface Tables {
+  readonly tables: Readonly<Record<TableName, Table>>;
+  readonly unresolvedBytes: number | null;
+}
+
+/** Builds the tables. They read from the analyzer: use them before it goes on. */
+export function buildTables(analyzer: Analyzer, names: Names | null): Tables {
+  const labels = new Labels(analyzer.flows, names);
+  const addresses = names === null ? labels : new Labels(analyzer.flows, null);
+  return {
+    tables: {
+      pairs: buildPairs(analyzer, labels),
+      protocols: buildProtocols(analyzer),
+      talkers: buildTalkers(analyzer, labels),
+      conversations: buildConversations(analyzer, labels, addresses),
+      endpoints: buildEndpoints(analyzer, addresses, names),
+    },
+    unresolvedBytes: labels.rest < 0 ? null : sumUnresolved(analyzer, labels),
+  };
+}
+
+function sumUnresolved({ flows }: Analyzer, labels: Labels): number {
+  let bytes = 0;
+  for (let flow = 0; flow < flows.count; flow++) {
+    if (labels.of(flow, false) !== labels.rest && labels.of(flow, true) !== labels.rest) continue;
+    bytes += flows.bytes(flow, false) + flows.bytes(flow, true);
+  }
+  return bytes;
+}

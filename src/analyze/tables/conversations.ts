@@ -1,0 +1,136 @@
+/** The table of conversations. */
+import { protocolName } from "../../net.js";
+import type { Analyzer } from "../analyzer.js";
+import { communityId } from "../communityid.js";
+import type { Evicted, Flow, FlowTable } from "../flows.js";
+import type { Labels } from "../labels.js";
+import { OTHER } from "../limit.js";
+import { numbers, sortByKey } from "../order.js";
+import type { Column, Row, Table } from "../snapshot.js";
+import { formatTime } from "../time.js";
+import { createTable } from "./table.js";
+
+const COLUMNS: readonly Column[] = [
+  { name: "transport", title: "Transport", kind: "text" },
+  { name: "source", title: "Source", kind: "text" },
+  { name: "source_port", title: "Port", kind: "port" },
+  { name: "destination", title: "Destination", kind: "text" },
+  { name: "destination_port", title: "Port", kind: "port" },
+  { name: "packets", title: "Packets", kind: "packets" },
+  { name: "bytes", title: "Bytes", kind: "bytes" },
+  { name: "reply_packets", title: "Reply packets", kind: "packets" },
+  { name: "reply_bytes", title: "Reply bytes", kind: "bytes" },
+  { name: "start", title: "Start", kind: "time" },
+  { name: "duration", title: "Duration", kind: "seconds" },
+  { name: "orientation", title: "Source known by", kind: "text" },
+  { name: "source_address", title: "Source address", kind: "text" },
+  { name: "destination_address", title: "Destination address", kind: "text" },
+  { name: "community_id", title: "Community ID", kind: "text" },
+];
+
+/** Every conversation, both directions in one row; the source is the end that began it, as far as that can be told. */
+export function buildConversations(analyzer: Analyzer, labels: Labels, addresses: Labels): Table {
+  const { flows } = analyzer;
+  const order = orderConversations(flows, addresses);
+  return createTable({
+    name: "conversations",
+    title: "Conversations",
+    columns: COLUMNS,
+    length: order.length,
+    rowAt(i) {
+      const flow = order[i]!;
+      const origIsB = flows.isBegunByB(flow);
+      const ends = {
+        source: labels.text(labels.of(flow, origIsB)),
+        destination: labels.text(labels.of(flow, !origIsB)),
+        sourceAddress: flows.addressText(flow, origIsB),
+        destinationAddress: flows.addressText(flow, !origIsB),
+      };
+      return conversationRow(flows.read(flow), ends);
+    },
+    other: flows.evicted.flows > 0 ? otherConversations(flows.evicted) : null,
+    omitted: flows.evicted.flows,
+    total: conversationTotal(flows),
+  });
+}
+
+/** Most bytes first, then by addresses, ports and protocol. */
+function orderConversations(flows: FlowTable, addresses: Labels): Uint32Array {
+  const order = numbers(flows.count);
+  const keys = new Float64Array(flows.count);
+  const sortBy = (key: (flow: number) => number, direction: "ascending" | "descending") => {
+    for (let flow = 0; flow < keys.length; flow++) keys[flow] = key(flow);
+    sortByKey(order, keys, direction);
+  };
+  sortBy((flow) => flows.protocolKey(flow), "ascending");
+  sortBy((flow) => flows.port(flow, true), "ascending");
+  sortBy((flow) => flows.port(flow, false), "ascending");
+  sortBy((flow) => addresses.ranks[addresses.of(flow, true)]!, "ascending");
+  sortBy((flow) => addresses.ranks[addresses.of(flow, false)]!, "ascending");
+  sortBy((flow) => flows.bytes(flow, false) + flows.bytes(flow, true), "descending");
+  return order;
+}
+
+function conversationTotal(flows: FlowTable): Readonly<Record<string, number>> {
+  const { packets, bytes, replyPackets, replyBytes } = flows.evicted;
+  const total = { packets, bytes, reply_packets: replyPackets, reply_bytes: replyBytes };
+  for (let i = 0; i < flows.count; i++) {
+    const origIsB = flows.isBegunByB(i);
+    total.packets += flows.packets(i, origIsB);
+    total.bytes += flows.bytes(i, origIsB);
+    total.reply_packets += flows.packets(i, !origIsB);
+    total.reply_bytes += flows.bytes(i, !origIsB);
+  }
+  return total;
+}
+
+/** What the ends of a conversation are called. */
+interface Ends {
+  readonly source: string;
+  readonly destination: string;
+  readonly sourceAddress: string;
+  readonly destinationAddress: string;
+}
+
+function conversationRow(flow: Flow, ends: Ends): Row {
+  return {
+    transport: protocolName(flow.protocol, flow.version),
+    source: ends.source,
+    source_port: flow.sourcePort,
+    destination: ends.destination,
+    destination_port: flow.destinationPort,
+    packets: flow.packets,
+    bytes: flow.bytes,
+    reply_packets: flow.replyPackets,
+    reply_bytes: flow.replyBytes,
+    start: flow.startUs === null ? null : formatTime(flow.startUs),
+    duration: flow.startUs === null || flow.endUs === null ? null : (flow.endUs - flow.startUs) / 1e6,
+    orientation: flow.orientation,
+    source_address: ends.sourceAddress,
+    destination_address: ends.destinationAddress,
+    community_id: communityId(flow),
+  };
+}
+
+function otherConversations(evicted: Evicted): Row {
+  const unknown = {
+    source_port: null,
+    destination_port: null,
+    start: null,
+    duration: null,
+    source_address: null,
+    destination_address: null,
+  };
+  return {
+    transport: OTHER,
+    source: OTHER,
+    destination: OTHER,
+    packets: evicted.packets,
+    bytes: evicted.bytes,
+    reply_packets: evicted.replyPackets,
+    reply_bytes: evicted.replyBytes,
+    orientation: null,
+    community_id: null,
+    ...unknown,
+  };
+}

@@ -1,0 +1,96 @@
+/** The table of endpoints. */
+import type { Names } from "../../capture/names.js";
+import type { Analyzer } from "../analyzer.js";
+import type { FlowTable } from "../flows.js";
+import type { Groups } from "../groups.js";
+import type { Labels } from "../labels.js";
+import { OTHER } from "../limit.js";
+import { numbers, sortByKey } from "../order.js";
+import type { Column, Row, Table } from "../snapshot.js";
+import { createTable, evictedTotal, flowTotal } from "./table.js";
+
+const COLUMNS: readonly Column[] = [
+  { name: "address", title: "Address", kind: "text" },
+  { name: "packets", title: "Packets", kind: "packets" },
+  { name: "bytes", title: "Bytes", kind: "bytes" },
+  { name: "sent_packets", title: "Sent packets", kind: "packets" },
+  { name: "sent_bytes", title: "Sent bytes", kind: "bytes" },
+  { name: "received_packets", title: "Received packets", kind: "packets" },
+  { name: "received_bytes", title: "Received bytes", kind: "bytes" },
+  { name: "service", title: "Service", kind: "text" },
+];
+
+/** What each address sent and received. Every packet counts at both of its ends. */
+export function buildEndpoints(analyzer: Analyzer, addresses: Labels, names: Names | null): Table {
+  const { flows } = analyzer;
+  const order = orderEndpoints(flows, addresses);
+  const evicted = evictedTotal(flows.evicted);
+  const total = flowTotal(analyzer);
+  return createTable({
+    name: "endpoints",
+    title: "Endpoints",
+    columns: COLUMNS,
+    length: order.length,
+    rowAt(i) {
+      const address = addresses.text(order[i]!);
+      const service = names?.find(address, null, null) ?? null;
+      return endpointRow(address, service, sumBoth(flows, addresses.bearers, order[i]!));
+    },
+    other: flows.evicted.flows > 0 ? endpointRow(OTHER, null, { sent: evicted, received: evicted }) : null,
+    omitted: flows.evicted.flows,
+    total: {
+      packets: total.packets * 2,
+      bytes: total.bytes * 2,
+      sent_packets: total.packets,
+      sent_bytes: total.bytes,
+      received_packets: total.packets,
+      received_bytes: total.bytes,
+    },
+  });
+}
+
+interface BothWays {
+  readonly sent: { packets: number; bytes: number };
+  readonly received: { packets: number; bytes: number };
+}
+
+function endpointRow(address: string, service: string | null, { sent, received }: BothWays): Row {
+  return {
+    address,
+    packets: sent.packets + received.packets,
+    bytes: sent.bytes + received.bytes,
+    sent_packets: sent.packets,
+    sent_bytes: sent.bytes,
+    received_packets: received.packets,
+    received_bytes: received.bytes,
+    service,
+  };
+}
+
+function orderEndpoints(flows: FlowTable, addresses: Labels): Uint32Array {
+  const sizes = new Float64Array(addresses.count);
+  for (let flow = 0; flow < flows.count; flow++) {
+    const bytes = flows.bytes(flow, false) + flows.bytes(flow, true);
+    for (const isB of [false, true]) {
+      const address = addresses.of(flow, isB);
+      sizes[address] = sizes[address]! + bytes;
+    }
+  }
+  const order = numbers(addresses.count);
+  sortByKey(order, addresses.ranks, "ascending");
+  sortByKey(order, sizes, "descending");
+  return order;
+}
+
+function sumBoth(flows: FlowTable, bearers: Groups, address: number): BothWays {
+  const sent = { packets: 0, bytes: 0 };
+  const received = { packets: 0, bytes: 0 };
+  for (let end = bearers.first(address); end >= 0; end = bearers.next(end)) {
+    const isB = (end & 1) === 1;
+    sent.packets += flows.packets(end >> 1, isB);
+    sent.bytes += flows.bytes(end >> 1, isB);
+    received.packets += flows.packets(end >> 1, !isB);
+    received.bytes += flows.bytes(end >> 1, !isB);
+  }
+  return { sent, received };
+}

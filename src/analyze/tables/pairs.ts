@@ -1,0 +1,153 @@
+/** The table of service pairs. */
+import type { Analyzer } from "../analyzer.js";
+import type { FlowTable } from "../flows.js";
+import { Groups } from "../groups.js";
+import type { Labels } from "../labels.js";
+import { OTHER } from "../limit.js";
+import { numbers, sortByKey } from "../order.js";
+import type { Column, Row, Table } from "../snapshot.js";
+import { createTable, evictedTotal, flowTotal, share } from "./table.js";
+
+const COLUMNS: readonly Column[] = [
+  { name: "source", title: "Source", kind: "text" },
+  { name: "destination", title: "Destination", kind: "text" },
+  { name: "packets", title: "Packets", kind: "packets" },
+  { name: "bytes", title: "Bytes", kind: "bytes" },
+  { name: "share", title: "Share", kind: "ratio" },
+  { name: "conversations", title: "Conversations", kind: "count" },
+];
+
+/** Packets and bytes from each service to each other, a row a direction. */
+export function buildPairs(analyzer: Analyzer, labels: Labels): Table {
+  const { flows } = analyzer;
+  const pairs = new Pairs(flows, labels);
+  const order = orderPairs(pairs, labels.ranks);
+  const evicted = evictedTotal(flows.evicted);
+  const row = (
+    source: string,
+    destination: string,
+    sum: { packets: number; bytes: number; conversations: number },
+  ): Row => ({
+    source,
+    destination,
+    packets: sum.packets,
+    bytes: sum.bytes,
+    share: share(sum.bytes, analyzer),
+    conversations: sum.conversations,
+  });
+  const total = flowTotal(analyzer);
+  return createTable({
+    name: "pairs",
+    title: "Service pairs",
+    columns: COLUMNS,
+    length: order.length,
+    rowAt(i) {
+      const direction = order[i]!;
+      const [source, destination] = [
+        labels.text(pairs.source(direction)),
+        labels.text(pairs.destination(direction)),
+      ];
+      return row(source, destination, pairs.sum(direction));
+    },
+    other:
+      flows.evicted.flows > 0 ? row(OTHER, OTHER, { ...evicted, conversations: flows.evicted.flows }) : null,
+    omitted: flows.evicted.flows,
+    total: {
+      ...total,
+      share: share(total.bytes, analyzer),
+      conversations: flows.count + flows.evicted.flows,
+    },
+  });
+}
+
+/** Directions that carried a packet, most bytes first, then by the order of their labels. */
+function orderPairs(pairs: Pairs, ranks: Float64Array): Uint32Array {
+  const keys = new Float64Array(pairs.directions);
+  const sizes = new Float64Array(pairs.directions);
+  const order = numbers(pairs.directions).filter((direction) => {
+    const { packets, bytes } = pairs.sum(direction);
+    sizes[direction] = bytes;
+    return packets > 0;
+  });
+  for (const end of ["destination", "source"] as const) {
+    for (let direction = 0; direction < keys.length; direction++)
+      keys[direction] = ranks[pairs[end](direction)]!;
+    sortByKey(order, keys, "ascending");
+  }
+  sortByKey(order, sizes, "descending");
+  return order;
+}
+
+/**
+ * The pairs of labels that have a flow, found by open addressing. A direction of a pair is twice the pair's number, and
+ * one more for that from the higher label to the lower.
+ */
+class Pairs {
+  readonly #flows: FlowTable;
+  readonly #labels: Labels;
+  readonly #groups: Groups;
+  /** The two labels of each pair, the lower first. */
+  readonly #low: Int32Array;
+  readonly #high: Int32Array;
+
+  constructor(flows: FlowTable, labels: Labels) {
+    this.#flows = flows;
+    this.#labels = labels;
+    this.#groups = new Groups(flows.count);
+    this.#low = new Int32Array(flows.count);
+    this.#high = new Int32Array(flows.count);
+    const slots = new Int32Array(2 ** Math.ceil(Math.log2(flows.count * 2 + 2)));
+    const mask = slots.length - 1;
+    for (let flow = 0; flow < flows.count; flow++) {
+      const a = labels.of(flow, false);
+      const b = labels.of(flow, true);
+      const low = Math.min(a, b);
+      const high = Math.max(a, b);
+      let slot = (Math.imul(Math.imul(low, 0x85ebca6b) ^ high, 0xc2b2ae35) >>> 7) & mask;
+      while (
+        slots[slot] !== 0 &&
+        (this.#low[slots[slot]! - 1] !== low || this.#high[slots[slot]! - 1] !== high)
+      )
+        slot = (slot + 1) & mask;
+      const pair = slots[slot] === 0 ? this.#groups.count : slots[slot]! - 1;
+      slots[slot] = pair + 1;
+      this.#low[pair] = low;
+      this.#high[pair] = high;
+      this.#groups.add(pair, flow);
+    }
+  }
+
+  get directions(): number {
+    return this.#groups.count * 2;
+  }
+
+  source(direction: number): number {
+    return (direction & 1) === 0 ? this.#low[direction >> 1]! : this.#high[direction >> 1]!;
+  }
+
+  destination(direction: number): number {
+    return this.source(direction ^ 1);
+  }
+
+  /** What went in this direction, and the conversations that were begun in it. */
+  sum(direction: number): { packets: number; bytes: number; conversations: number } {
+    const flows = this.#flows;
+    const from = this.source(direction);
+    const inItself = from === this.destination(direction);
+    let [packets, bytes, conversations] = [0, 0, 0];
+    if (inItself && (direction & 1) === 1) return { packets, bytes, conversations };
+    for (let flow = this.#groups.first(direction >> 1); flow >= 0; flow = this.#groups.next(flow)) {
+      const byB = this.#labels.of(flow, false) !== from;
+      packets += flows.packets(flow, byB);
+      bytes += flows.bytes(flow, byB);
+      if (inItself) {
+        packets += flows.packets(flow, true);
+        bytes += flows.bytes(flow, true);
+      }
+      // A conversation counts where it began; if nothing was seen from there, where it was answered.
+      const begunByB = flows.isBegunByB(flow);
+      if (inItself || (begunByB === byB) === flows.packets(flow, begunByB) > 0) conversations++;
+    }
+    return { packets, bytes, conversations };
+  }
+}

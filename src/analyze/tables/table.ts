@@ -1,0 +1,53 @@
+/** What the tables have in common: rows made when they are read, sums, order. */
+import { type Analyzer, ProtocolSlot } from "../analyzer.js";
+import type { Evicted } from "../flows.js";
+import type { Column, Row, Table } from "../snapshot.js";
+
+/** A table before its rows are made. */
+export interface TableSource {
+  readonly name: string;
+  readonly title: string;
+  readonly columns: readonly Column[];
+  /** Rows beside `other`. */
+  readonly length: number;
+  /** Makes row `i`; asked as often as the table is read. */
+  readonly rowAt: (i: number) => Row;
+  /** The row of what did not fit, or null. */
+  readonly other: Row | null;
+  /** How much did not fit. */
+  readonly omitted: number;
+  /** Sum of all rows, `other` included. */
+  readonly total: Readonly<Record<string, number>>;
+}
+
+/** A table whose rows are made one by one, whenever they are read. */
+export function createTable(source: TableSource): Table {
+  const { name, title, columns, length, rowAt, other, omitted, total } = source;
+  const rows = {
+    length: length + (other ? 1 : 0),
+    *[Symbol.iterator]() {
+      for (let i = 0; i < length; i++) yield rowAt(i);
+      if (other) yield other;
+    },
+  };
+  return { name, title, columns: [...columns], rows, total, omitted };
+}
+
+/** The part of all bytes, 0 to 1, in millionths. */
+export function share(bytes: number, analyzer: Analyzer): number {
+  return analyzer.bytes === 0 ? 0 : Math.round((bytes / analyzer.bytes) * 1e6) / 1e6;
+}
+
+/** Packets and bytes of all IP packets: what a table of flows adds up to. */
+export function flowTotal({ packets, bytes, protocols }: Analyzer): { packets: number; bytes: number } {
+  const [arp, other] = [ProtocolSlot.arp * 2, ProtocolSlot.other * 2];
+  return {
+    packets: packets - protocols[arp]! - protocols[other]!,
+    bytes: bytes - protocols[arp + 1]! - protocols[other + 1]!,
+  };
+}
+
+/** Packets and bytes of the flows that did not fit, both directions. */
+export function evictedTotal(evicted: Evicted): { packets: number; bytes: number } {
+  return { packets: evicted.packets + evicted.replyPackets, bytes: evicted.bytes + evicted.replyBytes };
+}

@@ -1,0 +1,66 @@
+/** The table of talkers. */
+import type { Analyzer } from "../analyzer.js";
+import type { FlowTable } from "../flows.js";
+import type { Groups } from "../groups.js";
+import type { Labels } from "../labels.js";
+import { OTHER } from "../limit.js";
+import { numbers, sortByKey } from "../order.js";
+import type { Column, Row, Table } from "../snapshot.js";
+import { createTable, evictedTotal, flowTotal, share } from "./table.js";
+
+const COLUMNS: readonly Column[] = [
+  { name: "service", title: "Service", kind: "text" },
+  { name: "packets", title: "Packets", kind: "packets" },
+  { name: "bytes", title: "Bytes", kind: "bytes" },
+  { name: "share", title: "Share", kind: "ratio" },
+];
+
+/** What each service sent. */
+export function buildTalkers(analyzer: Analyzer, labels: Labels): Table {
+  const { flows } = analyzer;
+  const order = orderTalkers(flows, labels);
+  const evicted = evictedTotal(flows.evicted);
+  const total = flowTotal(analyzer);
+  const row = (service: string, { packets, bytes }: { packets: number; bytes: number }): Row => ({
+    service,
+    packets,
+    bytes,
+    share: share(bytes, analyzer),
+  });
+  return createTable({
+    name: "talkers",
+    title: "Top talkers",
+    columns: COLUMNS,
+    length: order.length,
+    rowAt: (i) => row(labels.text(order[i]!), sumSent(flows, labels.bearers, order[i]!)),
+    other: flows.evicted.flows > 0 ? row(OTHER, evicted) : null,
+    omitted: flows.evicted.flows,
+    total: { ...total, share: share(total.bytes, analyzer) },
+  });
+}
+
+/** Labels that sent something, most bytes first. */
+function orderTalkers(flows: FlowTable, labels: Labels): Uint32Array {
+  const sizes = new Float64Array(labels.count);
+  const used = new Uint8Array(labels.count);
+  for (let flow = 0; flow < flows.count; flow++) {
+    for (const byB of [false, true]) {
+      const label = labels.of(flow, byB);
+      sizes[label] = sizes[label]! + flows.bytes(flow, byB);
+      if (flows.packets(flow, byB) > 0) used[label] = 1;
+    }
+  }
+  const order = numbers(labels.count).filter((label) => used[label] === 1);
+  sortByKey(order, labels.ranks, "ascending");
+  sortByKey(order, sizes, "descending");
+  return order;
+}
+
+function sumSent(flows: FlowTable, bearers: Groups, label: number): { packets: number; bytes: number } {
+  let [packets, bytes] = [0, 0];
+  for (let end = bearers.first(label); end >= 0; end = bearers.next(end)) {
+    packets += flows.packets(end >> 1, (end & 1) === 1);
+    bytes += flows.bytes(end >> 1, (end & 1) === 1);
+  }
+  return { packets, bytes };
+}

@@ -1,0 +1,31 @@
+/** A Table as CSV (RFC 4180 with LF): full numbers, ISO times, empty where there is nothing to say. */
+import { stringify } from "csv-stringify/sync";
+import type { Row, Table } from "../analyze/snapshot.js";
+import { visible } from "../format.js";
+
+const ROWS_AT_A_TIME = 1000;
+
+/** Heading and rows. A text that a spreadsheet would run as a formula gets a quote in front. */
+export function* renderCsv(table: Table): Iterable<string> {
+  const columns = table.columns.map((column) => column.name);
+  yield lines([columns]);
+  let batch: unknown[][] = [];
+  for (const row of table.rows) {
+    batch.push(cells(row, columns));
+    if (batch.length < ROWS_AT_A_TIME) continue;
+    yield lines(batch);
+    batch = [];
+  }
+  if (batch.length > 0) yield lines(batch);
+}
+
+function cells(row: Row, columns: readonly string[]): unknown[] {
+  return columns.map((name) => {
+    const cell = row[name];
+    return typeof cell === "string" ? visible(cell) : (cell ?? "");
+  });
+}
+
+function lines(rows: readonly (readonly unknown[])[]): string {
+  return stringify(rows as unknown[][], { escape_formulas: true });
+}

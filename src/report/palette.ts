@@ -1,0 +1,41 @@
+/** Colours that mean something. Protocols: Okabe and Ito's set, told apart with every common colour blindness. */
+
+const PROTOCOL_COLORS: ReadonlyMap<string, string> = new Map([
+  ["TCP", "#0072b2"],
+  ["UDP", "#e69f00"],
+  ["ICMP", "#009e73"],
+  ["ICMPv6", "#009e73"],
+  ["ARP", "#cc79a7"],
+  ["OTHER", "#8c8c8c"],
+]);
+const OTHER_IP_COLOR = "#56b4e9";
+
+/** Bars, edges and cells that stand for services: no protocol's colour. */
+export const SERVICE_COLOR = "#4a5f7a";
+
+/** The colour of a protocol, or of a class of the throughput series, on every chart. */
+export function protocolColor(name: string): string {
+  return PROTOCOL_COLORS.get(name) ?? OTHER_IP_COLOR;
+}
+
+/** Light to dark, one hue, even steps of lightness. */
+const HEAT = [
+  "#eaf0f6",
+  "#d0deeb",
+  "#afc7dd",
+  "#88abcb",
+  "#6190b8",
+  "#41749f",
+  "#285882",
+  "#143c61",
+] as const;
+/** From here on the text on it is white. */
+const FIRST_DARK = 4;
+
+/** The fill and the text colour of a heat of 0 to 1. */
+export function heatColor(heat: number): { fill: string; text: string } {
+  const step = Math.min(HEAT.length - 1, Math.max(0, Math.floor(heat * HEAT.length)));
+  return { fill: HEAT[step]!, text: step < FIRST_DARK ? "#1b1f23" : "#ffffff" };
+}
+
+export const HEAT_STEPS = HEAT.length;

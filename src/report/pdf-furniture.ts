@@ -1,0 +1,37 @@
+/** What stands on every page around the text. Drawn last, when the number of pages is known. */
+import type { Snapshot } from "../analyze/snapshot.js";
+import { findGaps } from "./completeness.js";
+import { COLOR, FLOOR, MEASURE, PAGE, RIGHT, SIZE } from "./pdf-theme.js";
+import type { Type } from "./pdf-type.js";
+
+const STYLE = { size: SIZE.small, color: COLOR.muted } as const;
+const HEAD_Y = 32;
+const FOOT_Y = FLOOR + 26;
+
+/** The title at the head but for the first page; at the foot who made it, what is missing, and the page's number. */
+export function drawFurniture(type: Type, snapshot: Snapshot, title: string): void {
+  const { doc } = type;
+  const { count } = doc.bufferedPageRange();
+  const gaps = findGaps(snapshot);
+  const mark = gaps.length > 0 ? `INCOMPLETE: ${gaps.join("; ")}` : "";
+  for (let i = 0; i < count; i++) {
+    doc.switchToPage(i);
+    if (i > 0) type.line(type.fit(title, MEASURE, STYLE), PAGE.left, HEAD_Y, STYLE);
+    doc
+      .moveTo(PAGE.left, FOOT_Y - 8)
+      .lineTo(RIGHT, FOOT_Y - 8)
+      .lineWidth(0.5)
+      .undash()
+      .stroke(COLOR.hairline);
+    const made = type.fit(snapshot.producer, 110, STYLE);
+    type.line(made, PAGE.left, FOOT_Y, STYLE);
+    const page = `${i + 1} of ${count}`;
+    type.line(page, RIGHT, FOOT_Y, { ...STYLE, align: "right" });
+    const warning = { size: SIZE.small, color: COLOR.warning, bold: true };
+    const room = MEASURE - 2 * (Math.max(type.width(made, STYLE), type.width(page, STYLE)) + 14);
+    type.line(type.fit(mark, room, warning), PAGE.left + MEASURE / 2, FOOT_Y, {
+      ...warning,
+      align: "center",
+    });
+  }
+}

@@ -1,0 +1,126 @@
+/** Tables that go on over pages, with their heads repeated. */
+import type { Sheet } from "./pdf-sheet.js";
+import { COLOR, FLOOR, MEASURE, PAGE, SIZE } from "./pdf-theme.js";
+import type { Type } from "./pdf-type.js";
+
+export interface PdfColumn<T> {
+  readonly title: string;
+  /** Numbers stand right. */
+  readonly number?: boolean;
+  /** Never cut, as numbers are; any other text gives way where the measure is too narrow. */
+  readonly rigid?: boolean;
+  /** One text a line. All cells of a row have the same number of lines or fewer. */
+  readonly lines: (row: T) => readonly string[];
+}
+
+const GAP = 12;
+const LINE = 10.8;
+const PADDING = 2.6;
+const HEAD = 15;
+/** Room that a text gets beyond what it needs: a number far away from its name is hard to find. */
+const MAX_SLACK = 90;
+const STYLE = { size: SIZE.table } as const;
+const HEAD_STYLE = { size: SIZE.small, bold: true, color: COLOR.muted } as const;
+/** Rows that must follow a head on its page. */
+const ORPHANS = 3;
+
+/** Height of the head and the first rows: what has to stay with a heading. */
+export const TABLE_START = tableStart(1);
+
+/** The same for rows of several lines. */
+export function tableStart(lines: number): number {
+  return HEAD + ORPHANS * (lines * LINE + 2 * PADDING);
+}
+
+/** Draws the rows, and below them a last one in grey that says what was left out. */
+export function drawTable<T>(
+  sheet: Sheet,
+  columns: readonly PdfColumn<T>[],
+  rows: readonly T[],
+  last?: readonly string[],
+): void {
+  const cells = rows.map((row) => columns.map((column) => column.lines(row)));
+  if (last) cells.push(last.map((text) => [text]));
+  const widths = columnWidths(sheet.type, columns, cells);
+  sheet.keep(cells.length < ORPHANS ? HEAD + cells.length * (LINE + 2 * PADDING) : TABLE_START);
+  drawHead(sheet, columns, widths);
+  cells.forEach((row, i) => {
+    const height = Math.max(1, ...row.map((lines) => lines.length)) * LINE + 2 * PADDING;
+    if (sheet.y + height > FLOOR) {
+      sheet.breakPage();
+      drawHead(sheet, columns, widths);
+    }
+    drawRow(
+      sheet,
+      columns,
+      widths,
+      row,
+      last !== undefined && i === cells.length - 1 ? COLOR.muted : COLOR.ink,
+    );
+    sheet.y += height;
+    sheet.rule(sheet.y, tableWidth(widths), COLOR.hairline);
+  });
+  sheet.y += 4;
+}
+
+function drawHead<T>(sheet: Sheet, columns: readonly PdfColumn<T>[], widths: readonly number[]): void {
+  let x: number = PAGE.left;
+  columns.forEach((column, i) => {
+    const at = column.number ? x + widths[i]! : x;
+    sheet.type.line(column.title, at, sheet.y, { ...HEAD_STYLE, align: column.number ? "right" : "left" });
+    x += widths[i]! + GAP;
+  });
+  sheet.y += HEAD - 2;
+  sheet.rule(sheet.y, tableWidth(widths), COLOR.rule, 0.7);
+  sheet.y += 1;
+}
+
+function drawRow<T>(
+  sheet: Sheet,
+  columns: readonly PdfColumn<T>[],
+  widths: readonly number[],
+  row: readonly (readonly string[])[],
+  color: string,
+): void {
+  let x: number = PAGE.left;
+  columns.forEach((column, i) => {
+    const width = widths[i]!;
+    row[i]?.forEach((text, line) => {
+      const y = sheet.y + PADDING + line * LINE;
+      const style = { ...STYLE, color };
+      if (column.number) sheet.type.line(text, x + width, y, { ...style, align: "right" });
+      else sheet.type.line(sheet.type.fit(text, width, STYLE), x, y, style);
+    });
+    x += width + GAP;
+  });
+}
+
+/** Numbers get what they need; texts share the rest, each as much as it needs as long as there is some. */
+function columnWidths<T>(
+  type: Type,
+  columns: readonly PdfColumn<T>[],
+  rows: readonly (readonly (readonly string[])[])[],
+): number[] {
+  const wanted = columns.map((column, i) => {
+    let width = type.width(column.title, HEAD_STYLE);
+    for (const row of rows) for (const text of row[i] ?? []) width = Math.max(width, type.width(text, STYLE));
+    return Math.ceil(width);
+  });
+  let left = MEASURE - GAP * (columns.length - 1);
+  const flexible: number[] = [];
+  columns.forEach((column, i) => {
+    if (column.number || column.rigid) left -= wanted[i]!;
+    else flexible.push(i);
+  });
+  flexible.sort((i, j) => wanted[i]! - wanted[j]! || i - j);
+  flexible.forEach((column, i) => {
+    wanted[column] = Math.min(wanted[column]!, left / (flexible.length - i));
+    left -= wanted[column]!;
+  });
+  for (const i of flexible) wanted[i] = wanted[i]! + Math.min(MAX_SLACK, left / flexible.length);
+  return wanted;
+}
+
+function tableWidth(widths: readonly number[]): number {
+  return widths.reduce((sum, width) => sum + width, GAP * (widths.length - 1));
+}

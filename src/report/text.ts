@@ -1,0 +1,213 @@
+/** A Snapshot as text for a terminal: aligned, readable at 80 columns, nothing in it that could move the cursor. */
+import stringWidth from "string-width";
+import type {
+  Cell,
+  ColumnKind,
+  Finding,
+  Ledger,
+  Row,
+  Snapshot,
+  Table,
+  TableName,
+} from "../analyze/snapshot.js";
+import {
+  formatBytes,
+  formatCell,
+  formatCount,
+  formatCounted,
+  formatDuration,
+  formatSpan,
+  visible,
+} from "../format.js";
+
+/** How text is to look. */
+export interface TextOptions {
+  /** Columns of the terminal. */
+  readonly width: number;
+  readonly color: boolean;
+}
+
+/** Rows a table shows in the summary. */
+const SUMMARY_ROWS: Readonly<Record<TableName, number>> = {
+  pairs: 10,
+  protocols: 8,
+  talkers: 5,
+  conversations: 5,
+  endpoints: 0,
+};
+/** A name is never cut shorter than this to fit the line. */
+const MIN_TEXT = 12;
+const GAP = "  ";
+
+/** A column as text shows it; some join two cells of the table. */
+interface TextColumn {
+  readonly title: string;
+  readonly kind: ColumnKind;
+  readonly text: (row: Row) => string;
+}
+
+/** What is shown of each table, in order: less than CSV, and no wider than a line. */
+const SHOWN: Readonly<Record<TableName, readonly (string | TextColumn)[]>> = {
+  pairs: ["source", "destination", "packets", "bytes", "share"],
+  protocols: ["protocol", "packets", "bytes", "share"],
+  talkers: ["service", "packets", "bytes", "share"],
+  conversations: [
+    { title: "Proto", kind: "text", text: (row) => formatCell("text", row.transport) },
+    { title: "Source", kind: "text", text: (row) => endpoint(row.source, row.source_port) },
+    { title: "Destination", kind: "text", text: (row) => endpoint(row.destination, row.destination_port) },
+    {
+      title: "Packets",
+      kind: "packets",
+      text: (row) => formatCount(Number(row.packets) + Number(row.reply_packets)),
+    },
+    {
+      title: "Bytes",
+      kind: "bytes",
+      text: (row) => formatBytes(Number(row.bytes) + Number(row.reply_bytes)),
+    },
+    "duration",
+  ],
+  endpoints: ["address", "service", "packets", "bytes", "sent_bytes", "received_bytes"],
+};
+
+/** `name:port`, an IPv6 address in brackets. */
+function endpoint(name: Cell | undefined, port: Cell | undefined): string {
+  const text = formatCell("text", name);
+  if (port === null || port === undefined) return text;
+  return text.includes(":") ? `[${text}]:${port}` : `${text}:${port}`;
+}
+
+/** The summary: what was read, how complete it is, findings, and the head of each table. */
+export function* renderSummary(snapshot: Snapshot, options: TextOptions): Iterable<string> {
+  const { totals, window, ledger, tables } = snapshot;
+  const names = ledger.files.map((file) => visible(file.name));
+  const files = names.length > 3 ? `${formatCount(names.length)} files` : names.join(", ");
+  yield `${strong(files, options)}: ${formatCounted(totals.packets, "packet")}, ${formatBytes(totals.bytes)} in ${formatDuration(window.duration)}\n`;
+  yield `${formatSpan(window.start, window.end)} · ${completeness(ledger)}\n`;
+  if (snapshot.findings.length > 0) {
+    yield `\n${heading("Findings", options)}\n`;
+    for (const finding of snapshot.findings) yield* wrap(finding, options);
+  }
+  for (const name of ["pairs", "protocols", "talkers", "conversations"] as const) {
+    const table = tables[name];
+    if (table.rows.length === 0) continue;
+    yield "\n";
+    yield* renderTable(table, options, SUMMARY_ROWS[name]);
+  }
+}
+
+/** A table with its title; the first `limit` rows, then how many more there are. */
+export function* renderTable(
+  table: Table,
+  options: TextOptions,
+  limit = Number.POSITIVE_INFINITY,
+): Iterable<string> {
+  const columns = SHOWN[table.name as TableName].map((shown) =>
+    typeof shown === "string" ? columnOf(table, shown) : shown,
+  );
+  const shown: string[][] = [];
+  for (const row of table.rows) {
+    if (shown.length >= limit) break;
+    shown.push(columns.map((column) => column.text(row)));
+  }
+  const more = table.rows.length - shown.length;
+  const count = more > 0 ? ` (${formatCount(shown.length)} of ${formatCount(table.rows.length)})` : "";
+  yield `${heading(`${table.title}${count}`, options)}\n`;
+  const widths = columnWidths(columns, shown, options.width - GAP.length);
+  const line = (cells: readonly string[]) =>
+    `${GAP}${cells.map((cell, i) => fit(cell, widths[i]!, columns[i]!.kind)).join(GAP)}`.trimEnd();
+  yield `${dim(line(columns.map((column) => column.title)), options)}\n`;
+  for (const cells of shown) yield `${line(cells)}\n`;
+}
+
+function columnOf(table: Table, name: string): TextColumn {
+  const column = table.columns.find((c) => c.name === name);
+  if (!column) throw new Error(`table ${table.name} has no column ${name}`);
+  return { title: column.title, kind: column.kind, text: (row) => formatCell(column.kind, row[name]) };
+}
+
+/** Widths that fit `room`: numbers as they need, texts shortened, the widest first. */
+function columnWidths(
+  columns: readonly TextColumn[],
+  rows: readonly (readonly string[])[],
+  room: number,
+): number[] {
+  const widths = columns.map((column, i) =>
+    rows.reduce((most, cells) => Math.max(most, stringWidth(cells[i]!)), stringWidth(column.title)),
+  );
+  let excess = widths.reduce((sum, w) => sum + w, 0) + GAP.length * (widths.length - 1) - room;
+  while (excess > 0) {
+    const texts = widths.map((width, i) => (columns[i]!.kind === "text" ? width : 0));
+    const widest = texts.indexOf(Math.max(...texts));
+    if (texts[widest]! <= MIN_TEXT) break;
+    widths[widest] = widths[widest]! - 1;
+    excess--;
+  }
+  return widths;
+}
+
+/** Cuts in the middle where too long, fills up where too short: texts to the left, numbers to the right. */
+function fit(text: string, width: number, kind: ColumnKind): string {
+  const cut = stringWidth(text) > width ? cutMiddle(text, width) : text;
+  const space = " ".repeat(Math.max(0, width - stringWidth(cut)));
+  return kind === "text" || kind === "time" ? cut + space : space + cut;
+}
+
+/** The text's beginning and end with an ellipsis between, no wider than `width` columns. */
+function cutMiddle(text: string, width: number): string {
+  const characters = [...new Intl.Segmenter().segment(text)].map((s) => s.segment);
+  const take = (from: readonly string[], room: number): string[] => {
+    const taken: string[] = [];
+    let used = 0;
+    for (const character of from) {
+      used += stringWidth(character);
+      if (used > room) break;
+      taken.push(character);
+    }
+    return taken;
+  };
+  const head = take(characters, Math.ceil((width - 1) / 2));
+  const tail = take(characters.toReversed(), width - 1 - stringWidth(head.join("")));
+  return `${head.join("")}…${tail.reverse().join("")}`;
+}
+
+function completeness(ledger: Ledger): string {
+  const damaged = ledger.files.filter((file) => file.damage !== null).length;
+  const missing = [
+    ...(damaged > 0 ? [formatCounted(damaged, "damaged file")] : []),
+    ...((ledger.dropped ?? 0) > 0
+      ? [`${formatCounted(ledger.dropped ?? 0, "packet")} lost while capturing`]
+      : []),
+  ];
+  if (missing.length > 0) return `INCOMPLETE: ${missing.join(", ")}`;
+  return ledger.dropped === null
+    ? "read whole; losses while capturing are not recorded"
+    : "complete: read whole, no packet lost";
+}
+
+const MARKS: Readonly<Record<Finding["severity"], string>> = { info: "-", notice: "!", warning: "!!" };
+
+/** One finding, broken at the line's width. */
+function* wrap(finding: Finding, { width }: TextOptions): Iterable<string> {
+  let line = `  ${MARKS[finding.severity].padEnd(2)}`;
+  for (const word of visible(finding.text).split(" ")) {
+    if (stringWidth(line) + 1 + stringWidth(word) > width && line.trim() !== "") {
+      yield `${line}\n`;
+      line = "    ";
+    }
+    line += ` ${word}`;
+  }
+  yield `${line}\n`;
+}
+
+function strong(text: string, { color }: TextOptions): string {
+  return color ? `\x1b[1m${text}\x1b[22m` : text;
+}
+
+function heading(text: string, options: TextOptions): string {
+  return strong(text, options);
+}
+
+function dim(text: string, { color }: TextOptions): string {
+  return color ? `\x1b[2m${text}\x1b[22m` : text;
+}

@@ -1,0 +1,51 @@
+/** Files that are whole or not there. */
+import { randomBytes } from "node:crypto";
+import { closeSync, constants, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+
+/**
+ * Writes a file beside its final name, syncs it, and only then gives it the name: whatever happens, there is the old file
+ * or the new one. Mode 0600. A link at the name is replaced, not followed. Throws the system's error.
+ */
+export function writeWhole(path: string, pieces: Iterable<string | Uint8Array>): void {
+  const temporary = join(dirname(path), `.${basename(path).slice(0, 100)}.${randomBytes(6).toString("hex")}`);
+  const fd = openSync(
+    temporary,
+    constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+    0o600,
+  );
+  try {
+    try {
+      for (const piece of gather(pieces)) writeAll(fd, piece);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    unlinkSync(temporary);
+    throw error;
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
+}
+
+/** Text handed on at a time. */
+const PIECE = 64 * 1024;
+
+/** Small texts joined into pieces worth a system call. */
+export function* gather(pieces: Iterable<string | Uint8Array>): Iterable<Uint8Array> {
+  let text = "";
+  for (const piece of pieces) {
+    if (typeof piece === "string") {
+      text += piece;
+      if (text.length < PIECE) continue;
+    }
+    if (text !== "") yield Buffer.from(text);
+    text = "";
+    if (typeof piece !== "string") yield piece;
+  }
+  if (text !== "") yield Buffer.from(text);
+}

@@ -1,0 +1,49 @@
+#!/bin/sh
+# Brings a fresh Debian machine with Node 20 to where netwatch builds and runs; does nothing where that is so already.
+#   sh setup.sh         what `npm run demo` needs
+#   sh setup.sh test    and what `npm test` needs: the tools it compares with, and the servers of the lab
+set -eu
+cd "$(dirname "$0")"
+
+say() { echo "setup: $*" >&2; }
+
+# canvas, under the charts, is compiled where its ready-made binary cannot be had.
+packages="build-essential python3 pkg-config libcairo2-dev libpango1.0-dev libjpeg-dev libgif-dev librsvg2-dev libpixman-1-dev"
+if [ "${1:-}" = test ]; then
+  packages="$packages tshark tcpdump poppler-utils nginx redis-server postgresql iproute2 iputils-ping iptables nftables conntrack procps"
+fi
+
+missing=""
+for package in $packages; do
+  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+  if [ "$(id -u)" = 0 ]; then sudo=""
+  elif command -v sudo >/dev/null 2>&1 && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then sudo="sudo"
+  else
+    say "these Debian packages are missing; run this as root, then try again:"
+    echo "  apt-get update && apt-get install -y$missing" >&2
+    exit 1
+  fi
+  say "installing$missing"
+  # The servers are for the lab, which starts its own: keep Debian from starting its instances of them.
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
+    $sudo chmod 755 "$policy"
+    trap '$sudo rm -f "$policy"' EXIT
+  fi
+  $sudo apt-get update -qq >&2
+  # shellcheck disable=SC2086
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $missing >&2
+fi
+
+if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
+  say "installing npm packages (compiling one of them may take a minute)"
+  npm ci --no-audit --no-fund >&2
+  touch node_modules/.package-lock.json
+fi
+if [ ! dist/src/cli.js -nt package.json ] || [ -n "$(find src services -name '*.ts' -newer dist/.tsbuildinfo 2>/dev/null | head -n 1)" ]; then
+  say "building"
+  npx --no-install tsc >&2
+fi

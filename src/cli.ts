@@ -1,0 +1,178 @@
+#!/usr/bin/env node
+/** The command line: what can be said, and how the program ends. The only file that exits the process. */
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, Option } from "commander";
+import { CommandError, ExitCode, reasonOf } from "./commands/exit.js";
+import { OUTPUT_FORMATS, parseDate, parsePositive, TABLE_NAMES } from "./commands/options.js";
+import type { Terminal } from "./commands/terminal.js";
+import { visible } from "./format.js";
+
+/** Two folders up from dist/src/cli.js. */
+const MANIFEST = new URL("../../package.json", import.meta.url);
+const MAX_MAX_FLOWS = 100_000_000;
+
+const EXIT_CODES = `
+Exit codes: 0 ok · 1 failure · 2 usage · 3 no permission · 4 no such interface · 5 bad filter
+  6 a file that cannot be read · 7 a damaged file, its good part reported · 8 an output that cannot be written`;
+
+/** Builds the command line. `end` receives the exit code of the command that ran. */
+function createProgram(version: string, terminal: Terminal, end: (code: ExitCode) => void): Command {
+  const producer = `netwatch ${version}`;
+  const program = new Command("netwatch")
+    .description("Which service talks to which on this host, how much, how well, and should it?")
+    .version(version, "-V, --version", "print the version")
+    .addOption(
+      new Option("--color <when>", "colors in text output; NO_COLOR turns them off too")
+        .choices(["auto", "always", "never"])
+        .default("auto"),
+    )
+    .helpOption("-h, --help", "show this help")
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .showSuggestionAfterError(true)
+    .addHelpText("after", EXIT_CODES);
+
+  program
+    .command("analyze")
+    .description("Read capture files and print who talks to whom.")
+    .argument(
+      "<file...>",
+      "pcap or pcapng, gzip or not; several are read as one capture in time order; - is stdin",
+    )
+    .option("-n, --numeric", "show addresses, not names")
+    .addOption(
+      new Option("-o, --output <format>", "form of the output").choices(OUTPUT_FORMATS).default("table"),
+    )
+    .addOption(
+      new Option("--table <name>", "print this table whole, instead of a summary").choices(TABLE_NAMES),
+    )
+    .option("--out-dir <dir>", "also write CSV tables, PNG charts and snapshot.json into this folder")
+    .option(
+      "--names <file>",
+      'JSON file of names: {"web": "10.0.0.10", "office": "192.168.0.0/16"}, or a lab.json',
+    )
+    .option(
+      "--max-flows <n>",
+      "conversations kept; the smallest beyond are summed as `other` (default: 1000000)",
+      parsePositive(MAX_MAX_FLOWS),
+    )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  netwatch analyze shop.pcapng --names services/lab.json
+  netwatch analyze day1.pcap.gz day2.pcap.gz --table conversations -o csv > conversations.csv
+  tcpdump -i br-app -c 1000 -w - | netwatch analyze -
+  netwatch analyze shop.pcapng -o json | jq '.tables.pairs.rows[:3]'`,
+    )
+    .action(async (files: string[], options) => {
+      const { analyze } = await import("./commands/analyze.js");
+      end(await analyze(files, { ...options, seed: randomBytes(4).readInt32LE() }, producer, terminal));
+    });
+
+  program
+    .command("report")
+    .description("Write a PDF report, of captures, of a snapshot, or of the last analysis.")
+    .argument("<out.pdf>", "the file to write")
+    .option("-r, --read <file...>", "capture files to report on; - is stdin")
+    .option("--from <snapshot.json>", "a snapshot that `analyze -o json` printed")
+    .option("--sections <a,b>", "only these sections; `netwatch report --sections help out.pdf` lists them")
+    .option("--title <text>", "title on the first page")
+    .option(
+      "--date <iso>",
+      "date of the report, in place of now: the same input then gives the same bytes",
+      parseDate,
+    )
+    .option("-n, --numeric", "show addresses, not names")
+    .option("--names <file>", "JSON file of names, as for analyze")
+    .option("--max-flows <n>", "conversations kept, as for analyze", parsePositive(MAX_MAX_FLOWS))
+    .addHelpText(
+      "after",
+      `
+Examples:
+  netwatch report shop.pdf -r fixtures/shop.pcapng --names services/lab.json
+  netwatch analyze big.pcap && netwatch report big.pdf`,
+    )
+    .action(async (path: string, options) => {
+      const { report } = await import("./commands/report.js");
+      end(
+        await report(
+          path,
+          { date: new Date(), ...options, seed: randomBytes(4).readInt32LE() },
+          producer,
+          terminal,
+        ),
+      );
+    });
+
+  return program;
+}
+
+/** The process's own streams as a Terminal. */
+function createTerminal(argv: readonly string[]): Terminal {
+  const { stdout, stderr, stdin, env } = process;
+  const at = argv.indexOf("--color");
+  const when =
+    argv.find((word) => word.startsWith("--color="))?.slice("--color=".length) ??
+    (at >= 0 ? argv[at + 1] : undefined);
+  const color =
+    when === "always" || (when !== "never" && stdout.isTTY === true && !env.NO_COLOR && env.TERM !== "dumb");
+  let shown = false;
+  return {
+    async write(pieces) {
+      const { gather } = await import("./report/write.js");
+      for (const piece of gather(pieces)) if (!stdout.write(piece)) await once(stdout, "drain");
+    },
+    say(line) {
+      this.progress("");
+      stderr.write(`netwatch: ${visible(line)}\n`);
+    },
+    progress(text) {
+      if (!stderr.isTTY || (text === "" && !shown)) return;
+      stderr.write(`\r\x1b[K${visible(text)}`);
+      shown = text !== "";
+    },
+    stdin,
+    width: stdout.columns ?? (Number(env.COLUMNS) || 80),
+    color,
+    env,
+  };
+}
+
+/** Runs one command line. Returns the exit code; says what went wrong. */
+async function main(argv: readonly string[]): Promise<ExitCode> {
+  const version = (JSON.parse(readFileSync(MANIFEST, "utf8")) as { version: string }).version;
+  const terminal = createTerminal(argv);
+  let code: ExitCode = ExitCode.ok;
+  const program = createProgram(version, terminal, (ended) => {
+    code = ended;
+  });
+  for (const command of [program, ...program.commands]) command.exitOverride();
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+    if (error instanceof CommandError) {
+      terminal.say(error.message);
+      return error.exitCode;
+    }
+    const { code: name, syscall } = error as NodeJS.ErrnoException;
+    if (name === "EPIPE") return ExitCode.ok;
+    terminal.say(
+      syscall === "write" ? `stdout: ${reasonOf(error)}` : `unexpected error: ${(error as Error).message}`,
+    );
+    if (process.env.NETWATCH_DEBUG) process.stderr.write(`${(error as Error).stack}\n`);
+    return syscall === "write" ? ExitCode.unwritable : ExitCode.failure;
+  }
+}
+
+// A reader that goes away (`| head`) ends the program quietly, wherever it is.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(ExitCode.ok);
+  process.stderr.write(`netwatch: stdout: ${reasonOf(error)}\n`);
+  process.exit(ExitCode.unwritable);
+});
+process.exitCode = await main(process.argv.slice(2));

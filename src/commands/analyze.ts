@@ -1,0 +1,94 @@
+/** `netwatch analyze`: captures in, tables out. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { limitTable } from "../analyze/limit.js";
+import type { Snapshot, TableName } from "../analyze/snapshot.js";
+import { renderSnapshotJson, renderTableJson, renderTableNdjson } from "../report/json.js";
+import { writeWhole } from "../report/write.js";
+import { analyzeCaptures, type CaptureOptions } from "./captures.js";
+import { CommandError, ExitCode, isMissingModule, reasonOf } from "./exit.js";
+import { keepSnapshot } from "./kept.js";
+import { type OutputFormat, TABLE_NAMES } from "./options.js";
+import type { Terminal } from "./terminal.js";
+
+export interface AnalyzeOptions extends CaptureOptions {
+  readonly output: OutputFormat;
+  readonly table?: TableName;
+  readonly outDir?: string;
+}
+
+/** Rows of each table in a Markdown summary. */
+const MARKDOWN_ROWS = 20;
+
+export async function analyze(
+  files: readonly string[],
+  options: AnalyzeOptions,
+  producer: string,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  if (options.output === "csv" && options.table === undefined) {
+    throw new CommandError(ExitCode.usage, `-o csv prints one table: add --table ${TABLE_NAMES.join("|")}`);
+  }
+  const { snapshot, exitCode } = await analyzeCaptures(files, options, producer, terminal);
+  try {
+    keepSnapshot(snapshot, terminal.env);
+  } catch (error) {
+    terminal.say(`the snapshot could not be kept for \`netwatch report\`: ${reasonOf(error)}`);
+  }
+  if (options.outDir !== undefined) await writeFolder(options.outDir, snapshot, terminal);
+  await terminal.write(await render(snapshot, options, terminal));
+  return exitCode;
+}
+
+/** Loads the writer of the chosen form alone: none of the others' libraries is waited for. */
+async function render(
+  snapshot: Snapshot,
+  options: AnalyzeOptions,
+  terminal: Terminal,
+): Promise<Iterable<string>> {
+  const chosen = options.table === undefined ? null : snapshot.tables[options.table];
+  switch (options.output) {
+    case "json":
+      return chosen ? renderTableJson(chosen) : renderSnapshotJson(snapshot, true);
+    case "ndjson":
+      return chosen ? renderTableNdjson(chosen) : renderSnapshotJson(snapshot, false);
+    case "csv":
+      return (await import("../report/csv.js")).renderCsv(chosen!);
+    case "markdown": {
+      const { renderMarkdown } = await import("../report/markdown.js");
+      if (chosen) return [renderMarkdown(chosen)];
+      const tables = TABLE_NAMES.map((name) => limitTable(snapshot.tables[name], MARKDOWN_ROWS));
+      return tables
+        .filter((table) => table.rows.length > 0)
+        .map(
+          (table) => `## ${table.title}
+
+${renderMarkdown(table)}
+`,
+        );
+    }
+    case "table": {
+      const { renderSummary, renderTable } = await import("../report/text.js");
+      return chosen ? renderTable(chosen, terminal) : renderSummary(snapshot, terminal);
+    }
+  }
+}
+
+/** The set of files the first scripts of the project made, and the Snapshot. */
+async function writeFolder(folder: string, snapshot: Snapshot, terminal: Terminal): Promise<void> {
+  const { renderChartPngs } = await import("../report/charts.js");
+  const { renderCsv } = await import("../report/csv.js");
+  const { pairs, protocols, talkers } = snapshot.tables;
+  try {
+    mkdirSync(folder, { recursive: true });
+    writeWhole(join(folder, "packets_per_service_pair.csv"), renderCsv(pairs));
+    writeWhole(join(folder, "protocol_distribution.csv"), renderCsv(protocols));
+    writeWhole(join(folder, "top_talkers.csv"), renderCsv(talkers));
+    writeWhole(join(folder, "snapshot.json"), renderSnapshotJson(snapshot, true));
+    for (const { name, bytes } of await renderChartPngs(snapshot)) writeWhole(join(folder, name), [bytes]);
+  } catch (error) {
+    if (isMissingModule(error)) throw new CommandError(ExitCode.failure, (error as Error).message);
+    throw new CommandError(ExitCode.unwritable, `${folder}: ${reasonOf(error)}`);
+  }
+  terminal.say(`wrote 7 files to ${folder}`);
+}

@@ -1,0 +1,55 @@
+/** How the program ends: the codes scripts can rely on, and the error that carries one. */
+
+export const ExitCode = {
+  ok: 0,
+  /** Something nobody foresaw. */
+  failure: 1,
+  usage: 2,
+  permission: 3,
+  noInterface: 4,
+  badFilter: 5,
+  /** A file that cannot be opened or is not of the right kind: nothing was read from it. */
+  unreadable: 6,
+  /** A damaged file: the good part was read and reported. */
+  damaged: 7,
+  /** An output that cannot be written. */
+  unwritable: 8,
+  /** Findings above the threshold that was asked for. */
+  findings: 9,
+} as const;
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+/** An end with a message for the user: one line, without the program's name. */
+export class CommandError extends Error {
+  readonly exitCode: ExitCode;
+
+  constructor(exitCode: ExitCode, message: string) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or directory",
+  EISDIR: "is a directory",
+  EACCES: "permission denied",
+  EPERM: "not permitted",
+  ENOSPC: "no space left on the device",
+  EROFS: "read-only file system",
+  ENOTDIR: "a part of the path is not a directory",
+  ELOOP: "too many symbolic links",
+  EMFILE: "too many open files",
+  EDQUOT: "disk quota exceeded",
+  ENAMETOOLONG: "name too long",
+};
+
+/** What a system error says, in words. */
+export function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return (code && REASONS[code]) ?? message;
+}
+
+/** Whether an optional package is not installed; the error's message then says what to do. */
+export function isMissingModule(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND";
+}

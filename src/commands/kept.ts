@@ -1,0 +1,60 @@
+/** The last Snapshot netwatch made, kept for `netwatch report` to take up. */
+import { mkdirSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
+import { limitSnapshot } from "../analyze/limit.js";
+import type { Snapshot } from "../analyze/snapshot.js";
+import { renderSnapshotJson } from "../report/json.js";
+import { writeWhole } from "../report/write.js";
+import { CommandError, ExitCode, reasonOf } from "./exit.js";
+
+/** Rows a table keeps: more than any report shows. */
+const ROWS_KEPT = 1000;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** `$XDG_STATE_HOME/netwatch`, by the XDG Base Directory specification `~/.local/state/netwatch` where that is not set. */
+function stateFolder(env: Environment): string {
+  const state = env.XDG_STATE_HOME;
+  return join(state && isAbsolute(state) ? state : join(homedir(), ".local", "state"), "netwatch");
+}
+
+/** Where the last Snapshot is. */
+export function keptPath(env: Environment): string {
+  return join(stateFolder(env), "last.json");
+}
+
+/** Keeps a Snapshot, its tables cut to what a report can use. Throws the system's error. */
+export function keepSnapshot(snapshot: Snapshot, env: Environment): void {
+  mkdirSync(stateFolder(env), { recursive: true, mode: 0o700 });
+  writeWhole(keptPath(env), renderSnapshotJson(limitSnapshot(snapshot, ROWS_KEPT), false));
+}
+
+/** Reads a Snapshot file. Throws CommandError. */
+export async function readSnapshot(path: string): Promise<Snapshot> {
+  let json: string;
+  try {
+    json = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new CommandError(ExitCode.unreadable, `${path}: ${reasonOf(error)}`);
+  }
+  const { parseSnapshot } = await import("../analyze/snapshot.js");
+  try {
+    return parseSnapshot(json);
+  } catch (error) {
+    throw new CommandError(ExitCode.unreadable, `${path}: ${(error as Error).message}`);
+  }
+}
+
+/** Reads the Snapshot kept last. Throws CommandError that says what to run where there is none. */
+export async function readKeptSnapshot(env: Environment): Promise<Snapshot> {
+  try {
+    return await readSnapshot(keptPath(env));
+  } catch (error) {
+    const hint = "run `netwatch analyze FILE` first, or name a capture with -r FILE";
+    throw new CommandError(
+      ExitCode.unreadable,
+      `no snapshot to report on (${(error as Error).message}); ${hint}`,
+    );
+  }
+}

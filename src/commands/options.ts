@@ -1,0 +1,33 @@
+/** What the command line accepts: closed sets and checked values. Light: loaded at every start. */
+import { InvalidArgumentError } from "commander";
+import type { TableName } from "../analyze/snapshot.js";
+
+export const OUTPUT_FORMATS = ["table", "json", "ndjson", "csv", "markdown"] as const;
+export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
+
+export const TABLE_NAMES = [
+  "pairs",
+  "protocols",
+  "talkers",
+  "conversations",
+  "endpoints",
+] as const satisfies readonly TableName[];
+
+/** A whole number from 1 to `most`. */
+export function parsePositive(most: number): (text: string) => number {
+  return (text) => {
+    const n = Number(text);
+    if (!/^\d{1,15}$/.test(text) || n < 1 || n > most)
+      throw new InvalidArgumentError(`must be a whole number from 1 to ${most}.`);
+    return n;
+  };
+}
+
+/** A date as ISO 8601; without a zone it is UTC, so that the same words mean the same everywhere. */
+export function parseDate(text: string): Date {
+  const match = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?)?$/.exec(text);
+  const date = new Date(match && match[1] !== undefined && match[4] === undefined ? `${text}Z` : text);
+  if (!match || Number.isNaN(date.getTime()))
+    throw new InvalidArgumentError("must be ISO 8601, for example 2026-11-22 or 2026-11-22T10:00:00Z.");
+  return date;
+}

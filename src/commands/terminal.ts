@@ -1,0 +1,15 @@
+/** The outside of a command: where its words go. Given to it by cli.ts, or by a test. */
+
+export interface Terminal {
+  /** Data, to stdout. Waits where the reader is slow. */
+  write(pieces: Iterable<string | Uint8Array>): Promise<void>;
+  /** One line for the person, to stderr, with the program's name in front. Unsafe characters are shown escaped. */
+  say(line: string): void;
+  /** Shows how far a long piece of work is, in place; an empty text takes it away. Nothing where nobody watches. */
+  progress(text: string): void;
+  readonly stdin: AsyncIterable<Uint8Array>;
+  /** Columns of the terminal, or 80. */
+  readonly width: number;
+  readonly color: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}

@@ -128,7 +128,8 @@ export function gunzip(compressed: ByteSource): ByteSource {
         const piece = new Uint8Array(GZIP_PIECE);
         // Filled whole, so that a damage costs as much from a pipe as from a file.
         let n = 0;
-        for (let got = -1; got !== 0 && n < piece.length; n += got) got = await compressed.read(piece.subarray(n));
+        for (let got = -1; got !== 0 && n < piece.length; n += got)
+          got = await compressed.read(piece.subarray(n));
         if (n === 0) ended = true;
         await inflatePiece(piece.subarray(0, n));
       }

@@ -224,7 +224,9 @@ async function merge(times: Times, sizes: readonly number[] = [64]): Promise<str
 const listed = (times: Times) =>
   times.flatMap((capture, c) => capture.map((time, i) => ({ time, what: `${c}/${i}` })));
 
-const arbitraryTimes = fc.array(fc.array(fc.integer({ min: 0, max: 12 }), { maxLength: 15 }), { maxLength: 5 });
+const arbitraryTimes = fc.array(fc.array(fc.integer({ min: 0, max: 12 }), { maxLength: 15 }), {
+  maxLength: 5,
+});
 
 test("property: captures in order merge as a stable sort by time; ties go in the order of the captures", async () => {
   await fc.assert(
@@ -274,15 +276,29 @@ test("property: packets out of order, or without a time, keep their place in the
 });
 
 test("merging: one late packet holds back what follows it in its own capture alone", async () => {
-  assert.deepEqual(await merge([[5, 1, 6], [2, 5, 7]]), ["1/0", "0/0", "0/1", "1/1", "0/2", "1/2"]);
-  assert.deepEqual(await merge([[3, -1], [4, 3]]), ["0/0", "0/1", "1/0", "1/1"]);
+  assert.deepEqual(
+    await merge([
+      [5, 1, 6],
+      [2, 5, 7],
+    ]),
+    ["1/0", "0/0", "0/1", "1/1", "0/2", "1/2"],
+  );
+  assert.deepEqual(
+    await merge([
+      [3, -1],
+      [4, 3],
+    ]),
+    ["0/0", "0/1", "1/0", "1/1"],
+  );
   assert.deepEqual(await merge([]), []);
 });
 
 test("merging: a damaged or empty capture among others costs only what it lost", async () => {
   const capture = captureOf([1, 3], 0);
   const sources = [capture.subarray(0, -1), new Uint8Array(0), captureOf([2, 4], 2)];
-  const readers = await Promise.all(sources.map((bytes, c) => CaptureReader.open(String(c), inPieces(bytes))));
+  const readers = await Promise.all(
+    sources.map((bytes, c) => CaptureReader.open(String(c), inPieces(bytes))),
+  );
   const seen: ReadPacket[] = [];
   await readPackets(readers, (packet) => seen.push(copyPacket(packet)));
   assert.deepEqual(

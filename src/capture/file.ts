@@ -6,6 +6,7 @@ import {
   createPacket,
   createReport,
   type Packet,
+  type PacketSource,
   reportDamage,
   type SourceReport,
 } from "./packet.js";
@@ -20,7 +21,7 @@ const PCAPNG_MAGIC = 0x0a0d0d0a;
 const TURN_BYTES = 16 * 1024 * 1024;
 
 /** Reads one capture in order. `packet` is the current one after `advance` has said true. */
-export class CaptureReader {
+export class CaptureReader implements PacketSource {
   readonly name: string;
   readonly #source: ByteSource;
   readonly #input: InputBuffer;
@@ -140,42 +141,38 @@ function foreign(reason: string): CaptureDecoder {
  * is; packets of one time go in the order of the captures. Does not close them.
  */
 export async function readPackets(
-  readers: readonly CaptureReader[],
+  sources: readonly PacketSource[],
   visit: (packet: Packet) => void,
 ): Promise<void> {
-  const only = readers[0];
-  if (readers.length === 1 && only) {
+  const only = sources[0];
+  if (sources.length === 1 && only) {
     do while (only.next()) visit(only.packet);
     while (await only.fill());
     return;
   }
-  const active: CaptureReader[] = [];
-  for (const reader of readers) if (await advance(reader)) active.push(reader);
+  const active: PacketSource[] = [];
+  for (const source of sources) if (source.next() || (await refill(source))) active.push(source);
   while (active.length > 0) {
     let first = 0;
     for (let i = 1; i < active.length; i++)
       if (active[i]!.packet.timeUs < active[first]!.packet.timeUs) first = i;
-    const reader = active[first]!;
+    const source = active[first]!;
     // How long this one may go on: up to the earliest packet of the others, and with it where it stands before them.
     let limit = Number.POSITIVE_INFINITY;
     for (let i = 0; i < active.length; i++) {
       if (i !== first) limit = Math.min(limit, active[i]!.packet.timeUs - (i < first ? 1 : 0));
     }
     do {
-      visit(reader.packet);
-      if (await advance(reader)) continue;
+      visit(source.packet);
+      if (source.next() || (await refill(source))) continue;
       active.splice(first, 1);
       break;
-    } while (reader.packet.timeUs <= limit);
+    } while (source.packet.timeUs <= limit);
   }
 }
 
-/** Moves a reader to its next packet, reading on where needed. */
-function advance(reader: CaptureReader): boolean | Promise<boolean> {
-  return reader.next() || refill(reader);
-}
-
-async function refill(reader: CaptureReader): Promise<boolean> {
-  while (await reader.fill()) if (reader.next()) return true;
+/** Reads on to the next packet of a source. */
+async function refill(source: PacketSource): Promise<boolean> {
+  while (await source.fill()) if (source.next()) return true;
   return false;
 }

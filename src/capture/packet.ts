@@ -80,6 +80,24 @@ export function reportDamage(report: SourceReport, damage: Damage): void {
   if (report.damages.length < DAMAGES_KEPT) report.damages.push(damage);
 }
 
+/**
+ * Where packets come from: a file, a pipe, a network interface. Pull: call `next` until it says no, then `fill`, until
+ * that says no. One packet at a time, in `packet`.
+ */
+export interface PacketSource {
+  /** What it is called in the ledger and in messages. */
+  readonly name: string;
+  readonly packet: Packet;
+  readonly report: SourceReport;
+  /** Packets given so far. */
+  readonly packets: number;
+  /** Moves `packet` to the next packet that is already here. False: call `fill`. */
+  next(): boolean;
+  /** Waits for more. False: the source has ended. */
+  fill(): Promise<boolean>;
+  close(): void;
+}
+
 /** Turns bytes into packets, whatever pieces the bytes come in. One per file format. */
 export interface CaptureDecoder {
   readonly packet: Packet;

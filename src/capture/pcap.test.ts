@@ -27,14 +27,21 @@ import {
 const GOOD = ethernet(ipv4(tcp(40_000, 6379, 0x18, text("*1\r\n$4\r\nPING\r\n"))));
 const START_US = 1_700_000_000_000_000;
 const ONE: SamplePacket = { timeUs: START_US, bytes: GOOD };
-const TWO: SamplePacket = { timeUs: START_US + 999_999, nanos: 999, bytes: GOOD.subarray(0, 60), length: 1500 };
+const TWO: SamplePacket = {
+  timeUs: START_US + 999_999,
+  nanos: 999,
+  bytes: GOOD.subarray(0, 60),
+  length: 1500,
+};
 const HEADER = 24;
 const RECORD = 16 + GOOD.length;
 
 for (const kind of PCAP_KINDS) {
   for (const little of [true, false]) {
     test(`pcap ${kind}, ${little ? "little" : "big"} endian: times, lengths and bytes are read`, async () => {
-      const { packets, report } = await readCapture(inPieces(pcapFile([ONE, TWO], { kind, little, linkType: 113 })));
+      const { packets, report } = await readCapture(
+        inPieces(pcapFile([ONE, TWO], { kind, little, linkType: 113 })),
+      );
       const nanos = hasNanoseconds(kind) ? 999 : 0;
       assert.deepEqual(packets, [asRead(ONE, 113), asRead({ ...TWO, nanos }, 113)]);
       assert.deepEqual(report, { damages: [], damageCount: 0, names: [], dropped: null });
@@ -146,7 +153,8 @@ test("pcap: odd but harmless fields are taken as they are", async () => {
   assert.deepEqual([shorter.caplen, shorter.length], [GOOD.length, 10]);
   const huge = await onlyPacket(pcapFile([{ ...ONE, length: 0xffff_ffff }]));
   assert.equal(huge.length, 4_294_967_295);
-  for (const snaplen of [0, 10]) assert.deepEqual(await onlyPacket(pcapFile([ONE], { snaplen })), asRead(ONE));
+  for (const snaplen of [0, 10])
+    assert.deepEqual(await onlyPacket(pcapFile([ONE], { snaplen })), asRead(ONE));
   assert.equal((await onlyPacket(pcapFile([{ ...ONE, bytes: new Uint8Array(0) }]))).caplen, 0);
 });
 
@@ -188,7 +196,9 @@ test("property: packets survive a round trip through every kind of pcap, byte or
       fc.boolean(),
       fc.nat({ max: 65_535 }),
       async (packets, kind, little, linkType) => {
-        const { packets: read, report } = await readCapture(inPieces(pcapFile(packets, { kind, little, linkType })));
+        const { packets: read, report } = await readCapture(
+          inPieces(pcapFile(packets, { kind, little, linkType })),
+        );
         const expected = packets.map((p) => asRead(hasNanoseconds(kind) ? p : { ...p, nanos: 0 }, linkType));
         assert.deepEqual(read, expected);
         assert.equal(report.damageCount, 0);

@@ -137,7 +137,11 @@ for (const { name, resolution, offset, ticks, timeUs, nanos = 0 } of CLOCKS) {
         ...(resolution === undefined ? {} : { resolution }),
         ...(offset === undefined ? {} : { offset }),
       };
-      const file = join(section(little), interfaceBlock(fields, little), enhancedPacket(GOOD, { ticks }, little));
+      const file = join(
+        section(little),
+        interfaceBlock(fields, little),
+        enhancedPacket(GOOD, { ticks }, little),
+      );
       const { packets } = await readCapture(inPieces(file));
       assert.deepEqual(packets, [asRead({ timeUs, nanos, bytes: GOOD })]);
     }
@@ -224,7 +228,8 @@ test("pcapng names: what stands behind the end record is not read; no more than 
 
 test("pcapng statistics: drops are summed over interfaces and sections; a later block replaces an earlier", async () => {
   const dropped = async (...blocks: readonly Uint8Array[]) =>
-    (await readCapture(inPieces(join(section(), interfaceBlock(), interfaceBlock(), ...blocks)))).report.dropped;
+    (await readCapture(inPieces(join(section(), interfaceBlock(), interfaceBlock(), ...blocks)))).report
+      .dropped;
   assert.equal(await dropped(), null);
   assert.equal(await dropped(statistics(0, {})), null);
   assert.equal(await dropped(statistics(0, { ifdrop: 0n })), 0);
@@ -245,7 +250,9 @@ for (const [name, size] of [
   test(`pcapng: unknown, reserved and custom blocks are skipped, ${name} ones too`, async () => {
     const body = new Uint8Array(size).fill(6);
     const blocks = [0x8000_0001, 0xbad, 0xbad0_0bad, 0].map((type) => block(type, body));
-    const { packets, report } = await readCapture(inPieces(join(BEGINNING, ...blocks, GOOD_PACKET), [50_000]));
+    const { packets, report } = await readCapture(
+      inPieces(join(BEGINNING, ...blocks, GOOD_PACKET), [50_000]),
+    );
     assert.deepEqual(packets, [asRead({ timeUs: US, bytes: GOOD })]);
     assert.equal(report.damageCount, 0);
   });
@@ -253,7 +260,10 @@ for (const [name, size] of [
 
 test("pcapng: a packet larger than the input buffer is read whole", async () => {
   const bytes = new Uint8Array(1_000_000).map((_, i) => i % 251);
-  const file = pcapngFile([{ timeUs: US, bytes }, { timeUs: US, bytes: GOOD }]);
+  const file = pcapngFile([
+    { timeUs: US, bytes },
+    { timeUs: US, bytes: GOOD },
+  ]);
   const { packets } = await readCapture(inPieces(file, [70_000]));
   assert.deepEqual(
     packets.map((packet) => packet.hex === Buffer.from(bytes).toString("hex") || packet.hex === HEX),

@@ -136,7 +136,11 @@ export function tcp(
   return join(u16(source), u16(destination), u32(1), u32(1), u8(5 << 4, flags), end);
 }
 
-export function udp(source: number, destination: number, payload: Uint8Array = new Uint8Array(0)): Uint8Array {
+export function udp(
+  source: number,
+  destination: number,
+  payload: Uint8Array = new Uint8Array(0),
+): Uint8Array {
   return join(u16(source), u16(destination), u16(8 + payload.length), u16(0), payload);
 }
 

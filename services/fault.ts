@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { registeredPorts } from "./health.js";
 import { LabError } from "./lab-error.js";
-import { stopProcess } from "./processes.js";
+import { stopLeftovers, stopProcess } from "./processes.js";
 import { requireRoot } from "./requirements.js";
 import { call } from "./service/call.js";
 import { faultFile } from "./shop/order-fault.js";
@@ -33,7 +33,10 @@ export async function labFault(name: string, kind: string): Promise<string> {
     const record = state.processes[name];
     if (kind === "dead") {
       // PostgreSQL alone would leave shared memory behind: immediate shutdown, its manual 19.5
-      if (record) await stopProcess(record, node.service === "postgres-db" ? "SIGQUIT" : "SIGKILL");
+      if (record) {
+        await stopProcess(record, node.service === "postgres-db" ? "SIGQUIT" : "SIGKILL");
+        await stopLeftovers(name, record);
+      }
       delete state.processes[name];
       writeState(state);
       return `${name} is dead`;

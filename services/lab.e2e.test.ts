@@ -95,11 +95,12 @@ async function flat(t: TestContext): Promise<void> {
 async function repair(t: TestContext): Promise<void> {
   await t.test("up mends what was torn out", async () => {
     await labFault("payment", "dead");
+    await labFault("nginx-lb", "dead");
     await runCommand("ip", ["link", "delete", "dev", "lab-web"]);
     await runCommand("ip", ["-n", "email", "route", "delete", "default"]);
     await runCommand("nft", ["delete", "table", "inet", "netwatch_lab"]);
     await assert.rejects(fetch("http://127.0.0.1:8080/health", { signal: AbortSignal.timeout(1000) }));
-    await labUp({ profile: "flat", policies: false }, quiet);
+    await labUp({}, quiet);
     assert.equal((await requestFrom("client", "http://198.51.100.1:8080/")).status, 200);
     await waitFor(async () => {
       const { payment } = (await (await order()).json()) as { payment: { status: string } };
@@ -157,7 +158,7 @@ async function forwardDrop(t: TestContext): Promise<void> {
   await runCommand("iptables", ["-w", "-P", "FORWARD", "DROP"]);
   try {
     await assert.rejects(requestFrom("client", "http://198.51.100.1:8080/health"));
-    await labUp({ profile: "flat", policies: false, nodes: 3 }, quiet);
+    await labUp({}, quiet);
     assert.equal((await requestFrom("client", "http://198.51.100.1:8080/products")).status, 200);
   } finally {
     await runCommand("iptables", ["-w", "-P", "FORWARD", "ACCEPT"]);

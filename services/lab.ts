@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { LabError } from "./lab-error.js";
 
 interface UpOptions {
-  profile: string;
+  profile?: string;
   policies?: boolean;
   nodes?: string;
   rotateSeconds?: string;
@@ -23,8 +23,9 @@ export function addLabCommands(lab: Command): void {
   lab
     .command("up")
     .description("build the lab, or what is missing of it, and wait until every server is healthy")
-    .option("--profile <name>", "flat (one bridge) or tiers (three)", "flat")
-    .option("--policies", "who may reach PostgreSQL, Redis, the gateway and the outside")
+    .option("--profile <name>", "flat (one bridge, the default) or tiers (three)")
+    .option("--policies", "limit who may reach PostgreSQL, Redis, the gateway and the outside")
+    .option("--no-policies", "lift these limits again")
     .option("--nodes <count>", "order nodes: 4 with quorum 3, or 3 with quorum 2")
     .option("--rotate-seconds <seconds>", "how often moving services change their port")
     .action(async (options: UpOptions) => {
@@ -33,12 +34,13 @@ export function addLabCommands(lab: Command): void {
         import("./status.js"),
         import("./bft/quorum.js"),
       ]);
-      if (options.profile !== "flat" && options.profile !== "tiers")
-        throw new LabError(`--profile takes flat or tiers, not ${JSON.stringify(options.profile)}`, 2);
+      const { profile, policies } = options;
+      if (profile !== undefined && profile !== "flat" && profile !== "tiers")
+        throw new LabError(`--profile takes flat or tiers, not ${JSON.stringify(profile)}`, 2);
       const plan = await labUp(
         {
-          profile: options.profile,
-          policies: options.policies ?? false,
+          ...(profile === undefined ? {} : { profile }),
+          ...(policies === undefined ? {} : { policies }),
           ...(options.nodes === undefined ? {} : { nodes: wholeNumber("--nodes", options.nodes, 3, 4) }),
           ...(options.rotateSeconds === undefined
             ? {}

@@ -64,11 +64,20 @@ export function isAlive(record: ProcessRecord | undefined): boolean {
 }
 
 function startTicks(pid: number): string | undefined {
+  return statFields(pid)?.[19];
+}
+
+function processGroup(pid: number): string | undefined {
+  return statFields(pid)?.[2];
+}
+
+/** From the state on, field 3 of proc(5)'s stat; nothing for what has ended. */
+function statFields(pid: number): string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // proc(5): fields after the command name, which may itself hold spaces and parentheses
+    // the command's name before it may itself hold spaces and parentheses
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" ? undefined : fields[19];
+    return fields[0] === "Z" ? undefined : fields;
   } catch {
     return undefined;
   }
@@ -100,6 +109,15 @@ export async function stopProcess(
   for (let waited = 0; waited < graceMs && isAlive(record); waited += 25) await sleep(25);
   if (isAlive(record)) signalProcess(-record.pid, "SIGKILL");
   for (let waited = 0; waited < 2000 && isAlive(record); waited += 25) await sleep(25);
+}
+
+/** Ends what a dead server left of its process group in its namespace, as nginx does when its parent is killed. */
+export async function stopLeftovers(netns: string, record: ProcessRecord): Promise<void> {
+  for (const pid of await pidsIn([netns])) {
+    if (processGroup(pid) !== String(record.pid)) continue;
+    signalProcess(pid, "SIGKILL");
+    for (let waited = 0; waited < 2000 && processGroup(pid) !== undefined; waited += 25) await sleep(25);
+  }
 }
 
 /** Ends whatever still runs inside the lab's own namespaces. */

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { runCommand } from "./command.js";
 import { isHealthy, postgresClient, registeredPorts } from "./health.js";
 import { LabError } from "./lab-error.js";
-import { isAlive, type Launch, lastLines, launch, stopProcess } from "./processes.js";
+import { isAlive, type Launch, lastLines, launch, stopLeftovers, stopProcess } from "./processes.js";
 import { databasePassword } from "./secrets.js";
 import { NGINX_DIR, NGINX_USER } from "./servers/nginx.js";
 import {
@@ -46,7 +46,10 @@ export async function startInstance(
   const record = state.processes[instance.name];
   if (isAlive(record) && (await isHealthySoon(instance, ports))) return;
   // alive and deaf: begin again
-  if (record) await stopProcess(record);
+  if (record) {
+    await stopProcess(record);
+    await stopLeftovers(instance.name, record);
+  }
   const command = await prepare(plan, instance);
   ensureStarted(instance.name, command, state);
   await waitHealthy(plan, instance, state);

@@ -1,5 +1,6 @@
 import { isHealthy, registeredPorts } from "./health.js";
 import { isAlive, lastLines, memoryOf, pidsIn } from "./processes.js";
+import { requireRoot } from "./requirements.js";
 import { readPlan, readState } from "./state.js";
 import type { Plan } from "./topology.js";
 
@@ -21,6 +22,7 @@ export interface LabStatus {
 }
 
 export async function labStatus(): Promise<LabStatus> {
+  requireRoot();
   const plan = readPlan();
   const state = readState();
   const ports = await registeredPorts(plan);

@@ -8,13 +8,29 @@ import { startAll } from "./start-order.js";
 import { type LabState, readState, STATE_DIR, withLock, writeState, writeWhole } from "./state.js";
 import { type Plan, type PlanOptions, planLab, readLab } from "./topology.js";
 
+/** What is not said stays as it is, or is lab.json's own: flat, without policies. */
+export type UpOptions = Partial<PlanOptions>;
+
 /** Builds what is missing of the lab and returns when every server is healthy. */
-export async function labUp(options: PlanOptions, progress: (text: string) => void): Promise<Plan> {
+export async function labUp(options: UpOptions, progress: (text: string) => void): Promise<Plan> {
   requireRoot();
   requirePrograms();
-  const plan = planLab(readLab(), options);
+  const lab = readLab();
   return withLock(async () => {
-    const state = stateFor(plan);
+    const found = readState();
+    const plan = planLab(lab, settled(options, found));
+    const state: LabState = {
+      version: 1,
+      namespaces: [],
+      links: [],
+      processes: {},
+      ...found,
+      profile: plan.profile,
+      policies: plan.policies,
+      nodes: plan.cluster.nodes,
+      rotateSeconds: plan.rotation.everySeconds,
+    };
+    writeState(state);
     progress(`building namespaces and links (${plan.profile})`);
     await buildNetwork(plan, state);
     await applyRules(plan);
@@ -27,27 +43,13 @@ export async function labUp(options: PlanOptions, progress: (text: string) => vo
   });
 }
 
-function stateFor(plan: Plan): LabState {
-  const wanted = {
-    profile: plan.profile,
-    policies: plan.policies,
-    nodes: plan.cluster.nodes,
-    rotateSeconds: plan.rotation.everySeconds,
-  };
-  const found = readState();
-  if (found && (found.profile !== wanted.profile || found.nodes !== wanted.nodes))
-    throw new LabError(
-      `the lab is up as ${found.profile} with ${found.nodes} order nodes; run 'netwatch lab down' first`,
-      3,
-    );
-  const state: LabState = {
-    version: 1,
-    namespaces: [],
-    links: [],
-    processes: {},
-    ...found,
-    ...wanted,
-  };
-  writeState(state);
-  return state;
+/** Only the policies can be switched under a running lab. */
+function settled(options: UpOptions, found: LabState | undefined): PlanOptions {
+  for (const name of ["profile", "nodes", "rotateSeconds"] as const)
+    if (found && options[name] !== undefined && options[name] !== found[name])
+      throw new LabError(
+        `the lab is up with ${name} ${found[name]}, not ${options[name]}; run 'netwatch lab down' first`,
+        3,
+      );
+  return { profile: "flat", policies: false, ...found, ...options };
 }

@@ -40,6 +40,10 @@ export async function clusterSteps(t: TestContext): Promise<void> {
           assert.equal(payment.status, "refused");
           assert.match(payment.reason, /payments need all 4 nodes: .*order-node-2/);
         }
+        for (const { id } of placed) {
+          const read = await fetch(`http://127.0.0.1:8080/orders/${id}`);
+          assert.equal(((await read.json()) as { totalCents: number }).totalCents, 2580);
+        }
         assert.equal((await countOrders()) - before, 5);
         const honest = (await labCheckCluster()).filter((check) => check.node !== "order-node-2");
         assert.ok(honest.every((check) => !check.unanimous));

@@ -74,6 +74,7 @@ export async function shopSteps(t: TestContext): Promise<void> {
   await t.test("localhost:8080 works, and so does the host's address seen from inside", async () => {
     assert.equal((await fetch("http://127.0.0.1:8080/products/1")).status, 200);
     assert.equal((await requestFrom("email", "http://10.0.0.1:8080/health")).status, 200);
+    assert.equal((await fetch("http://[fd6e:7700::10]/health")).status, 200);
     assert.equal(await connectionsFrom("client", "10.0.0.60", 5432), 0, "outside only by the forwarded port");
   });
 

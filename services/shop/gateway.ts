@@ -89,7 +89,7 @@ function addOrderRoutes(http: FastifyInstance, orders: OrderClient): void {
 
   http.get<{ Params: { id: string } }>("/orders/:id", async (request, reply) => {
     if (!UUID.test(request.params.id)) return reply.code(400).send({ error: "an order id is a UUID" });
-    const answer = await orders.read(`/orders/${request.params.id}`);
+    const answer = await orders.read(request.params.id);
     return reply.code(answer.status).send(answer.body);
   });
 
@@ -103,7 +103,7 @@ function addOrderRoutes(http: FastifyInstance, orders: OrderClient): void {
     "/orders",
     { schema: { querystring: listQuerySchema } },
     async (request, reply) => {
-      const answer = await orders.read(`/orders?limit=${request.query.limit ?? 20}`);
+      const answer = await orders.list(`/orders?limit=${request.query.limit ?? 20}`);
       return reply.code(answer.status).send(answer.body);
     },
   );

@@ -9,6 +9,8 @@ import { orderDigest } from "./order-coordinator.js";
 import { normalise, type OrderBody } from "./order-rules.js";
 
 const placedSchema = z.object({ receipts: z.array(receiptSchema).max(16) });
+const paymentSchema = z.object({ payment: z.object({ status: z.string(), reason: z.string().nullable() }) });
+const NOBODY: Answer = { status: 503, body: { error: "no order node answers" } };
 const NODE_TIMEOUT_MS = 5000;
 const SUSPICION_MS = 10_000;
 
@@ -18,19 +20,23 @@ export class OrderClient {
   readonly distrusted = new Map<string, number>();
   #turn = 0;
 
+  /** So many nodes saying one thing, at least one of them honest. */
+  readonly #honest: number;
+
   constructor(
-    private readonly plan: Plan,
+    plan: Plan,
     private readonly nodes: readonly Instance[],
     private readonly keys: KeyRing,
     private readonly signer: Signer,
-  ) {}
+  ) {
+    this.#honest = toleratedLiars(plan.cluster.nodes, plan.cluster.quorum) + 1;
+  }
 
   /** Safe to try at node after node: the operation's id makes it one order. */
   async place(opId: string, body: OrderBody): Promise<Answer> {
     const order = normalise(body);
     const clientSignature = signOrder({ opId, ...order }, this.signer);
     const digest = orderDigest(opId, { ...order, clientSignature });
-    const needed = toleratedLiars(this.plan.cluster.nodes, this.plan.cluster.quorum) + 1;
     const refusals: Answer[] = [];
     for (const node of this.#inTurn()) {
       const answer = await this.#ask(node, "/orders", {
@@ -41,33 +47,58 @@ export class OrderClient {
       if (!answer) continue;
       if (answer.status < 300) {
         const placed = placedSchema.safeParse(answer.body);
-        if (placed.success && receiptCount(placed.data.receipts, digest, this.keys) >= needed) return answer;
+        if (placed.success && receiptCount(placed.data.receipts, digest, this.keys) >= this.#honest)
+          return answer;
         this.#distrust(node);
         continue;
       }
       // one node alone may lie about a refusal as well
       refusals.push(answer);
       const same = refusals.filter((refusal) => refusal.status === answer.status);
-      if (same.length >= needed) return answer;
+      if (same.length >= this.#honest) return answer;
     }
-    return refusals.at(-1) ?? { status: 503, body: { error: "no order node answers" } };
+    return refusals.at(-1) ?? NOBODY;
   }
 
-  async read(path: string): Promise<Answer> {
+  /** The word of one node: for lists, which change from one moment to the next. */
+  async list(path: string): Promise<Answer> {
     for (const node of this.#inTurn()) {
       const answer = await this.#ask(node, path);
       if (answer) return answer;
     }
-    return { status: 503, body: { error: "no order node answers" } };
+    return NOBODY;
   }
 
-  /** Safe to repeat: the order's id makes it one payment. */
+  /** What enough nodes say alike that one of them is honest. */
+  async read(id: string): Promise<Answer> {
+    let heard = 0;
+    // an order may change between two answers
+    for (let round = 0; round < 3; round++) {
+      const said = new Map<string, number>();
+      for (const node of this.#inTurn()) {
+        const answer = await this.#ask(node, `/orders/${id}`);
+        if (!answer) continue;
+        heard++;
+        const text = JSON.stringify([answer.status, answer.body]);
+        said.set(text, (said.get(text) ?? 0) + 1);
+        if (said.get(text)! >= this.#honest) return answer;
+      }
+    }
+    return heard === 0 ? NOBODY : { status: 503, body: { error: "the order nodes do not agree" } };
+  }
+
+  /** Safe to repeat: the order's id makes it one payment. What became of it is read back, not believed. */
   async payment(id: string): Promise<Answer> {
     for (const node of this.#inTurn()) {
       const answer = await this.#ask(node, `/orders/${id}/payment`, { method: "POST" });
-      if (answer) return answer;
+      if (!answer) continue;
+      const order = await this.read(id);
+      const read = paymentSchema.safeParse(order.body);
+      if (!read.success) return order;
+      const { payment } = read.data;
+      return { status: payment.status === "paid" ? 200 : 503, body: { id, payment } };
     }
-    return { status: 503, body: { error: "no order node answers" } };
+    return NOBODY;
   }
 
   async #ask(node: Instance, path: string, options = {}): Promise<Answer | undefined> {

@@ -90,6 +90,7 @@ export function addOrderRoutes(http: FastifyInstance, parts: NodeParts): void {
   http.get<{ Params: { id: string } }>("/orders/:id", async (request, reply) => {
     if (!UUID.test(request.params.id)) return reply.code(400).send({ error: "an order id is a UUID" });
     const order = await store.order(request.params.id);
+    if (order && fault.current === "lying") return reply.send({ ...order, totalCents: 1 });
     return order ? reply.send(order) : reply.code(404).send({ error: "no such order" });
   });
 

@@ -284,6 +284,7 @@ function typeOfFamily(view: DataView, at: number, linkType: number): number {
   let family = view.getUint32(at, linkType !== LinkType.loop);
   if (linkType === LinkType.null && family > 0xffff)
     family = family < 0x0006_0000 ? family >>> 16 : view.getUint32(at);
+  else if (linkType === LinkType.null && (family & 0xff) === 0 && family < 0x0600) family >>>= 8;
   if (family === AF_INET) return EtherType.ipv4;
   if (AF_INET6.has(family)) return EtherType.ipv6;
   return family > MAX_FRAME_LENGTH && linkType === LinkType.null ? family & 0xffff : 0;

@@ -2,7 +2,7 @@
 import type { Names } from "../capture/names.js";
 import type { FlowTable } from "./flows.js";
 import { Groups } from "./groups.js";
-import { numbers, sortByKey } from "./order.js";
+import { numbers, Sorter } from "./order.js";
 
 /**
  * The labels of a flow table's ends, as small whole numbers: a name where `names` has one, else the address itself.
@@ -18,7 +18,7 @@ export class Labels {
   /** For a label that is an address: an end that has it. For a name: -1. */
   readonly #example: Int32Array;
   readonly #names: string[] = [];
-  #ranks: Float64Array | null = null;
+  #ranks: Int32Array | null = null;
   #bearers: Groups | null = null;
 
   constructor(flows: FlowTable, names: Names | null) {
@@ -91,19 +91,20 @@ export class Labels {
   }
 
   /** The place of each label in a fixed order: names by code unit, then IPv4 and IPv6 addresses by number. */
-  get ranks(): Float64Array {
+  get ranks(): Int32Array {
     this.#ranks ??= this.#rank();
     return this.#ranks;
   }
 
-  #rank(): Float64Array {
+  #rank(): Int32Array {
     const named = this.#names.length;
     const names = Array.from({ length: named }, (_, label) => label);
     names.sort((x, y) => (this.#names[x]! < this.#names[y]! ? -1 : 1));
-    const addresses = numbers(this.count - named).map((i) => i + named);
-    for (let word = 3; word >= 0; word--) sortByKey(addresses, this.#addressWords(word), "ascending");
-    sortByKey(addresses, this.#versions(), "ascending");
-    const ranks = new Float64Array(this.count);
+    const addresses = numbers(this.count, (label) => label >= named);
+    const sorter = new Sorter(addresses);
+    for (let i = 3; i >= 0; i--) sorter.by("ascending", (label) => this.#addressWord(label, i));
+    sorter.by("ascending", (label) => this.#flows.version(this.#example[label]! >> 1));
+    const ranks = new Int32Array(this.count);
     names.forEach((label, rank) => {
       ranks[label] = rank;
     });
@@ -113,23 +114,11 @@ export class Labels {
     return ranks;
   }
 
-  /** Word `word` of the address of every label that is one; an IPv4 address has only word 0. */
-  #addressWords(word: number): Float64Array {
-    const words = new Float64Array(this.count);
-    for (let label = this.#names.length; label < this.count; label++) {
-      const end = this.#example[label]!;
-      const flow = end >> 1;
-      if (word === 0 || this.#flows.version(flow) === 6)
-        words[label] = this.#flows.addressWord(flow, (end & 1) === 1, word) >>> 0;
-    }
-    return words;
-  }
-
-  #versions(): Float64Array {
-    const versions = new Float64Array(this.count);
-    for (let label = this.#names.length; label < this.count; label++)
-      versions[label] = this.#flows.version(this.#example[label]! >> 1);
-    return versions;
+  /** Word `i` of the address that a label is; an IPv4 address has only word 0. */
+  #addressWord(label: number, i: number): number {
+    const end = this.#example[label]!;
+    if (i > 0 && this.#flows.version(end >> 1) === 4) return 0;
+    return this.#flows.addressWord(end >> 1, (end & 1) === 1, i) >>> 0;
   }
 
   #addressOf(end: number): string {

@@ -5,7 +5,7 @@ import { communityId } from "../communityid.js";
 import type { Evicted, Flow, FlowTable } from "../flows.js";
 import type { Labels } from "../labels.js";
 import { OTHER } from "../limit.js";
-import { numbers, sortByKey } from "../order.js";
+import { numbers, Sorter } from "../order.js";
 import type { Column, Row, Table } from "../snapshot.js";
 import { formatTime } from "../time.js";
 import { createTable } from "./table.js";
@@ -57,17 +57,14 @@ export function buildConversations(analyzer: Analyzer, labels: Labels, addresses
 /** Most bytes first, then by addresses, ports and protocol. */
 function orderConversations(flows: FlowTable, addresses: Labels): Uint32Array {
   const order = numbers(flows.count);
-  const keys = new Float64Array(flows.count);
-  const sortBy = (key: (flow: number) => number, direction: "ascending" | "descending") => {
-    for (let flow = 0; flow < keys.length; flow++) keys[flow] = key(flow);
-    sortByKey(order, keys, direction);
-  };
-  sortBy((flow) => flows.protocolKey(flow), "ascending");
-  sortBy((flow) => flows.port(flow, true), "ascending");
-  sortBy((flow) => flows.port(flow, false), "ascending");
-  sortBy((flow) => addresses.ranks[addresses.of(flow, true)]!, "ascending");
-  sortBy((flow) => addresses.ranks[addresses.of(flow, false)]!, "ascending");
-  sortBy((flow) => flows.bytes(flow, false) + flows.bytes(flow, true), "descending");
+  const { ranks } = addresses;
+  new Sorter(order)
+    .by("ascending", (flow) => flows.protocolKey(flow))
+    .by("ascending", (flow) => flows.port(flow, true))
+    .by("ascending", (flow) => flows.port(flow, false))
+    .by("ascending", (flow) => ranks[addresses.of(flow, true)]!)
+    .by("ascending", (flow) => ranks[addresses.of(flow, false)]!)
+    .by("descending", (flow) => flows.bytes(flow, false) + flows.bytes(flow, true));
   return order;
 }
 

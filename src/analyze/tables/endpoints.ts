@@ -5,7 +5,7 @@ import type { FlowTable } from "../flows.js";
 import type { Groups } from "../groups.js";
 import type { Labels } from "../labels.js";
 import { OTHER } from "../limit.js";
-import { numbers, sortByKey } from "../order.js";
+import { numbers, Sorter } from "../order.js";
 import type { Column, Row, Table } from "../snapshot.js";
 import { createTable, evictedTotal, flowTotal } from "./table.js";
 
@@ -67,18 +67,14 @@ function endpointRow(address: string, service: string | null, { sent, received }
   };
 }
 
-function orderEndpoints(flows: FlowTable, addresses: Labels): Uint32Array {
-  const sizes = new Float64Array(addresses.count);
-  for (let flow = 0; flow < flows.count; flow++) {
-    const bytes = flows.bytes(flow, false) + flows.bytes(flow, true);
-    for (const isB of [false, true]) {
-      const address = addresses.of(flow, isB);
-      sizes[address] = sizes[address]! + bytes;
-    }
-  }
-  const order = numbers(addresses.count);
-  sortByKey(order, addresses.ranks, "ascending");
-  sortByKey(order, sizes, "descending");
+function orderEndpoints(flows: FlowTable, { bearers, ranks, count }: Labels): Uint32Array {
+  const order = numbers(count);
+  new Sorter(order)
+    .by("ascending", (address) => ranks[address]!)
+    .by("descending", (address) => {
+      const { sent, received } = sumBoth(flows, bearers, address);
+      return sent.bytes + received.bytes;
+    });
   return order;
 }
 

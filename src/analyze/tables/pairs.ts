@@ -4,7 +4,7 @@ import type { FlowTable } from "../flows.js";
 import { Groups } from "../groups.js";
 import type { Labels } from "../labels.js";
 import { OTHER } from "../limit.js";
-import { numbers, sortByKey } from "../order.js";
+import { numbers, Sorter } from "../order.js";
 import type { Column, Row, Table } from "../snapshot.js";
 import { createTable, evictedTotal, flowTotal, share } from "./table.js";
 
@@ -61,20 +61,12 @@ export function buildPairs(analyzer: Analyzer, labels: Labels): Table {
 }
 
 /** Directions that carried a packet, most bytes first, then by the order of their labels. */
-function orderPairs(pairs: Pairs, ranks: Float64Array): Uint32Array {
-  const keys = new Float64Array(pairs.directions);
-  const sizes = new Float64Array(pairs.directions);
-  const order = numbers(pairs.directions).filter((direction) => {
-    const { packets, bytes } = pairs.sum(direction);
-    sizes[direction] = bytes;
-    return packets > 0;
-  });
-  for (const end of ["destination", "source"] as const) {
-    for (let direction = 0; direction < keys.length; direction++)
-      keys[direction] = ranks[pairs[end](direction)]!;
-    sortByKey(order, keys, "ascending");
-  }
-  sortByKey(order, sizes, "descending");
+function orderPairs(pairs: Pairs, ranks: Int32Array): Uint32Array {
+  const order = numbers(pairs.directions, (direction) => pairs.sum(direction).packets > 0);
+  new Sorter(order)
+    .by("ascending", (direction) => ranks[pairs.destination(direction)]!)
+    .by("ascending", (direction) => ranks[pairs.source(direction)]!)
+    .by("descending", (direction) => pairs.sum(direction).bytes);
   return order;
 }
 

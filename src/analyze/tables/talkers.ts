@@ -4,7 +4,7 @@ import type { FlowTable } from "../flows.js";
 import type { Groups } from "../groups.js";
 import type { Labels } from "../labels.js";
 import { OTHER } from "../limit.js";
-import { numbers, sortByKey } from "../order.js";
+import { numbers, Sorter } from "../order.js";
 import type { Column, Row, Table } from "../snapshot.js";
 import { createTable, evictedTotal, flowTotal, share } from "./table.js";
 
@@ -40,19 +40,11 @@ export function buildTalkers(analyzer: Analyzer, labels: Labels): Table {
 }
 
 /** Labels that sent something, most bytes first. */
-function orderTalkers(flows: FlowTable, labels: Labels): Uint32Array {
-  const sizes = new Float64Array(labels.count);
-  const used = new Uint8Array(labels.count);
-  for (let flow = 0; flow < flows.count; flow++) {
-    for (const byB of [false, true]) {
-      const label = labels.of(flow, byB);
-      sizes[label] = sizes[label]! + flows.bytes(flow, byB);
-      if (flows.packets(flow, byB) > 0) used[label] = 1;
-    }
-  }
-  const order = numbers(labels.count).filter((label) => used[label] === 1);
-  sortByKey(order, labels.ranks, "ascending");
-  sortByKey(order, sizes, "descending");
+function orderTalkers(flows: FlowTable, { bearers, ranks, count }: Labels): Uint32Array {
+  const order = numbers(count, (label) => sumSent(flows, bearers, label).packets > 0);
+  new Sorter(order)
+    .by("ascending", (label) => ranks[label]!)
+    .by("descending", (label) => sumSent(flows, bearers, label).bytes);
   return order;
 }
 

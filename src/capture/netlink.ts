@@ -12,6 +12,7 @@ const MESSAGE_SEQUENCE = 8;
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 const NLM_F_REQUEST = 1;
+const NLM_F_ACK = 4;
 const NLM_F_DUMP_INTR = 0x10;
 const NLM_F_DUMP = 0x300;
 const AF_NETLINK = 16;
@@ -21,6 +22,7 @@ const SO_RCVBUF = 8;
 const SO_RCVTIMEO = 20;
 const SOL_NETLINK = 270;
 const NETLINK_ADD_MEMBERSHIP = 1;
+const NETLINK_GET_STRICT_CHK = 12;
 
 /** Netlink families (linux/netlink.h). */
 export const enum NetlinkFamily {
@@ -55,6 +57,8 @@ export interface NetlinkOptions {
   readonly receiveBuffer?: number;
   /** Multicast groups to listen to as well. */
   readonly groups?: readonly number[];
+  /** Have the kernel refuse what it does not know in a request, in place of passing over it (Linux 4.20). */
+  readonly strict?: boolean;
 }
 
 /** Opens a socket in the namespace the caller is in. Throws SystemError. */
@@ -69,6 +73,7 @@ export function openNetlink(family: NetlinkFamily, options: NetlinkOptions = {})
       setsockopt(fd, level, name, new Uint8Array(Int32Array.of(value).buffer));
     if (options.receiveBuffer !== undefined) set(SOL_SOCKET, SO_RCVBUF, options.receiveBuffer);
     for (const group of options.groups ?? []) set(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
+    if (options.strict) set(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
   } catch (error) {
     close(fd);
     throw error;
@@ -110,11 +115,26 @@ export class NetlinkDumper {
    * caller can do other work between; run it to its end before the next. False at the end: the last try was not whole either.
    * Throws NetlinkError where the kernel refuses, or does not answer within two seconds.
    */
-  *dump(type: number, payload: Uint8Array, begin: () => void, take: TakeMessage): Generator<void, boolean> {
+  dump(type: number, payload: Uint8Array, begin: () => void, take: TakeMessage): Generator<void, boolean> {
+    return this.#ask(type, NLM_F_DUMP, payload, begin, take);
+  }
+
+  /** As `dump`, for a question about one thing. */
+  get(type: number, payload: Uint8Array, begin: () => void, take: TakeMessage): Generator<void, boolean> {
+    return this.#ask(type, NLM_F_ACK, payload, begin, take);
+  }
+
+  *#ask(
+    type: number,
+    flags: number,
+    payload: Uint8Array,
+    begin: () => void,
+    take: TakeMessage,
+  ): Generator<void, boolean> {
     for (let tries = 1; ; tries++) {
       begin();
       this.#broken = false;
-      this.#channel.send(this.#request(type, payload));
+      this.#channel.send(this.#request(type, flags, payload));
       while (!this.#receive(take)) yield;
       if (!this.#broken) return true;
       this.resyncs++;
@@ -122,13 +142,13 @@ export class NetlinkDumper {
     }
   }
 
-  #request(type: number, payload: Uint8Array): Uint8Array {
+  #request(type: number, flags: number, payload: Uint8Array): Uint8Array {
     const bytes = new Uint8Array(HEADER_BYTES + payload.length);
     const view = new DataView(bytes.buffer);
     this.#sequence = (this.#sequence + 1) >>> 0 || 1;
     view.setUint32(0, bytes.length, LITTLE);
     view.setUint16(MESSAGE_TYPE, type, LITTLE);
-    view.setUint16(MESSAGE_FLAGS, NLM_F_REQUEST | NLM_F_DUMP, LITTLE);
+    view.setUint16(MESSAGE_FLAGS, NLM_F_REQUEST | flags, LITTLE);
     view.setUint32(MESSAGE_SEQUENCE, this.#sequence, LITTLE);
     bytes.set(payload, HEADER_BYTES);
     return bytes;

@@ -1,0 +1,117 @@
+/** Small JSON answers of local services by HTTP: one configured address, no redirects, limits on time and size, checked by a schema. */
+import { type ClientRequest, get, type IncomingMessage, type RequestOptions } from "node:http";
+import type { z } from "zod";
+
+/** Where a service listens: a unix socket, or `http://host:port` (a path in it is kept). */
+export type ServiceAddress = { readonly socketPath: string } | { readonly url: URL };
+
+export interface JsonLimits {
+  /** From the call to the last byte. */
+  readonly timeoutMs: number;
+  readonly bytes: number;
+}
+
+/** Docker answers a listing of thousands of containers in this; nothing local needs longer. */
+export const LIMITS: JsonLimits = { timeoutMs: 2000, bytes: 16 * 1024 * 1024 };
+
+/** A service that cannot be used now, and why, in one line. */
+export class ServiceError extends Error {
+  /** The system's code where it was the system that refused: ENOENT, EACCES, ECONNREFUSED. */
+  readonly code: string | null;
+
+  constructor(message: string, code: string | null = null) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export interface JsonAnswer<T> {
+  readonly value: T;
+  readonly headers: IncomingMessage["headers"];
+}
+
+/** Asks for `path` and gives the answer, checked. Throws ServiceError for everything that can go wrong. */
+export async function getJson<T>(
+  address: ServiceAddress,
+  path: string,
+  schema: z.ZodType<T>,
+  limits: JsonLimits = LIMITS,
+): Promise<JsonAnswer<T>> {
+  const { body, headers } = await read(address, path, limits);
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    throw new ServiceError("answered with something other than JSON");
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return { value: result.data, headers };
+  const issue = result.error.issues[0]!;
+  throw new ServiceError(`unexpected answer: ${issue.path.join(".").slice(0, 80)}: ${issue.message}`);
+}
+
+function read(
+  address: ServiceAddress,
+  path: string,
+  limits: JsonLimits,
+): Promise<{ body: string; headers: IncomingMessage["headers"] }> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: ServiceError) => {
+      clearTimeout(timer);
+      reject(error);
+      request.destroy();
+    };
+    const request: ClientRequest = get(optionsOf(address, path), (response) => {
+      const { statusCode, headers } = response;
+      if (statusCode !== 200) {
+        const what = statusCode !== undefined && statusCode >= 300 && statusCode < 400 ? " (a redirect)" : "";
+        fail(new ServiceError(`answered with status ${statusCode}${what}`));
+        return;
+      }
+      const pieces: Buffer[] = [];
+      let size = 0;
+      response.on("data", (piece: Buffer) => {
+        size += piece.length;
+        if (size > limits.bytes) fail(new ServiceError(`answer larger than ${limits.bytes} bytes`));
+        else pieces.push(piece);
+      });
+      response.on("error", () => fail(new ServiceError("answer cut short")));
+      response.on("end", () => {
+        clearTimeout(timer);
+        resolve({ body: Buffer.concat(pieces).toString("utf8"), headers });
+      });
+    });
+    const timer = setTimeout(
+      () => fail(new ServiceError(`no answer within ${limits.timeoutMs / 1000} s`, "ETIMEDOUT")),
+      limits.timeoutMs,
+    );
+    request.on("error", (error: NodeJS.ErrnoException) => fail(new ServiceError(wordsOf(error), error.code)));
+  });
+}
+
+function optionsOf(address: ServiceAddress, path: string): RequestOptions {
+  const common = { agent: false, headers: { accept: "application/json" } } as const;
+  if ("socketPath" in address)
+    return {
+      ...common,
+      socketPath: address.socketPath,
+      path,
+      headers: { ...common.headers, host: "localhost" },
+    };
+  const { hostname, port, pathname } = address.url;
+  const host = hostname.startsWith("[") ? hostname.slice(1, -1) : hostname;
+  return { ...common, host, port: port === "" ? 80 : Number(port), path: pathname.replace(/\/$/, "") + path };
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  ENOENT: "no such socket",
+  EACCES: "permission denied",
+  ECONNREFUSED: "nobody listens",
+  ECONNRESET: "connection broken off",
+  EHOSTUNREACH: "host unreachable",
+  ENETUNREACH: "network unreachable",
+};
+
+function wordsOf(error: NodeJS.ErrnoException): string {
+  return WORDS[error.code ?? ""] ?? error.message.slice(0, 120);
+}

@@ -64,8 +64,8 @@ function loadLibc(): Libc {
     socket: find("int socket(int domain, int type, int protocol)"),
     bind: find("int bind(int fd, const uint8_t *address, uint32_t length)"),
     setsockopt: find("int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t length)"),
-    send: find("ssize_t send(int fd, const uint8_t *bytes, size_t length, int flags)"),
-    recv: find("ssize_t recv(int fd, uint8_t *buffer, size_t length, int flags)"),
+    send: find("int64_t send(int fd, const uint8_t *bytes, size_t length, int flags)"),
+    recv: find("int64_t recv(int fd, uint8_t *buffer, size_t length, int flags)"),
     setns: find("int setns(int fd, int kind)"),
   };
   const check = (syscall: string, result: number): number => {

@@ -3,6 +3,7 @@ import { removeRules } from "./firewall.js";
 import { removeNetwork } from "./network.js";
 import { emptyNamespaces, stopProcess } from "./processes.js";
 import { requireRoot } from "./requirements.js";
+import { stopSignal } from "./start-order.js";
 import { readState, removeState, withLock } from "./state.js";
 import { planLab, readLab } from "./topology.js";
 
@@ -14,10 +15,7 @@ export async function labDown(progress: (text: string) => void): Promise<boolean
     if (!state) return false;
     progress("stopping servers");
     await Promise.all(
-      Object.entries(state.processes).map(([name, record]) =>
-        // PostgreSQL: fast shutdown, its manual 19.5
-        stopProcess(record, name === "postgres-db" ? "SIGINT" : "SIGTERM", 8000),
-      ),
+      Object.entries(state.processes).map(([name, record]) => stopProcess(record, stopSignal(name), 8000)),
     );
     await emptyNamespaces(state.namespaces);
     progress("removing links, namespaces and rules");

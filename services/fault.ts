@@ -35,7 +35,7 @@ export async function labFault(name: string, kind: string): Promise<string> {
       // PostgreSQL alone would leave shared memory behind: immediate shutdown, its manual 19.5
       if (record) {
         await stopProcess(record, node.service === "postgres-db" ? "SIGQUIT" : "SIGKILL");
-        await stopLeftovers(name, record);
+        await stopLeftovers(name, record, "SIGKILL");
       }
       delete state.processes[name];
       writeState(state);

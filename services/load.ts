@@ -11,11 +11,19 @@ export async function labLoad(options: LoadOptions): Promise<LoadResult> {
   const plan = readPlan();
   const client = plan.outside.find((outside) => outside.name === "client");
   if (!client) throw new LabError("lab.json has no outside client");
-  const script = fileURLToPath(new URL("./load-main.js", import.meta.url));
+  const main = fileURLToPath(new URL("./main.js", import.meta.url));
   const target = { host: client.hostAddress, port: plan.forward.port };
   const result = await tryCommand(
     "ip",
-    ["netns", "exec", client.name, process.execPath, script, JSON.stringify({ ...options, ...target })],
+    [
+      "netns",
+      "exec",
+      client.name,
+      process.execPath,
+      main,
+      "load-client",
+      JSON.stringify({ ...options, ...target }),
+    ],
     { timeoutMs: (options.durationSeconds + 60) * 1000 },
   );
   if (result.code !== 0) throw new LabError(`the load client failed: ${result.stderr.trim().slice(0, 500)}`);

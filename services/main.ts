@@ -8,6 +8,13 @@ program
   .command("serve")
   .argument("<instance>")
   .action((name: string) => startInstance(name));
+program
+  .command("load-client")
+  .argument("<options>")
+  .action(async (options: string) => {
+    const { runLoad } = await import("./load-client.js");
+    process.stdout.write(JSON.stringify(await runLoad(JSON.parse(options))));
+  });
 addLabCommands(program.command("lab"));
 
 try {

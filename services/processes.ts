@@ -67,10 +67,6 @@ function startTicks(pid: number): string | undefined {
   return statFields(pid)?.[19];
 }
 
-function processGroup(pid: number): string | undefined {
-  return statFields(pid)?.[2];
-}
-
 /** From the state on, field 3 of proc(5)'s stat; nothing for what has ended. */
 function statFields(pid: number): string[] | undefined {
   try {
@@ -108,15 +104,32 @@ export async function stopProcess(
   signalProcess(record.pid, signal);
   for (let waited = 0; waited < graceMs && isAlive(record); waited += 25) await sleep(25);
   if (isAlive(record)) signalProcess(-record.pid, "SIGKILL");
-  for (let waited = 0; waited < 2000 && isAlive(record); waited += 25) await sleep(25);
+  await waitGone(record.pid, 2000);
 }
 
-/** Ends what a dead server left of its process group in its namespace, as nginx does when its parent is killed. */
-export async function stopLeftovers(netns: string, record: ProcessRecord): Promise<void> {
-  for (const pid of await pidsIn([netns])) {
-    if (processGroup(pid) !== String(record.pid)) continue;
-    signalProcess(pid, "SIGKILL");
-    for (let waited = 0; waited < 2000 && processGroup(pid) !== undefined; waited += 25) await sleep(25);
+/** Until its parent has taken note too: PostgreSQL holds a pid that still exists for a running server. */
+async function waitGone(pid: number, limitMs: number): Promise<void> {
+  for (let waited = 0; waited < limitMs && existsSync(`/proc/${pid}`); waited += 25) await sleep(25);
+}
+
+/**
+ * Ends what earlier starts left in an instance's namespace: the rest of a killed server's process group, as nginx leaves
+ * it, and servers started by an `up` that was killed before it could note them (leaders of sessions of their own).
+ */
+export async function stopLeftovers(
+  netns: string,
+  record: ProcessRecord | undefined,
+  signal: NodeJS.Signals,
+): Promise<void> {
+  const pids = await pidsIn([netns]);
+  for (const pid of pids) {
+    const stat = statFields(pid);
+    if (!stat) continue;
+    const [parent, group, session] = [Number(stat[1]), Number(stat[2]), Number(stat[3])];
+    const unnoted = session === pid && !pids.includes(parent);
+    if (group !== record?.pid && !unnoted) continue;
+    signalProcess(pid, signal);
+    await waitGone(pid, 3000);
   }
 }
 

@@ -74,7 +74,7 @@ export function writeWhole(file: string, text: string, mode: number): void {
 }
 
 export function removeState(): void {
-  rmSync(STATE_DIR, { recursive: true, force: true });
+  rmSync(STATE_DIR, { recursive: true, force: true, maxRetries: 5 });
 }
 
 /** Runs `work` while no other lab command changes the machine. The kernel drops the lock with the process. */

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { runCommand } from "../command.js";
 import { LabError } from "../lab-error.js";
 import { STATE_DIR } from "../state.js";
@@ -20,18 +20,25 @@ export function postgresBin(): string | undefined {
   return newest === undefined ? undefined : `${root}/${newest}/bin`;
 }
 
-/** Makes the data folder once; PostgreSQL refuses root, so all of it is done as its own user. */
+/**
+ * Makes the data folder once, whole or not at all: under another name first. PostgreSQL refuses root, so all of it is done
+ * as its own user; and it ends with this process, should that be killed.
+ */
 export async function initPostgres(): Promise<void> {
   if (existsSync(`${DATA}/PG_VERSION`)) return;
+  for (const entry of readdirSync(POSTGRES_DIR))
+    if (entry.startsWith("data")) rmSync(`${POSTGRES_DIR}/${entry}`, { recursive: true, maxRetries: 5 });
+  const part = `${DATA}.${process.pid}`;
   await runCommand(
     "setpriv",
     [
-      ...[`--reuid=${POSTGRES_USER}`, `--regid=${POSTGRES_USER}`, "--clear-groups", "--no-new-privs", "--"],
-      ...[`${requiredBin()}/initdb`, "-D", DATA, "-A", "peer", "-U", POSTGRES_USER, "-E", "UTF8"],
-      ...["--locale=C.UTF-8", "--no-sync", "--wal-segsize=1", "--no-instructions"],
+      ...[`--reuid=${POSTGRES_USER}`, `--regid=${POSTGRES_USER}`, "--clear-groups", "--no-new-privs"],
+      ...["--pdeathsig=KILL", "--", `${requiredBin()}/initdb`, "-D", part, "-A", "peer", "-U", POSTGRES_USER],
+      ...["-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--wal-segsize=1", "--no-instructions"],
     ],
     { timeoutMs: 60_000 },
   );
+  renameSync(part, DATA);
 }
 
 /** Every order node may log in with the password; who may connect at all is the firewall's business. */

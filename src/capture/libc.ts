@@ -30,6 +30,20 @@ export const enum Flag {
   newNetwork = 0x40000000, // CLONE_NEWNET
 }
 
+/** Memory shared with the kernel. `bytes` must not be touched after `unmap`: that would end the process. */
+export interface Mapping {
+  readonly bytes: ArrayBuffer;
+  unmap(): void;
+}
+
+/** Waits for a descriptor in Node's own event loop: no thread, and nothing while it is stopped. */
+export interface Readiness {
+  /** Calls `ready` whenever there is something to read or the descriptor has failed. */
+  start(ready: () => void): void;
+  stop(): void;
+  close(): void;
+}
+
 /** Every call throws SystemError where it fails, save `recv`, which is on hot paths. */
 export interface Libc {
   open(path: string, flags: number): number;
@@ -42,7 +56,37 @@ export interface Libc {
   recv(fd: number, buffer: Uint8Array, flags: number): number;
   /** Moves the calling thread alone. */
   setns(fd: number, kind: number): void;
+  /** Fills `value`. */
+  getsockopt(fd: number, level: number, name: number, value: Uint8Array): void;
+  /** Fills `address`. */
+  getsockname(fd: number, address: Uint8Array): void;
+  /** Number of a network interface in the calling thread's namespace; 0: there is none of that name. */
+  ifNameToIndex(name: string): number;
+  /** Maps a socket's ring, readable and writable, shared. */
+  mapShared(fd: number, length: number): Mapping;
+  watch(fd: number): Readiness;
+  /** Of the calling thread alone, as are capabilities. */
+  prctl(option: number, value: number): number;
+  capset(header: Uint8Array, data: Uint8Array): void;
 }
+
+/** Functions of a shared library, by their C prototypes. */
+export type Library = (prototype: string) => (...args: unknown[]) => unknown;
+
+/** Loads a library by its file name, such as `libpcap.so.0.8`. Throws where it is not installed. */
+export function loadLibrary(file: string): Library {
+  const library = loadKoffi().load(file);
+  return (prototype) => library.func(prototype);
+}
+
+/** The bytes at an address that a library gave. A view, not a copy: valid as long as the library keeps them. */
+export function viewNative(address: unknown, length: number): ArrayBuffer {
+  return loadKoffi().view(address, length);
+}
+
+// linux/mman.h
+const MAP_SHARED = 1;
+const MAP_READ_WRITE = 3; // PROT_READ | PROT_WRITE
 
 type Native = (...args: unknown[]) => number;
 
@@ -54,8 +98,12 @@ export function libc(): Libc {
   return loaded;
 }
 
+function loadKoffi(): typeof import("koffi") {
+  return createRequire(import.meta.url)("koffi") as typeof import("koffi");
+}
+
 function loadLibc(): Libc {
-  const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
+  const koffi = loadKoffi();
   const process = koffi.load(null);
   const find = (prototype: string) => process.func(prototype) as Native;
   const native = {
@@ -85,5 +133,61 @@ function loadLibc(): Libc {
       return received < 0 ? -koffi.errno() : received;
     },
     setns: (fd, kind) => void check("setns", native.setns(fd, kind)),
+    ...bindCapture(koffi, find, check),
+  };
+}
+
+type CaptureCalls = Pick<
+  Libc,
+  "getsockopt" | "getsockname" | "ifNameToIndex" | "mapShared" | "watch" | "prctl" | "capset"
+>;
+
+/** What a capture needs beside sockets. */
+function bindCapture(
+  koffi: typeof import("koffi"),
+  find: (prototype: string) => Native,
+  check: (syscall: string, result: number) => number,
+): CaptureCalls {
+  const native = {
+    getsockopt: find(
+      "int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint32_t *length)",
+    ),
+    getsockname: find("int getsockname(int fd, _Out_ uint8_t *address, _Inout_ uint32_t *length)"),
+    ifNameToIndex: find("unsigned int if_nametoindex(const char *name)"),
+    mmap: find("void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)"),
+    munmap: find("int munmap(void *address, size_t length)"),
+    prctl: find("int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)"),
+    capset: find("int capset(uint8_t *header, const uint8_t *data)"),
+  };
+  return {
+    getsockopt: (fd, level, name, value) =>
+      void check("getsockopt", native.getsockopt(fd, level, name, value, [value.length])),
+    getsockname: (fd, address) =>
+      void check("getsockname", native.getsockname(fd, address, [address.length])),
+    ifNameToIndex: (name) => native.ifNameToIndex(name),
+    mapShared(fd, length) {
+      const address = native.mmap(null, length, MAP_READ_WRITE, MAP_SHARED, fd, 0) as unknown as bigint;
+      if (BigInt.asIntN(64, address) === -1n) throw new SystemError("mmap", koffi.errno());
+      const unmap = () => void check("munmap", native.munmap(address, length));
+      return { bytes: koffi.view(address, length), unmap };
+    },
+    watch: (fd) => watch(koffi, fd),
+    prctl: (option, value) => check("prctl", native.prctl(option, value, 0, 0, 0)),
+    capset: (header, data) => void check("capset", native.capset(header, data)),
+  };
+}
+
+function watch(koffi: typeof import("koffi"), fd: number): Readiness {
+  let handle: ReturnType<typeof koffi.node.poll> | null = null;
+  let ready = () => {};
+  return {
+    start(call) {
+      ready = call;
+      // koffi.node.poll begins at once; later it is only started again.
+      if (handle === null) handle = koffi.node.poll(fd, { readable: true }, () => ready());
+      else handle.start({ readable: true }, () => ready());
+    },
+    stop: () => handle?.stop(),
+    close: () => handle?.close(),
   };
 }

@@ -40,7 +40,7 @@ const MIN_TEXT = 12;
 const GAP = "  ";
 
 /** A column as text shows it; some join two cells of the table. */
-interface TextColumn {
+export interface TextColumn {
   readonly title: string;
   readonly kind: ColumnKind;
   readonly text: (row: Row) => string;
@@ -96,13 +96,15 @@ export function* renderSummary(snapshot: Snapshot, options: TextOptions): Iterab
   }
 }
 
-/** A table with its title; the first `limit` rows, then how many more there are. */
+/** A table with its title; the first `limit` rows, then how many more there are. Columns: `choice`, else what is usual for it, else all. */
 export function* renderTable(
   table: Table,
   options: TextOptions,
   limit = Number.POSITIVE_INFINITY,
+  choice?: readonly (string | TextColumn)[],
 ): Iterable<string> {
-  const columns = SHOWN[table.name as TableName].map((shown) =>
+  const usual: readonly (string | TextColumn)[] | undefined = SHOWN[table.name as TableName];
+  const columns = (choice ?? usual ?? table.columns.map(({ name }) => name)).map((shown) =>
     typeof shown === "string" ? columnOf(table, shown) : shown,
   );
   const shown: string[][] = [];

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { CommandError, ExitCode, reasonOf } from "./commands/exit.js";
-import { OUTPUT_FORMATS, parseDate, parsePositive, TABLE_NAMES } from "./commands/options.js";
+import { LIST_FORMATS, OUTPUT_FORMATS, parseDate, parsePositive, TABLE_NAMES } from "./commands/options.js";
 import type { Terminal } from "./commands/terminal.js";
 import { visible } from "./format.js";
 
@@ -105,6 +105,19 @@ Examples:
           terminal,
         ),
       );
+    });
+
+  program
+    .command("interfaces")
+    .description("List bridges with their ports, who stands behind each, and where to capture.")
+    .option("--netns <name>", "list the interfaces of this network namespace")
+    .addOption(
+      new Option("-o, --output <format>", "form of the output").choices(LIST_FORMATS).default("table"),
+    )
+    .addHelpText("after", "\n`netwatch capture -D` prints the same list.")
+    .action(async (options) => {
+      const { listInterfaces } = await import("./commands/interfaces.js");
+      end(await listInterfaces(options, terminal));
     });
 
   return program;

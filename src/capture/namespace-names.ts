@@ -93,8 +93,8 @@ function listInhabitants(folder: string, own: number): { inhabitants: Namespace[
   for (const pid of pids.slice(0, MAX_PROCESSES)) {
     const process = join(folder, pid);
     const id = namespaceOf(process);
-    if (id === null) hidden++;
-    if (id === null || id === own) continue;
+    if (id === "hidden") hidden++;
+    if (typeof id !== "number" || id === own) continue;
     const known = found.get(id);
     if (known?.kind === "container") continue;
     const containerId = containerOf(process);
@@ -111,12 +111,14 @@ function listInhabitants(folder: string, own: number): { inhabitants: Namespace[
   return { inhabitants: [...found.values()], hidden };
 }
 
-/** `net:[4026531840]` */
-function namespaceOf(process: string): number | null {
+/** The number in `net:[4026531840]`; `gone` where the process has ended. */
+function namespaceOf(process: string): number | "gone" | "hidden" {
   try {
-    return Number(/^net:\[(\d+)\]$/.exec(readlinkSync(join(process, "ns/net")))?.[1] ?? Number.NaN) || null;
-  } catch {
-    return null;
+    const digits = /^net:\[(\d+)\]$/.exec(readlinkSync(join(process, "ns/net")))?.[1];
+    return digits === undefined ? "gone" : Number(digits);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === "EACCES" || code === "EPERM" ? "hidden" : "gone";
   }
 }
 

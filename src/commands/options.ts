@@ -5,6 +5,10 @@ import type { TableName } from "../analyze/snapshot.js";
 export const OUTPUT_FORMATS = ["table", "json", "ndjson", "csv", "markdown"] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
+/** Lists have no Markdown. */
+export const LIST_FORMATS = ["table", "json", "ndjson", "csv"] as const;
+export type ListFormat = (typeof LIST_FORMATS)[number];
+
 export const TABLE_NAMES = [
   "pairs",
   "protocols",

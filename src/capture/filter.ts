@@ -33,7 +33,8 @@ export function needsWholeFrames(filter: string): boolean {
  * untagged ones: up to two tags are looked behind. Throws CaptureError.
  */
 export function compileFilter(filter: string, linkType: number, snaplen: number): FilterProgram {
-  const native = (loaded ??= loadPcap());
+  loaded ??= loadPcap();
+  const native = loaded;
   const plain = compile(native, filter, linkType, snaplen);
   if (linkType !== LinkType.ethernet || /\bvlan\b/.test(filter) || filter.trim() === "") return plain;
   const tagged = "(ether proto 0x8100 or ether proto 0x88a8 or ether proto 0x9100)";

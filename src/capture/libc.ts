@@ -60,6 +60,8 @@ export interface Libc {
   getsockopt(fd: number, level: number, name: number, value: Uint8Array): void;
   /** Fills `address`. */
   getsockname(fd: number, address: Uint8Array): void;
+  /** Sets, or replaces in one step, a socket's filter: an array of `struct sock_filter`. */
+  attachFilter(fd: number, instructions: Uint8Array): void;
   /** Number of a network interface in the calling thread's namespace; 0: there is none of that name. */
   ifNameToIndex(name: string): number;
   /** Maps a socket's ring, readable and writable, shared. */
@@ -84,6 +86,8 @@ export function viewNative(address: unknown, length: number): ArrayBuffer {
   return loadKoffi().view(address, length);
 }
 
+const SOL_SOCKET = 1;
+const SO_ATTACH_FILTER = 26;
 // linux/mman.h
 const MAP_SHARED = 1;
 const MAP_READ_WRITE = 3; // PROT_READ | PROT_WRITE
@@ -139,7 +143,7 @@ function loadLibc(): Libc {
 
 type CaptureCalls = Pick<
   Libc,
-  "getsockopt" | "getsockname" | "ifNameToIndex" | "mapShared" | "watch" | "prctl" | "capset"
+  "attachFilter" | "getsockopt" | "getsockname" | "ifNameToIndex" | "mapShared" | "watch" | "prctl" | "capset"
 >;
 
 /** What a capture needs beside sockets. */
@@ -149,6 +153,7 @@ function bindCapture(
   check: (syscall: string, result: number) => number,
 ): CaptureCalls {
   const native = {
+    setsockopt: find("int setsockopt(int fd, int level, int name, const uint8_t *value, uint32_t length)"),
     getsockopt: find(
       "int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint32_t *length)",
     ),
@@ -164,6 +169,14 @@ function bindCapture(
       void check("getsockopt", native.getsockopt(fd, level, name, value, [value.length])),
     getsockname: (fd, address) =>
       void check("getsockname", native.getsockname(fd, address, [address.length])),
+    attachFilter(fd, instructions) {
+      // struct sock_fprog: how many, and where they are
+      const program = new Uint8Array(16);
+      const view = new DataView(program.buffer);
+      view.setUint16(0, instructions.length / 8, true);
+      view.setBigUint64(8, koffi.address(instructions), true);
+      check("setsockopt", native.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, program, program.length));
+    },
     ifNameToIndex: (name) => native.ifNameToIndex(name),
     mapShared(fd, length) {
       const address = native.mmap(null, length, MAP_READ_WRITE, MAP_SHARED, fd, 0) as unknown as bigint;

@@ -3,7 +3,7 @@ import type { Names } from "../capture/names.js";
 import { type Analyzer, ProtocolSlot, SERIES_CLASSES } from "./analyzer.js";
 import { findFindings } from "./findings.js";
 import { MALFORMED } from "./headers.js";
-import type { Ledger, LedgerFile, SeriesData, Snapshot } from "./snapshot.js";
+import type { Ledger, LedgerFile, LedgerInterface, SeriesData, Snapshot } from "./snapshot.js";
 import { buildTables } from "./tables.js";
 import { formatTime } from "./time.js";
 
@@ -12,6 +12,8 @@ export interface SnapshotContext {
   /** `netwatch 1.2.3`. */
   readonly producer: string;
   readonly files: readonly LedgerFile[];
+  /** Interfaces listened to; none given: the packets came from files. */
+  readonly interfaces?: readonly LedgerInterface[];
   /** Packets the sources say they lost; null where they do not say. */
   readonly dropped: number | null;
   /** null: show addresses. */
@@ -47,8 +49,10 @@ function buildLedger(analyzer: Analyzer, context: SnapshotContext, unresolvedByt
   const { protocols } = analyzer;
   const { evicted } = analyzer.flows;
   const damaged = context.files.some((file) => file.damage !== null);
+  const cutOff = context.interfaces?.some(({ ended }) => ended !== null) ?? false;
   return {
     files: [...context.files],
+    interfaces: context.interfaces ? [...context.interfaces] : null,
     packets: analyzer.packets,
     captured_bytes: analyzer.capturedBytes,
     truncated: analyzer.truncated,
@@ -65,7 +69,7 @@ function buildLedger(analyzer: Analyzer, context: SnapshotContext, unresolvedByt
     },
     unresolved_bytes: unresolvedBytes,
     rounded: analyzer.bytes > Number.MAX_SAFE_INTEGER,
-    complete: !damaged && (context.dropped ?? 0) === 0,
+    complete: !damaged && !cutOff && (context.dropped ?? 0) === 0,
   };
 }
 

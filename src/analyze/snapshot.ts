@@ -43,9 +43,33 @@ const fileSchema = z.strictObject({
     .describe("The first thing wrong in it, and how many there are"),
 });
 
+const interfaceSchema = z
+  .strictObject({
+    name: text,
+    netns: z.nullable(text).describe("Network namespace it is in; null: that of netwatch"),
+    engine: z.enum(["ring", "cap"]),
+    clock: z
+      .enum(["kernel", "arrival"])
+      .describe("Whether a packet's time is when the kernel saw it or when netwatch took it"),
+    filter: z.nullable(text),
+    packets: count.describe("Packets taken in"),
+    received: z.nullable(count).describe("Packets that passed the filter, dropped ones included"),
+    dropped: z.nullable(count).describe("Packets the kernel had no room for; null: not known"),
+    freezes: z.nullable(count).describe("Times the buffer was full; null: not known"),
+    counted: z
+      .nullable(z.strictObject({ packets: count, bytes: count }))
+      .describe("What the interface itself counted meanwhile; null: not known, or there is a filter"),
+    residual: z
+      .nullable(z.strictObject({ packets: z.number(), bytes: z.number() }))
+      .describe("`counted` less what was taken in: 0 when nothing was missed"),
+    ended: z.nullable(text).describe("Why it gave no more, though nobody stopped it"),
+  })
+  .describe("One network interface that was listened to");
+
 const ledgerSchema = z
   .strictObject({
     files: z.array(fileSchema),
+    interfaces: z.nullable(z.array(interfaceSchema)).describe("null: the packets came from files"),
     packets: count.describe("Packets read"),
     captured_bytes: count.describe("Bytes of them that the capture holds"),
     truncated: count.describe("Packets captured in part"),
@@ -64,7 +88,7 @@ const ledgerSchema = z
       .nullable(count)
       .describe("Bytes to or from an address that the names do not know; null: no names in use"),
     rounded: z.boolean().describe("Byte counts passed 2^53 and are no longer exact"),
-    complete: z.boolean().describe("Nothing is known to be missing: no drop, no damage"),
+    complete: z.boolean().describe("Nothing is known to be missing: no drop, no damage, no interface lost"),
   })
   .describe("What the numbers miss");
 
@@ -117,6 +141,7 @@ export type Column = z.infer<typeof columnSchema>;
 export type ColumnKind = Column["kind"];
 export type Table = Omit<z.infer<typeof tableSchema>, "rows"> & { readonly rows: Rows };
 export type Ledger = z.infer<typeof ledgerSchema>;
+export type LedgerInterface = z.infer<typeof interfaceSchema>;
 export type LedgerFile = z.infer<typeof fileSchema>;
 export type Finding = z.infer<typeof findingSchema>;
 export type SeriesData = z.infer<typeof seriesSchema>;

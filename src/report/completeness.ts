@@ -18,6 +18,8 @@ export function findGaps({ ledger }: Snapshot): string[] {
     gaps.push(
       `${cutMiddle(first.name, NAME_CHARACTERS)} damaged at byte ${formatCount(first.damage.offset)}`,
     );
+  for (const { name, ended } of ledger.interfaces ?? [])
+    if (ended !== null) gaps.push(`${cutMiddle(name, NAME_CHARACTERS)}: ${ended}`);
   if (gaps.length === 0 && !ledger.complete) gaps.push("the capture is known to be incomplete");
   return gaps;
 }

@@ -88,6 +88,7 @@ export function ringSnapshot(services: readonly string[]): Snapshot {
     },
     totals: { packets, bytes: total },
     ledger: {
+      interfaces: null,
       files: [{ name: "ring.pcap", packets, damage: null }],
       packets,
       captured_bytes: total,

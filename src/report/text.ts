@@ -180,8 +180,13 @@ function completeness(ledger: Ledger): string {
     ...((ledger.dropped ?? 0) > 0
       ? [`${formatCounted(ledger.dropped ?? 0, "packet")} lost while capturing`]
       : []),
+    ...(ledger.interfaces ?? []).flatMap(({ name, ended }) =>
+      ended === null ? [] : [`${visible(name)}: ${ended}`],
+    ),
   ];
   if (missing.length > 0) return `INCOMPLETE: ${missing.join(", ")}`;
+  if (ledger.interfaces !== null)
+    return ledger.dropped === null ? "losses while capturing are not known" : "complete: no packet lost";
   return ledger.dropped === null
     ? "read whole; losses while capturing are not recorded"
     : "complete: read whole, no packet lost";

@@ -1,0 +1,114 @@
+/** Giving up root once the sockets are open (capabilities(7), prctl(2)). What is given up does not come back. */
+import { readFileSync } from "node:fs";
+import { libc } from "./libc.js";
+
+/** Capabilities a mode may keep, by their numbers (linux/capability.h). */
+export const enum Capability {
+  netAdmin = 12,
+}
+
+/** Who the process becomes. */
+export interface User {
+  readonly uid: number;
+  readonly gid: number;
+  readonly name: string;
+  /** Home folder; null: none is known. */
+  readonly home: string | null;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const PR_SET_KEEPCAPS = 8;
+const PR_CAPBSET_DROP = 24;
+const PR_SET_NO_NEW_PRIVS = 38;
+const CAPABILITY_VERSION_3 = 0x2008_0522;
+/** Highest capability number worth trying; the kernel refuses what it does not know. */
+const LAST_CAPABILITY = 63;
+const NOBODY: User = { uid: 65_534, gid: 65_534, name: "nobody", home: null };
+
+/** Who called sudo; null where nobody did. */
+export function invokingUser(env: Environment): User | null {
+  const uid = numberOf(env.SUDO_UID);
+  const gid = numberOf(env.SUDO_GID);
+  if (uid === null || gid === null || uid === 0) return null;
+  return findUser((fields) => fields[2] === String(uid)) ?? { uid, gid, name: String(uid), home: null };
+}
+
+/** The user of a name; null: there is none. */
+export function userNamed(name: string): User | null {
+  return findUser((fields) => fields[0] === name);
+}
+
+/** Whom to become: the one who called sudo, else nobody. */
+export function unprivilegedUser(env: Environment): User {
+  return invokingUser(env) ?? userNamed("nobody") ?? NOBODY;
+}
+
+/**
+ * Becomes `user`, keeping only `keep`; without root, keeps only what of `keep` there is. No program started later can win
+ * rights back. Of several threads the calling one alone keeps capabilities; the rest has none.
+ */
+export function dropPrivileges(user: User, keep: readonly Capability[]): void {
+  const c = libc();
+  if (process.geteuid!() === 0) {
+    dropBounding();
+    if (keep.length > 0) c.prctl(PR_SET_KEEPCAPS, 1);
+    process.setgroups!([user.gid]);
+    process.setgid!(user.gid);
+    process.setuid!(user.uid);
+    if (keep.length > 0) c.prctl(PR_SET_KEEPCAPS, 0);
+  }
+  const permitted = permittedCapabilities();
+  setCapabilities(keep.filter((capability) => ((permitted >> BigInt(capability)) & 1n) === 1n));
+  c.prctl(PR_SET_NO_NEW_PRIVS, 1);
+}
+
+/** Without CAP_SETPCAP, or past the last one the kernel knows, there is nothing to drop. */
+function dropBounding(): void {
+  for (let capability = 0; capability <= LAST_CAPABILITY; capability++) {
+    try {
+      libc().prctl(PR_CAPBSET_DROP, capability);
+    } catch {
+      return;
+    }
+  }
+}
+
+/** Of the main thread, which is the one that runs this. */
+function permittedCapabilities(): bigint {
+  const line = /^CapPrm:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/thread-self/status", "utf8"));
+  return BigInt(`0x${line?.[1] ?? "0"}`);
+}
+
+/** Sets the effective and permitted sets to exactly these, the inheritable (and so the ambient) set to none. */
+function setCapabilities(capabilities: readonly Capability[]): void {
+  const header = new Uint8Array(8);
+  new DataView(header.buffer).setUint32(0, CAPABILITY_VERSION_3, true);
+  // Twice {effective, permitted, inheritable}: capabilities 0 to 31, then 32 to 63.
+  const data = new Uint8Array(24);
+  const view = new DataView(data.buffer);
+  let mask = 0;
+  for (const capability of capabilities) mask |= 1 << capability;
+  view.setInt32(0, mask, true);
+  view.setInt32(4, mask, true);
+  libc().capset(header, data);
+}
+
+function findUser(matches: (fields: readonly string[]) => boolean): User | null {
+  let text: string;
+  try {
+    text = readFileSync("/etc/passwd", "utf8");
+  } catch {
+    return null;
+  }
+  const fields = text
+    .split("\n")
+    .map((line) => line.split(":"))
+    .find((of) => of.length >= 7 && matches(of));
+  if (!fields) return null;
+  return { name: fields[0]!, uid: Number(fields[2]), gid: Number(fields[3]), home: fields[5] || null };
+}
+
+function numberOf(text: string | undefined): number | null {
+  return text !== undefined && /^\d{1,10}$/.test(text) ? Number(text) : null;
+}

@@ -120,6 +120,18 @@ Examples:
       end(await listInterfaces(options, terminal));
     });
 
+  program
+    .command("doctor")
+    .description("Say what this machine can and cannot show, each with the command that cures it.")
+    .option("-i, --interface <name>", "look at this interface")
+    .addOption(
+      new Option("-o, --output <format>", "form of the output").choices(["table", "json"]).default("table"),
+    )
+    .action(async (options) => {
+      const { doctor } = await import("./commands/doctor.js");
+      end(await doctor(options, terminal));
+    });
+
   return program;
 }
 

@@ -54,6 +54,8 @@ export interface Libc {
   send(fd: number, bytes: Uint8Array, flags: number): number;
   /** Bytes received, or the error number, negative. Fills `buffer` from its start. */
   recv(fd: number, buffer: Uint8Array, flags: number): number;
+  /** What the kernel thinks of its clock: the STA_ bits of adjtimex(2), which changes nothing when asked so. */
+  clockStatus(): number;
   /** Moves the calling thread alone. */
   setns(fd: number, kind: number): void;
   /** Fills `value`. */
@@ -119,6 +121,7 @@ function loadLibc(): Libc {
     send: find("int64_t send(int fd, const uint8_t *bytes, size_t length, int flags)"),
     recv: find("int64_t recv(int fd, uint8_t *buffer, size_t length, int flags)"),
     setns: find("int setns(int fd, int kind)"),
+    adjtimex: find("int adjtimex(uint8_t *timex)"),
   };
   const check = (syscall: string, result: number): number => {
     if (result < 0) throw new SystemError(syscall, koffi.errno());
@@ -135,6 +138,11 @@ function loadLibc(): Libc {
     recv(fd, buffer, flags) {
       const received = native.recv(fd, buffer, buffer.length, flags);
       return received < 0 ? -koffi.errno() : received;
+    },
+    clockStatus() {
+      const timex = new Uint8Array(256); // struct timex: `modes` first, 0: read only; `status` behind four longs
+      check("adjtimex", native.adjtimex(timex));
+      return new DataView(timex.buffer).getInt32(40, true);
     },
     setns: (fd, kind) => void check("setns", native.setns(fd, kind)),
     ...bindCapture(koffi, find, check),

@@ -36,6 +36,7 @@ function reasonToSkip(): string | false {
 test("the lab, from up to down", { skip: reasonToSkip(), timeout: 300_000 }, async (t) => {
   const before = await machineNow();
   try {
+    await t.test("a namespace or a link of someone else's is left alone", foreign);
     await t.test("flat", flat);
     await t.test("flat with policies", async (step) => {
       const plan = await labUp({ profile: "flat", policies: true }, quiet);
@@ -60,6 +61,21 @@ test("the lab, from up to down", { skip: reasonToSkip(), timeout: 300_000 }, asy
     assert.equal(await labDown(quiet), false, "down again finds nothing");
   });
 });
+
+async function foreign(): Promise<void> {
+  for (const [add, remove, message] of [
+    ["netns add web", "netns delete web", /a namespace web exists and is not the lab's/],
+    ["link add lab-web type bridge", "link delete lab-web", /a link lab-web exists and is not the lab's/],
+  ] as const) {
+    await runCommand("ip", add.split(" "));
+    try {
+      await assert.rejects(labUp({}, quiet), message);
+      assert.equal(existsSync(STATE_DIR), false);
+    } finally {
+      await runCommand("ip", remove.split(" "));
+    }
+  }
+}
 
 async function flat(t: TestContext): Promise<void> {
   await t.test("two ups at once, both done in under 20 seconds, one lab", async () => {

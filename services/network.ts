@@ -17,7 +17,6 @@ interface LinkInfo {
 /** Builds what is missing, mends what is half-built, leaves what is whole. */
 export async function buildNetwork(plan: Plan, state: LabState): Promise<void> {
   const links = await readLinks();
-  await refuseForeign(plan, state, links);
   const names = [...plan.instances, ...plan.outside].map((node) => node.name);
   state.namespaces = [...new Set([...state.namespaces, ...names])];
   state.links = [
@@ -63,7 +62,9 @@ function linkNames(plan: Plan): string[] {
   return [...plan.instances, ...plan.outside].map((node) => node.link);
 }
 
-async function refuseForeign(plan: Plan, state: LabState, links: Map<string, LinkInfo>): Promise<void> {
+/** Throws when a name or a network that the lab needs is someone else's. Changes nothing. */
+export async function refuseForeign(plan: Plan, state: LabState): Promise<void> {
+  const links = await readLinks();
   const present = await namespaceNames();
   for (const { name } of [...plan.instances, ...plan.outside])
     if (present.has(name) && !state.namespaces.includes(name))

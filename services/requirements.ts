@@ -19,13 +19,17 @@ export function requireRoot(): void {
 
 /** Names what is missing with the one command that installs it. */
 export function requirePrograms(): void {
-  const missing = PROGRAMS.filter(({ program }) => !isInstalled(program)).map((entry) => entry.debianPackage);
-  if (!postgresBin()) missing.push("postgresql");
+  const missing = missingPackages(isInstalled, postgresBin() !== undefined);
   if (missing.length > 0)
     throw new LabError(
       `missing: ${missing.join(", ")}; install with: apt-get install -y ${missing.join(" ")}`,
       4,
     );
+}
+
+export function missingPackages(has: (program: string) => boolean, hasPostgres: boolean): string[] {
+  const missing = PROGRAMS.filter(({ program }) => !has(program)).map((entry) => entry.debianPackage);
+  return hasPostgres ? missing : [...missing, "postgresql"];
 }
 
 function isInstalled(program: string): boolean {

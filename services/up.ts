@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { applyRules } from "./firewall.js";
 import { LabError } from "./lab-error.js";
-import { buildNetwork } from "./network.js";
+import { buildNetwork, refuseForeign } from "./network.js";
 import { requirePrograms, requireRoot } from "./requirements.js";
 import { databasePassword, makeKeys } from "./secrets.js";
 import { startAll } from "./start-order.js";
@@ -30,6 +30,7 @@ export async function labUp(options: UpOptions, progress: (text: string) => void
       nodes: plan.cluster.nodes,
       rotateSeconds: plan.rotation.everySeconds,
     };
+    await refuseForeign(plan, state);
     writeState(state);
     progress(`building namespaces and links (${plan.profile})`);
     await buildNetwork(plan, state);

@@ -65,6 +65,14 @@ export class Names {
     this.#groups.sort((a, b) => b.cidr.prefix - a.cidr.prefix);
   }
 
+  /** Adds all that is in here to other names. */
+  addTo(names: Names): void {
+    for (const [address, held] of this.#holdings)
+      for (const { name, ports, fromUs, toUs } of held)
+        names.add(name, parseAddress(address)!, ports, fromUs, toUs);
+    for (const { name, cidr } of this.#groups) names.addGroup(name, cidr);
+  }
+
   /** Whether the name of this address (canonical text) can depend on the port or the time. */
   varies(address: string): boolean {
     const held = this.#holdings.get(address);

@@ -1,7 +1,7 @@
 /** Containers and networks by the Docker API (Docker, and podman, which speaks it too) over its unix socket. Read only. */
 import { z } from "zod";
 import { parseCidr } from "../net.js";
-import { getJson, type JsonLimits, LIMITS } from "./json-client.js";
+import { getJson, type JsonLimits, LIMITS, ServiceError } from "./json-client.js";
 
 /** Where an engine's socket is unless DOCKER_HOST says otherwise. */
 export const ENGINE_SOCKETS: readonly string[] = ["/run/docker.sock", "/run/podman/podman.sock"];
@@ -167,4 +167,30 @@ export function findNetwork(networks: readonly EngineNetwork[], wanted: string):
   const suffixed = networks.filter(({ name }) => name.endsWith(`_${wanted}`));
   if (suffixed.length > 0) return suffixed;
   return /^[0-9a-f]{6,64}$/.test(wanted) ? networks.filter(({ id }) => id.startsWith(wanted)) : [];
+}
+
+/** The host's bridge of the network that `--network` names, by whatever engine answers. Throws ServiceError that says what there is. */
+export async function findNetworkBridge(
+  sockets: readonly string[],
+  wanted: string,
+  limits: JsonLimits = LIMITS,
+): Promise<string> {
+  const answers = await Promise.allSettled(sockets.map((socket) => readNetworks(socket, limits)));
+  const networks = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
+  const refusals = answers.flatMap((answer, i) =>
+    answer.status === "rejected" ? [`${sockets[i]}: ${(answer.reason as Error).message}`] : [],
+  );
+  if (refusals.length === answers.length) throw new ServiceError(`no engine answers: ${refusals.join("; ")}`);
+  const found = findNetwork(networks, wanted);
+  const list = (of: readonly EngineNetwork[]) =>
+    of
+      .map(({ name }) => name)
+      .sort()
+      .join(", ")
+      .slice(0, 300);
+  if (found.length === 0) throw new ServiceError(`no network ${wanted}; there are ${list(networks)}`);
+  if (found.length > 1) throw new ServiceError(`${wanted} may be any of ${list(found)}`);
+  const { name, driver, bridge } = found[0]!;
+  if (bridge === null) throw new ServiceError(`network ${name} (${driver}) has no bridge on this host`);
+  return bridge;
 }

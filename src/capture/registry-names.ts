@@ -1,6 +1,6 @@
 /** Who held which port when, by the lab's service registry: `GET /history` (services/README.md). */
 import { z } from "zod";
-import { type AddressBytes, parseAddress } from "../net.js";
+import { type AddressBytes, formatAddress, parseAddress } from "../net.js";
 import { getJson, type JsonLimits, LIMITS } from "./json-client.js";
 
 const MAX_TENANCIES = 20_000;
@@ -23,6 +23,8 @@ export interface Tenancy {
   readonly service: string;
   readonly instance: string;
   readonly address: AddressBytes;
+  /** Canonical text of `address`. */
+  readonly text: string;
   readonly port: number;
   /** Microseconds since 1970, from inclusive, to exclusive. */
   readonly fromUs: number;
@@ -43,6 +45,8 @@ function tenanciesOf({ history }: z.infer<typeof historySchema>): Tenancy[] {
   return history.slice(-MAX_TENANCIES).flatMap(({ service, instance, address, port, from, to }) => {
     const bytes = parseAddress(address);
     const toUs = to === null ? Number.POSITIVE_INFINITY : to * 1000;
-    return bytes ? [{ service, instance, address: bytes, port, fromUs: from * 1000, toUs }] : [];
+    if (!bytes) return [];
+    const text = formatAddress(bytes);
+    return [{ service, instance, address: bytes, text, port, fromUs: from * 1000, toUs }];
   });
 }

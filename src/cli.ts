@@ -5,7 +5,14 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { CommandError, ExitCode, reasonOf } from "./commands/exit.js";
-import { LIST_FORMATS, OUTPUT_FORMATS, parseDate, parsePositive, TABLE_NAMES } from "./commands/options.js";
+import {
+  LIST_FORMATS,
+  OUTPUT_FORMATS,
+  parseDate,
+  parsePositive,
+  TABLE_NAMES,
+  TRACKING_TABLE_NAMES,
+} from "./commands/options.js";
 import type { Terminal } from "./commands/terminal.js";
 import { visible } from "./format.js";
 
@@ -132,7 +139,45 @@ Examples:
       end(await doctor(options, terminal));
     });
 
+  program
+    .command("connections")
+    .description("Show what connection tracking knows: by service, by state, NAT, sockets, limits.")
+    .option("--watch", "go on until interrupted")
+    .option("--interval <seconds>", "seconds between two looks", parsePositive(86_400), 1)
+    .option("--netns <name>", "look into this network namespace")
+    .option("--all-netns", "look into every namespace that `ip netns list` shows, and this one")
+    .option("-r, --read <file>", "text of `conntrack -L` or /proc/net/nf_conntrack; - is stdin")
+    .addOption(
+      new Option("-o, --output <format>", "form of the output").choices(LIST_FORMATS).default("table"),
+    )
+    .addOption(new Option("--table <name>", "print this table whole").choices(TRACKING_TABLE_NAMES))
+    .option("-n, --numeric", "show addresses, not names")
+    .option("--names <file>", "JSON file of names, as for analyze")
+    .option("--enable-acct", "count packets and bytes of connections that begin while netwatch runs")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  sudo netwatch connections --names services/lab.json
+  sudo netwatch connections --all-netns --table established
+  sudo netwatch connections --watch -o ndjson | jq '.tables.limits.rows'
+  ssh router conntrack -L -o extended | netwatch connections -r -`,
+    )
+    .action(async (options) => {
+      const { connections } = await import("./commands/connections.js");
+      const { Capability, dropPrivileges, unprivilegedUser } = await import("./capture/privilege.js");
+      const giveUpRoot = () => dropPrivileges(unprivilegedUser(process.env), [Capability.netAdmin]);
+      end(await connections({ ...options, signal: interruption(), giveUpRoot }, producer, terminal));
+    });
+
   return program;
+}
+
+/** Comes with the first SIGINT or SIGTERM; a second one ends the process as usual. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => controller.abort());
+  return controller.signal;
 }
 
 /** The process's own streams as a Terminal. */

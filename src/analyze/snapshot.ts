@@ -150,6 +150,23 @@ export type Snapshot = Omit<z.infer<typeof snapshotSchema>, "tables"> & {
   readonly tables: Readonly<Record<TableName, Table>>;
 };
 
+/** Tables of connection tracking, in the order they are shown. */
+export type TrackingTableName = "services" | "states" | "nat" | "established" | "limits" | "connections";
+
+/** What connection tracking says of one or more namespaces at one moment: the value that `netwatch connections` shows. */
+export interface ConnectionsSnapshot {
+  readonly format: "netwatch-connections";
+  readonly version: 1;
+  readonly producer: string;
+  /** ISO 8601; null: of a file, which does not say. */
+  readonly time: string | null;
+  readonly named: boolean;
+  /** Nothing is known to be missing: every table was read whole. */
+  readonly complete: boolean;
+  readonly findings: readonly Finding[];
+  readonly tables: Readonly<Record<TrackingTableName, Table>>;
+}
+
 /** Reads a Snapshot from JSON text. Throws an Error of one line where it is none. */
 export function parseSnapshot(json: string): Snapshot {
   let value: unknown;

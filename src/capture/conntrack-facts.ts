@@ -1,9 +1,10 @@
 /** What the kernel says about its connection tracking beside the entries: limits, failures, what is switched on. Per namespace. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { type NetnsTarget, withNetns } from "./netns.js";
 
 const SYSCTL = "/proc/sys/net/netfilter";
-const ACCOUNTING = `${SYSCTL}/nf_conntrack_acct`;
+/** Larger than any of the files: a line of 200 characters a processor. */
+const PROC_BYTES = 128 * 1024;
 
 export interface ConntrackFacts {
   /** Entries the namespace has, and may have at most. */
@@ -36,58 +37,127 @@ const TIMEOUTS = [
   ...["udp_timeout", "udp_timeout_stream", "icmp_timeout", "icmpv6_timeout", "generic_timeout"],
 ];
 
-/** Reads them in the namespace; null: the kernel does no connection tracking (its module is not loaded). Throws NetnsError. */
-export function readConntrackFacts(netns: NetnsTarget | null): ConntrackFacts | null {
-  return withNetns(netns, () => {
-    const [count, limit, accounting] = ["count", "max", "acct"].map((name) =>
-      readNumber(`${SYSCTL}/nf_conntrack_${name}`),
-    );
-    if (count == null || limit == null) return null;
-    return {
-      count,
-      limit,
-      accounting: accounting === 1,
-      bridgeIpv4: readSwitch("/proc/sys/net/bridge/bridge-nf-call-iptables"),
-      bridgeIpv6: readSwitch("/proc/sys/net/bridge/bridge-nf-call-ip6tables"),
-      failures: parseStatistics(readText("/proc/net/stat/nf_conntrack")),
-      timeouts: new Map(
-        TIMEOUTS.flatMap((name) => {
-          const seconds = readNumber(`${SYSCTL}/nf_conntrack_${name}`);
-          return seconds === null ? [] : [[name, seconds] as const];
-        }),
-      ),
-    };
-  });
+/** A file of /proc kept open: it goes on telling of the namespace it was opened in, also when root is given up. */
+class ProcFile {
+  readonly #fd: number | null;
+  readonly #bytes = Buffer.alloc(PROC_BYTES);
+
+  constructor(path: string, flags: "r" | "r+" = "r") {
+    this.#fd = openIfThere(path, flags);
+  }
+
+  /** Its text now; null: there is no such file, or it cannot be read. */
+  read(): string | null {
+    if (this.#fd === null) return null;
+    try {
+      return this.#bytes.toString("latin1", 0, readSync(this.#fd, this.#bytes, 0, PROC_BYTES, 0));
+    } catch {
+      return null;
+    }
+  }
+
+  number(): number | null {
+    const text = this.read()?.trim() ?? "";
+    return /^\d{1,10}$/.test(text) ? Number(text) : null;
+  }
+
+  switch(): boolean | null {
+    const number = this.number();
+    return number === null ? null : number === 1;
+  }
+
+  write(text: string): void {
+    if (this.#fd !== null) writeSync(this.#fd, text, 0);
+  }
+
+  close(): void {
+    if (this.#fd !== null) closeSync(this.#fd);
+  }
 }
 
-/**
- * Turns accounting on or off in the namespace; only connections that begin from then on have counters. Returns how it was.
- * Throws NetnsError and the system's errors.
- */
-export function setAccounting(netns: NetnsTarget | null, on: boolean): boolean {
-  return withNetns(netns, () => {
-    const before = readNumber(ACCOUNTING) === 1;
-    if (before !== on) writeFileSync(ACCOUNTING, on ? "1" : "0");
-    return before;
-  });
-}
-
-function readText(path: string): string | null {
+function openIfThere(path: string, flags: string): number | null {
   try {
-    return readFileSync(path, "utf8");
+    return openSync(path, flags);
   } catch {
     return null;
   }
 }
 
-function readNumber(path: string): number | null {
-  const text = readText(path)?.trim() ?? "";
-  return /^\d{1,10}$/.test(text) ? Number(text) : null;
+/** Reads what the kernel says of one namespace as often as asked. */
+export class ConntrackFactsReader {
+  readonly #count: ProcFile;
+  readonly #limit: ProcFile;
+  readonly #accounting: ProcFile;
+  readonly #bridgeIpv4: ProcFile;
+  readonly #bridgeIpv6: ProcFile;
+  readonly #statistics: ProcFile;
+  readonly #timeouts: ReadonlyMap<string, number>;
+  /** How accounting was before it was turned on here; null: it was not touched. */
+  #accountingBefore: boolean | null = null;
+
+  /** Opens in the namespace the caller is in; `writable` is for `enableAccounting`. */
+  private constructor(writable: boolean) {
+    this.#count = new ProcFile(`${SYSCTL}/nf_conntrack_count`);
+    this.#limit = new ProcFile(`${SYSCTL}/nf_conntrack_max`);
+    this.#accounting = new ProcFile(`${SYSCTL}/nf_conntrack_acct`, writable ? "r+" : "r");
+    this.#bridgeIpv4 = new ProcFile("/proc/sys/net/bridge/bridge-nf-call-iptables");
+    this.#bridgeIpv6 = new ProcFile("/proc/sys/net/bridge/bridge-nf-call-ip6tables");
+    this.#statistics = new ProcFile("/proc/net/stat/nf_conntrack");
+    this.#timeouts = readTimeouts();
+  }
+
+  /** Opens in the namespace; null: this one. Throws NetnsError. */
+  static open(netns: NetnsTarget | null, writable = false): ConntrackFactsReader {
+    return withNetns(netns, () => new ConntrackFactsReader(writable));
+  }
+
+  /** What the kernel says now; null: it does no connection tracking (its module is not loaded). */
+  read(): ConntrackFacts | null {
+    const count = this.#count.number();
+    const limit = this.#limit.number();
+    if (count === null || limit === null) return null;
+    return {
+      count,
+      limit,
+      accounting: this.#accounting.number() === 1,
+      bridgeIpv4: this.#bridgeIpv4.switch(),
+      bridgeIpv6: this.#bridgeIpv6.switch(),
+      failures: parseStatistics(this.#statistics.read()),
+      timeouts: this.#timeouts,
+    };
+  }
+
+  /** Turns accounting on: connections that begin from then on have counters. Throws the system's error. */
+  enableAccounting(): void {
+    const before = this.#accounting.switch();
+    if (before !== false) return;
+    this.#accounting.write("1");
+    this.#accountingBefore = before;
+  }
+
+  /** Sets accounting back, if it was turned on here. Throws the system's error. */
+  restoreAccounting(): void {
+    if (this.#accountingBefore === null) return;
+    this.#accounting.write("0");
+    this.#accountingBefore = null;
+  }
+
+  close(): void {
+    for (const file of [this.#count, this.#limit, this.#accounting, this.#bridgeIpv4, this.#bridgeIpv6])
+      file.close();
+    this.#statistics.close();
+  }
 }
 
-function readSwitch(path: string): boolean | null {
-  const number = readNumber(path);
-  return number === null ? null : number === 1;
+function readTimeouts(): ReadonlyMap<string, number> {
+  const timeouts = new Map<string, number>();
+  for (const name of TIMEOUTS) {
+    const file = new ProcFile(`${SYSCTL}/nf_conntrack_${name}`);
+    const seconds = file.number();
+    if (seconds !== null) timeouts.set(name, seconds);
+    file.close();
+  }
+  return timeouts;
 }
 
 /** Sums /proc/net/stat/nf_conntrack: a line of names, then hexadecimal numbers, a line a processor. */

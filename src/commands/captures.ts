@@ -75,7 +75,8 @@ export async function analyzeCaptures(
   return { snapshot, exitCode };
 }
 
-function loadNames(path: string): Names {
+/** Reads a names file. Throws CommandError. */
+export function loadNames(path: string): Names {
   try {
     return readNames(path);
   } catch (error) {

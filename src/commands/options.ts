@@ -1,6 +1,6 @@
 /** What the command line accepts: closed sets and checked values. Light: loaded at every start. */
 import { InvalidArgumentError } from "commander";
-import type { TableName } from "../analyze/snapshot.js";
+import type { TableName, TrackingTableName } from "../analyze/snapshot.js";
 
 export const OUTPUT_FORMATS = ["table", "json", "ndjson", "csv", "markdown"] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
@@ -16,6 +16,15 @@ export const TABLE_NAMES = [
   "conversations",
   "endpoints",
 ] as const satisfies readonly TableName[];
+
+export const TRACKING_TABLE_NAMES = [
+  "services",
+  "states",
+  "nat",
+  "established",
+  "limits",
+  "connections",
+] as const satisfies readonly TrackingTableName[];
 
 /** A whole number from 1 to `most`. */
 export function parsePositive(most: number): (text: string) => number {

@@ -1,5 +1,5 @@
 /** A Snapshot or a Table as JSON, piece by piece: a table of a million rows is never held as text. */
-import type { Column, Row, Snapshot, Table } from "../analyze/snapshot.js";
+import type { Column, ConnectionsSnapshot, Row, Snapshot, Table } from "../analyze/snapshot.js";
 
 /** What JSON allows and a terminal does not: C1 controls, DEL, direction marks. Written as escapes they are the same JSON. */
 const UNSAFE = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
@@ -23,7 +23,10 @@ function stringifyRow(row: Row, columns: readonly Column[]): string {
 }
 
 /** The Snapshot on one line (`indent` false) or with its tables' rows a line each; ends with a newline. Keys in fixed order. */
-export function* renderSnapshotJson(snapshot: Snapshot, indent: boolean): Iterable<string> {
+export function* renderSnapshotJson(
+  snapshot: Snapshot | ConnectionsSnapshot,
+  indent: boolean,
+): Iterable<string> {
   const newline = indent ? "\n" : "";
   const { tables, ...rest } = snapshot;
   yield `{${newline}`;

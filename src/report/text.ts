@@ -71,7 +71,7 @@ const SHOWN: Readonly<Record<TableName, readonly (string | TextColumn)[]>> = {
 };
 
 /** `name:port`, an IPv6 address in brackets. */
-function endpoint(name: Cell | undefined, port: Cell | undefined): string {
+export function endpoint(name: Cell | undefined, port: Cell | undefined): string {
   const text = formatCell("text", name);
   if (port === null || port === undefined) return text;
   return text.includes(":") ? `[${text}]:${port}` : `${text}:${port}`;
@@ -86,7 +86,7 @@ export function* renderSummary(snapshot: Snapshot, options: TextOptions): Iterab
   yield `${formatSpan(window.start, window.end)} · ${completeness(ledger)}\n`;
   if (snapshot.findings.length > 0) {
     yield `\n${heading("Findings", options)}\n`;
-    for (const finding of snapshot.findings) yield* wrap(finding, options);
+    for (const finding of snapshot.findings) yield* renderFinding(finding, options);
   }
   for (const name of ["pairs", "protocols", "talkers", "conversations"] as const) {
     const table = tables[name];
@@ -195,7 +195,7 @@ function completeness(ledger: Ledger): string {
 const MARKS: Readonly<Record<Finding["severity"], string>> = { info: "-", notice: "!", warning: "!!" };
 
 /** One finding, broken at the line's width. */
-function* wrap(finding: Finding, { width }: TextOptions): Iterable<string> {
+export function* renderFinding(finding: Finding, { width }: TextOptions): Iterable<string> {
   let line = `  ${MARKS[finding.severity].padEnd(2)}`;
   for (const word of visible(finding.text).split(" ")) {
     if (stringWidth(line) + 1 + stringWidth(word) > width && line.trim() !== "") {
@@ -207,7 +207,7 @@ function* wrap(finding: Finding, { width }: TextOptions): Iterable<string> {
   yield `${line}\n`;
 }
 
-function strong(text: string, { color }: TextOptions): string {
+export function strong(text: string, { color }: TextOptions): string {
   return color ? `\x1b[1m${text}\x1b[22m` : text;
 }
 

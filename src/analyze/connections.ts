@@ -1,0 +1,47 @@
+/** What connection tracking says of one or more namespaces at one moment, as tables: the value that `netwatch connections` shows. */
+import type { Names } from "../capture/names.js";
+import type { TrackedNamespace } from "../capture/tracker.js";
+import type { ConnectionsSnapshot } from "./snapshot.js";
+import { formatTime } from "./time.js";
+import { buildTracked } from "./tracking/connections.js";
+import { EndNames } from "./tracking/ends.js";
+import { buildEstablished } from "./tracking/established.js";
+import { findTrackingFindings } from "./tracking/findings.js";
+import { buildLimits } from "./tracking/limits.js";
+import { buildNat } from "./tracking/nat.js";
+import { buildStates, buildTrackedServices } from "./tracking/services.js";
+
+export interface ConnectionsContext {
+  readonly producer: string;
+  /** Microseconds since 1970 of the poll, or null. */
+  readonly timeUs: number | null;
+  /** null: show addresses. */
+  readonly names: Names | null;
+}
+
+/** Builds the Snapshot. Its tables read from the namespaces' tables: use them before the next poll. */
+export function buildConnectionsSnapshot(
+  namespaces: readonly TrackedNamespace[],
+  { producer, timeUs, names }: ConnectionsContext,
+): ConnectionsSnapshot {
+  const ends = new EndNames(names);
+  return {
+    format: "netwatch-connections",
+    version: 1,
+    producer,
+    time: timeUs === null ? null : formatTime(timeUs),
+    named: names !== null,
+    complete: namespaces.every(
+      ({ problem, odd, entries }) => problem === null && odd === 0 && entries.omitted === 0,
+    ),
+    findings: findTrackingFindings(namespaces, timeUs !== null),
+    tables: {
+      services: buildTrackedServices(namespaces, ends),
+      states: buildStates(namespaces),
+      nat: buildNat(namespaces, ends),
+      established: buildEstablished(namespaces, ends),
+      limits: buildLimits(namespaces),
+      connections: buildTracked(namespaces, ends),
+    },
+  };
+}

@@ -1,0 +1,150 @@
+/** Every tracked connection, one row each: both directions joined, translated addresses beside the ones that were asked. */
+import {
+  ConntrackStatus,
+  type ConntrackTable,
+  EntryMeta,
+  Value,
+  Word,
+} from "../../capture/conntrack-table.js";
+import type { TrackedNamespace } from "../../capture/tracker.js";
+import { protocolName } from "../../net.js";
+import type { Column, Row, Table } from "../snapshot.js";
+import { createTable } from "../tables/table.js";
+import type { EndNames } from "./ends.js";
+
+const COLUMNS: readonly Column[] = [
+  { name: "netns", title: "Namespace", kind: "text" },
+  { name: "transport", title: "Transport", kind: "text" },
+  { name: "state", title: "State", kind: "text" },
+  { name: "source", title: "Source", kind: "text" },
+  { name: "source_port", title: "Port", kind: "port" },
+  { name: "destination", title: "Destination", kind: "text" },
+  { name: "destination_port", title: "Port", kind: "port" },
+  { name: "nat", title: "NAT", kind: "text" },
+  { name: "server", title: "Answered by", kind: "text" },
+  { name: "server_port", title: "Port", kind: "port" },
+  { name: "seen_as", title: "Source seen as", kind: "text" },
+  { name: "seen_as_port", title: "Port", kind: "port" },
+  { name: "packets", title: "Packets", kind: "packets" },
+  { name: "bytes", title: "IP bytes", kind: "bytes" },
+  { name: "reply_packets", title: "Reply packets", kind: "packets" },
+  { name: "reply_bytes", title: "Reply IP bytes", kind: "bytes" },
+  { name: "timeout", title: "Time left", kind: "seconds" },
+  { name: "mark", title: "Mark", kind: "count" },
+  { name: "zone", title: "Zone", kind: "count" },
+  { name: "source_address", title: "Source address", kind: "text" },
+  { name: "destination_address", title: "Destination address", kind: "text" },
+  { name: "server_address", title: "Server address", kind: "text" },
+  { name: "seen_as_address", title: "Address seen", kind: "text" },
+];
+
+/** `DNAT`, `SNAT`, both, or null. */
+export function natLabel(status: number): string | null {
+  const source = (status & ConntrackStatus.sourceNat) !== 0;
+  if ((status & ConntrackStatus.destinationNat) !== 0) return source ? "DNAT+SNAT" : "DNAT";
+  return source ? "SNAT" : null;
+}
+
+/** Most bytes first where they are counted, then as the kernel listed them: its order is that of a hash. */
+export function buildTracked(namespaces: readonly TrackedNamespace[], ends: EndNames): Table {
+  const length = namespaces.reduce((sum, { entries }) => sum + entries.count, 0);
+  const total = { packets: 0, bytes: 0, reply_packets: 0, reply_bytes: 0 };
+  for (const { entries } of namespaces) {
+    for (let entry = 0; entry < entries.count; entry++) {
+      total.packets += entries.number(entry, Value.origPackets) || 0;
+      total.bytes += entries.number(entry, Value.origBytes) || 0;
+      total.reply_packets += entries.number(entry, Value.replyPackets) || 0;
+      total.reply_bytes += entries.number(entry, Value.replyBytes) || 0;
+    }
+  }
+  let order: (readonly [TrackedNamespace, number])[] | null = null;
+  return createTable({
+    name: "connections",
+    title: "Tracked connections",
+    columns: COLUMNS,
+    length,
+    rowAt(i) {
+      order ??= orderEntries(namespaces);
+      const [namespace, entry] = order[i]!;
+      return rowOf(namespace, entry, ends);
+    },
+    other: null,
+    omitted: 0,
+    total,
+  });
+}
+
+function orderEntries(namespaces: readonly TrackedNamespace[]): (readonly [TrackedNamespace, number])[] {
+  const order = namespaces.flatMap((namespace) =>
+    Array.from({ length: namespace.entries.count }, (_, entry) => [namespace, entry] as const),
+  );
+  const size = ({ entries }: TrackedNamespace, entry: number) =>
+    (entries.number(entry, Value.origBytes) || 0) + (entries.number(entry, Value.replyBytes) || 0);
+  return order.sort(
+    ([x, i], [y, j]) => size(y, j) - size(x, i) || (x === y ? compareWords(x.entries, i, j) : 0),
+  );
+}
+
+/** By protocol, then by addresses and ports. */
+function compareWords({ words }: ConntrackTable, i: number, j: number): number {
+  const [x, y] = [i * Word.count, j * Word.count];
+  const protocol = EntryMeta.protocolMask | EntryMeta.ipv6;
+  const difference = (words[x + Word.meta]! & protocol) - (words[y + Word.meta]! & protocol);
+  if (difference !== 0) return difference;
+  for (let word = 0; word <= Word.origPorts; word++) {
+    const part = (words[x + word]! >>> 0) - (words[y + word]! >>> 0);
+    if (part !== 0) return part;
+  }
+  return 0;
+}
+
+function rowOf({ netns, entries }: TrackedNamespace, entry: number, ends: EndNames): Row {
+  const words = entries.words;
+  const at = entry * Word.count;
+  const meta = words[at + Word.meta]!;
+  const ipv6 = (meta & EntryMeta.ipv6) !== 0;
+  const port = (ports: Word, shift: number) =>
+    (meta & EntryMeta.ports) === 0 ? null : (words[at + ports]! >>> shift) & 0xffff;
+  const end = (word: Word, ofPort: number | null) => {
+    const address = ends.address(words, at + word, ipv6);
+    return { address, name: ends.label(address, ofPort) };
+  };
+  const counter = (value: Value) => {
+    const number = entries.number(entry, value);
+    return Number.isNaN(number) ? null : number;
+  };
+  const sourcePort = port(Word.origPorts, 16);
+  const destinationPort = port(Word.origPorts, 0);
+  const serverPort = port(Word.replyPorts, 16);
+  const seenAsPort = port(Word.replyPorts, 0);
+  const source = end(Word.origSource, sourcePort);
+  const destination = end(Word.origDestination, destinationPort);
+  const server = end(Word.replySource, serverPort);
+  const seenAs = end(Word.replyDestination, seenAsPort);
+  const nat = natLabel(words[at + Word.status]!);
+  return {
+    netns,
+    transport: protocolName(meta & EntryMeta.protocolMask, ipv6 ? 6 : 4),
+    state: entries.stateName(entry),
+    source: source.name,
+    source_port: sourcePort,
+    destination: destination.name,
+    destination_port: destinationPort,
+    nat,
+    server: server.name,
+    server_port: serverPort,
+    seen_as: seenAs.name,
+    seen_as_port: seenAsPort,
+    packets: counter(Value.origPackets),
+    bytes: counter(Value.origBytes),
+    reply_packets: counter(Value.replyPackets),
+    reply_bytes: counter(Value.replyBytes),
+    timeout: (meta & EntryMeta.timeout) === 0 ? null : words[at + Word.timeout]! >>> 0,
+    mark: words[at + Word.mark]! >>> 0,
+    zone: words[at + Word.zones]! >>> 16,
+    source_address: source.address,
+    destination_address: destination.address,
+    server_address: server.address,
+    seen_as_address: seenAs.address,
+  };
+}

@@ -1,0 +1,53 @@
+/** How full each namespace's table is, what it is set to do, and what went wrong. */
+
+import type { TrackedNamespace } from "../../capture/tracker.js";
+import type { Column, Row, Table } from "../snapshot.js";
+import { tableOfRows } from "./services.js";
+
+const COLUMNS: readonly Column[] = [
+  { name: "netns", title: "Namespace", kind: "text" },
+  { name: "entries", title: "Entries", kind: "count" },
+  { name: "limit", title: "Limit", kind: "count" },
+  { name: "use", title: "Use", kind: "ratio" },
+  { name: "accounting", title: "Accounting", kind: "text" },
+  { name: "bridged", title: "Bridged traffic", kind: "text" },
+  { name: "insert_failed", title: "Insert failed", kind: "count" },
+  { name: "dropped", title: "Dropped", kind: "count" },
+  { name: "early_dropped", title: "Early dropped", kind: "count" },
+  { name: "resyncs", title: "Resyncs", kind: "count" },
+  { name: "failures", title: "Polls failed", kind: "count" },
+];
+
+/** One row a namespace, in the order given. */
+export function buildLimits(namespaces: readonly TrackedNamespace[]): Table {
+  const rows = namespaces.map(rowOf);
+  const summed = ["entries", "insert_failed", "dropped", "early_dropped", "resyncs", "failures"];
+  return tableOfRows("limits", "Connection tracking", COLUMNS, rows, summed);
+}
+
+function rowOf({ netns, entries, facts, resyncs, failures }: TrackedNamespace): Row {
+  const trouble = facts?.failures ?? null;
+  return {
+    netns,
+    entries: entries.count + entries.omitted,
+    limit: facts?.limit ?? null,
+    use: facts && facts.limit > 0 ? facts.count / facts.limit : null,
+    accounting: facts ? onOff(facts.accounting) : null,
+    bridged: facts ? bridged(facts.bridgeIpv4, facts.bridgeIpv6) : null,
+    insert_failed: trouble?.insertFailed ?? null,
+    dropped: trouble?.dropped ?? null,
+    early_dropped: trouble?.earlyDropped ?? null,
+    resyncs,
+    failures,
+  };
+}
+
+function onOff(on: boolean): string {
+  return on ? "on" : "off";
+}
+
+/** Whether bridged packets are tracked (br_netfilter). */
+function bridged(ipv4: boolean | null, ipv6: boolean | null): string {
+  if (ipv4 === ipv6 || ipv6 === null) return ipv4 ? "tracked" : "not tracked";
+  return ipv4 ? "IPv4 tracked" : "IPv6 tracked";
+}

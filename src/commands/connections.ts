@@ -1,0 +1,227 @@
+/** `netwatch connections`: what connection tracking says, of this machine or of a file. */
+import { readFileSync, statSync } from "node:fs";
+import { setImmediate, setTimeout } from "node:timers/promises";
+import { buildConnectionsSnapshot } from "../analyze/connections.js";
+import type { ConnectionsSnapshot, TrackingTableName } from "../analyze/snapshot.js";
+import { ConntrackTable } from "../capture/conntrack-table.js";
+import { parseConntrackText } from "../capture/conntrack-text.js";
+import { SystemError } from "../capture/libc.js";
+import type { Names } from "../capture/names.js";
+import { listNetns, NetnsError, netnsId } from "../capture/netns.js";
+import { Tracker } from "../capture/tracker.js";
+import { formatCounted } from "../format.js";
+import { renderSnapshotJson, renderTableJson, renderTableNdjson } from "../report/json.js";
+import { loadNames } from "./captures.js";
+import { CommandError, ExitCode, reasonOf } from "./exit.js";
+import { type ListFormat, TRACKING_TABLE_NAMES } from "./options.js";
+import type { Terminal } from "./terminal.js";
+
+export interface ConnectionsOptions {
+  readonly watch?: boolean;
+  /** Seconds between polls. */
+  readonly interval: number;
+  readonly netns?: string;
+  readonly allNetns?: boolean;
+  /** A file of `conntrack -L` or /proc/net/nf_conntrack; `-` is stdin. */
+  readonly read?: string;
+  readonly output: ListFormat;
+  readonly table?: TrackingTableName;
+  readonly numeric?: boolean;
+  readonly names?: string;
+  readonly enableAcct?: boolean;
+  /** Ends a watch. */
+  readonly signal: AbortSignal;
+  /** Called when every socket is open: from then on CAP_NET_ADMIN is enough. */
+  readonly giveUpRoot: () => void;
+}
+
+/** Larger texts hold more entries than a kernel tracks. */
+const MAX_TEXT_BYTES = 256 * 1024 * 1024;
+
+export async function connections(
+  options: ConnectionsOptions,
+  producer: string,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  checkUsage(options);
+  const names = options.numeric || options.names === undefined ? null : loadNames(options.names);
+  if (options.read !== undefined) return showFile(options.read, options, { producer, names }, terminal);
+  const trackers = openTrackers(options);
+  try {
+    options.giveUpRoot();
+    if (options.enableAcct) for (const tracker of trackers) tracker.enableAccounting();
+    await poll(trackers, options, { producer, names }, terminal);
+  } finally {
+    for (const tracker of trackers) tracker.restoreAccounting();
+    for (const tracker of trackers) tracker.close();
+  }
+  return ExitCode.ok;
+}
+
+/** What every Snapshot of one run has in common. */
+interface Setting {
+  readonly producer: string;
+  readonly names: Names | null;
+}
+
+function checkUsage({ output, table, watch, read, netns, allNetns, enableAcct }: ConnectionsOptions): void {
+  const wrong = (message: string): never => {
+    throw new CommandError(ExitCode.usage, message);
+  };
+  if (output === "csv" && table === undefined)
+    wrong(`-o csv prints one table: add --table ${TRACKING_TABLE_NAMES.join("|")}`);
+  if (output === "csv" && watch) wrong("-o csv prints one moment: leave --watch out, or use -o ndjson");
+  if (netns !== undefined && allNetns) wrong("give either --netns NAME or --all-netns, not both");
+  if (read !== undefined && (watch || netns !== undefined || allNetns || enableAcct))
+    wrong("-r FILE is not live: --watch, --netns, --all-netns and --enable-acct do not apply");
+}
+
+async function showFile(
+  path: string,
+  options: ConnectionsOptions,
+  setting: Setting,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const text = await readText(path, terminal);
+  const entries = new ConntrackTable();
+  const { odd, first } = parseConntrackText(text, entries);
+  if (first !== null) {
+    const problem = `${path}: line ${first.line}: ${first.reason}`;
+    if (entries.count === 0) throw new CommandError(ExitCode.unreadable, problem);
+    terminal.say(`${problem} (${formatCounted(odd, "line")} in all); the rest was read`);
+  }
+  const file = {
+    netns: null,
+    entries,
+    facts: null,
+    sockets: null,
+    resyncs: 0,
+    failures: 0,
+    odd,
+    problem: null,
+  };
+  const snapshot = buildConnectionsSnapshot([file], { ...setting, timeUs: null });
+  await terminal.write(await render(snapshot, options, terminal));
+  return odd > 0 ? ExitCode.damaged : ExitCode.ok;
+}
+
+async function readText(path: string, terminal: Terminal): Promise<string> {
+  const tooLarge = new CommandError(ExitCode.unreadable, `${path}: larger than ${MAX_TEXT_BYTES} bytes`);
+  if (path !== "-") {
+    try {
+      if (statSync(path).size > MAX_TEXT_BYTES) throw tooLarge;
+      return readFileSync(path, "latin1");
+    } catch (error) {
+      if (error === tooLarge) throw error;
+      throw new CommandError(ExitCode.unreadable, `${path}: ${reasonOf(error)}`);
+    }
+  }
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of terminal.stdin) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > MAX_TEXT_BYTES) throw tooLarge;
+  }
+  return Buffer.concat(chunks).toString("latin1");
+}
+
+/** Opens every namespace that was asked for, each once. Throws CommandError. */
+function openTrackers({ netns, allNetns, enableAcct }: ConnectionsOptions): Tracker[] {
+  const targets: (string | null)[] = [netns ?? null];
+  if (allNetns) {
+    const seen = new Set([netnsId(null)]);
+    for (const name of listNetns()) {
+      const id = netnsId(name);
+      if (id === null || seen.has(id)) continue;
+      seen.add(id);
+      targets.push(name);
+    }
+  }
+  const trackers: Tracker[] = [];
+  try {
+    for (const target of targets) trackers.push(Tracker.open(target, enableAcct));
+    return trackers;
+  } catch (error) {
+    for (const tracker of trackers) tracker.close();
+    throw explain(error);
+  }
+}
+
+function explain(error: unknown): unknown {
+  if (error instanceof NetnsError && error.code !== "EPERM" && error.code !== "EACCES")
+    return new CommandError(ExitCode.noInterface, error.message);
+  if (error instanceof NetnsError)
+    return new CommandError(
+      ExitCode.permission,
+      `${error.message} and CAP_NET_ADMIN; run it as root: sudo netwatch connections --netns NAME`,
+    );
+  if (!(error instanceof SystemError)) return error;
+  if (error.code === "EPERM" || error.code === "EACCES")
+    return new CommandError(
+      ExitCode.permission,
+      "reading connection tracking needs CAP_NET_ADMIN; run it as root: sudo netwatch connections",
+    );
+  return new CommandError(ExitCode.failure, `connection tracking: ${error.message}`);
+}
+
+/** One poll, or one an interval until the signal comes. */
+async function poll(
+  trackers: readonly Tracker[],
+  options: ConnectionsOptions,
+  setting: Setting,
+  terminal: Terminal,
+): Promise<void> {
+  const { signal } = options;
+  const intervalMs = options.interval * 1000;
+  // Only what begins while accounting is on is counted: one look at once would show nothing new.
+  if (options.enableAcct) await pause(intervalMs, signal);
+  for (let first = true; ; first = false) {
+    const startedMs = performance.now();
+    const timeUs = Date.now() * 1000;
+    for (const tracker of trackers) {
+      await tracker.poll(() => setImmediate());
+      if (first && tracker.denied) throw explain(tracker.denied);
+    }
+    const snapshot = buildConnectionsSnapshot(trackers, { ...setting, timeUs });
+    const last = !options.watch || signal.aborted;
+    if (last || options.output !== "json") {
+      if (!first && options.output === "table") await terminal.write(["\n"]);
+      await terminal.write(await render(snapshot, options, terminal));
+    }
+    if (last) return;
+    await pause(intervalMs - (performance.now() - startedMs), signal);
+    if (signal.aborted && options.output !== "json") return;
+  }
+}
+
+/** Waits, or until the signal comes. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await setTimeout(Math.max(0, ms), undefined, { signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+async function render(
+  snapshot: ConnectionsSnapshot,
+  { output, table }: ConnectionsOptions,
+  terminal: Terminal,
+): Promise<Iterable<string>> {
+  const chosen = table === undefined ? null : snapshot.tables[table];
+  switch (output) {
+    case "json":
+      return chosen ? renderTableJson(chosen) : renderSnapshotJson(snapshot, true);
+    case "ndjson":
+      return chosen ? renderTableNdjson(chosen) : renderSnapshotJson(snapshot, false);
+    case "csv":
+      return (await import("../report/csv.js")).renderCsv(chosen!);
+    case "table": {
+      const { renderConnections, renderTrackingTable } = await import("../report/text-connections.js");
+      return table === undefined
+        ? renderConnections(snapshot, terminal)
+        : renderTrackingTable(snapshot, table, terminal);
+    }
+  }
+}

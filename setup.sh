@@ -40,7 +40,10 @@ fi
 
 if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
   say "installing npm packages (compiling one of them may take a minute)"
-  npm ci --no-audit --no-fund >&2
+  npm ci --no-audit --no-fund --prefer-offline >&2
+  # The charts' packages are optional to npm, which says nothing when it could not get them.
+  node -e 'require("canvas")' 2>/dev/null || npm ci --no-audit --no-fund --foreground-scripts >&2
+  node -e 'require("canvas")' || { say "canvas, which draws the charts, could not be installed: see above"; exit 1; }
   touch node_modules/.package-lock.json
 fi
 if [ ! dist/src/cli.js -nt package.json ] || [ -n "$(find src services -name '*.ts' -newer dist/.tsbuildinfo 2>/dev/null | head -n 1)" ]; then

@@ -18,7 +18,7 @@ interface LoadCommandOptions {
 
 /** Hangs the lab's commands under `lab`. What they need is loaded when one of them runs. */
 export function addLabCommands(lab: Command): void {
-  lab.description("a small shop in network namespaces to watch (root on Linux)");
+  lab.description("A small shop in network namespaces to watch (root on Linux).");
 
   lab
     .command("up")

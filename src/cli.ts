@@ -4,6 +4,8 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
+import { addLabCommands } from "../services/lab.js";
+import { LabError } from "../services/lab-error.js";
 import { CommandError, ExitCode, reasonOf } from "./commands/exit.js";
 import {
   LIST_FORMATS,
@@ -37,7 +39,6 @@ function createProgram(version: string, terminal: Terminal, end: (code: ExitCode
     )
     .helpOption("-h, --help", "show this help")
     .helpCommand(false)
-    .enablePositionalOptions()
     .showSuggestionAfterError(true)
     .addHelpText("after", EXIT_CODES);
 
@@ -170,7 +171,13 @@ Examples:
       end(await connections({ ...options, signal: interruption(), giveUpRoot }, producer, terminal));
     });
 
+  addLabCommands(program.command("lab"));
   return program;
+}
+
+/** A command and all below it. */
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
 }
 
 /** Comes with the first SIGINT or SIGTERM; a second one ends the process as usual. */
@@ -219,15 +226,15 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   const program = createProgram(version, terminal, (ended) => {
     code = ended;
   });
-  for (const command of [program, ...program.commands]) command.exitOverride();
+  for (const command of withSubcommands(program)) command.exitOverride();
   try {
     await program.parseAsync(argv, { from: "user" });
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
-    if (error instanceof CommandError) {
+    if (error instanceof CommandError || error instanceof LabError) {
       terminal.say(error.message);
-      return error.exitCode;
+      return error.exitCode as ExitCode;
     }
     const { code: name, syscall } = error as NodeJS.ErrnoException;
     if (name === "EPIPE") return ExitCode.ok;

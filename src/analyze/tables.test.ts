@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Names, Names as NameTable, parseNames } from "../capture/names.js";
+import { Names, parseNames } from "../capture/names.js";
 import {
   arp,
   asPacket,
@@ -92,7 +92,7 @@ test("property: every table adds up to the packets and bytes of the capture, evi
       );
       for (const table of Object.values(tables)) assertTotal(table);
     }),
-    { seed: SEED, numRuns: 40 },
+    { seed: SEED, numRuns: 25 },
   );
 });
 
@@ -169,7 +169,7 @@ test("property: pairs, talkers, endpoints and protocols are what Maps keyed by t
           );
       },
     ),
-    { seed: SEED, numRuns: 40 },
+    { seed: SEED, numRuns: 25 },
   );
 });
 
@@ -204,7 +204,7 @@ test("property: rows go by bytes, ties by key; the row `other` is the last, wher
         }
       }
     }),
-    { seed: SEED, numRuns: 60 },
+    { seed: SEED, numRuns: 25 },
   );
 });
 
@@ -428,7 +428,7 @@ test("property: fewer rows, same sums; what is cut off is counted and stands in 
         assert.deepEqual(limitTable(limitTable(before, limit + 3), limit), table);
       }
     }),
-    { seed: SEED, numRuns: 40 },
+    { seed: SEED, numRuns: 25 },
   );
 });
 

@@ -17,8 +17,8 @@ async function drain(source: ByteSource, room = 1000): Promise<Uint8Array> {
 }
 
 /** Bytes that do not compress, the same every time. */
-function noise(length: number): Uint8Array {
-  let state = 1;
+function noise(length: number, seed = 1): Uint8Array {
+  let state = seed;
   return Uint8Array.from({ length }, () => {
     state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
     return state >> 16;
@@ -27,7 +27,7 @@ function noise(length: number): Uint8Array {
 
 const PACKETS: readonly SamplePacket[] = Array.from({ length: 1000 }, (_, i) => ({
   timeUs: i * 1000,
-  bytes: noise(60 + (i % 7)),
+  bytes: noise(60 + (i % 7), i),
 }));
 const CAPTURE = pcapFile(PACKETS);
 const READ = PACKETS.map((packet) => asRead(packet));

@@ -38,7 +38,9 @@ export class Names {
   /** What an unknown address is called; null: by its address. */
   readonly rest: string | null;
   readonly #holdings = new Map<string, Holding[]>();
+  /** Longest prefix first, once `#groupsSorted`. */
   readonly #groups: { cidr: Cidr; name: string }[] = [];
+  #groupsSorted = true;
 
   constructor(rest: string | null) {
     this.rest = rest;
@@ -62,7 +64,7 @@ export class Names {
   /** Adds a name for all addresses of a block. */
   addGroup(name: string, cidr: Cidr): void {
     this.#groups.push({ cidr, name });
-    this.#groups.sort((a, b) => b.cidr.prefix - a.cidr.prefix);
+    this.#groupsSorted = false;
   }
 
   /** Adds all that is in here to other names. */
@@ -90,6 +92,10 @@ export class Names {
     if (held && held.length > 0) {
       const byPort = held.find((h) => port !== null && h.ports.includes(port));
       return (byPort ?? held.find((h) => h.ports.length === 0) ?? held[0]!).name;
+    }
+    if (!this.#groupsSorted) {
+      this.#groups.sort((a, b) => b.cidr.prefix - a.cidr.prefix);
+      this.#groupsSorted = true;
     }
     const bytes = this.#groups.length > 0 ? parseAddress(address) : null;
     return (bytes && this.#groups.find((g) => cidrContains(g.cidr, bytes))?.name) ?? null;

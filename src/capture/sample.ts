@@ -461,3 +461,85 @@ export async function readCapture(source: ByteSource): Promise<Reading> {
 
 /** What every property test begins with, so that a run repeats. */
 export const SEED = 20_261_122;
+
+// Traffic
+
+/** One packet in words: what an oracle counts by, and what a frame is made of. */
+export interface Talk {
+  readonly version: 4 | 6;
+  /** Last byte of either address: 10.1.1.x or fd00::x. */
+  readonly source: number;
+  readonly destination: number;
+  readonly protocol: number;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  /** Of TCP. */
+  readonly flags: number;
+  /** Of ICMP and ICMPv6. */
+  readonly icmpType: number;
+  readonly laterFragment: boolean;
+  /** Bytes on the wire. */
+  readonly length: number;
+  /** Microseconds, or -1 for none. */
+  readonly timeUs: number;
+}
+
+/** Address of a talk's end, as bytes. */
+export function talkAddress(version: 4 | 6, last: number): Uint8Array {
+  const address = (version === 4 ? A4 : A6).slice();
+  address[address.length - 1] = last;
+  return address;
+}
+
+/** The talk as an Ethernet packet. */
+export function talkPacket(talk: Talk): SamplePacket {
+  const { version, protocol, timeUs, length } = talk;
+  const upper =
+    protocol === 6
+      ? tcp(talk.sourcePort, talk.destinationPort, talk.flags)
+      : protocol === 17
+        ? udp(talk.sourcePort, talk.destinationPort)
+        : icmp(talk.icmpType);
+  const source = talkAddress(version, talk.source);
+  const destination = talkAddress(version, talk.destination);
+  if (version === 4) {
+    const fragment = talk.laterFragment ? 100 : 0;
+    return { timeUs, length, bytes: ethernet(ipv4(upper, { source, destination, protocol, fragment })) };
+  }
+  const payload = talk.laterFragment ? join(fragmentHeader(protocol, 100, true), upper) : upper;
+  const nextHeader = talk.laterFragment ? 44 : protocol;
+  return { timeUs, length, bytes: ethernet(ipv6(payload, { source, destination, nextHeader }), 0x86dd) };
+}
+
+/** A generator of numbers from 0 to n - 1, the same for the same seed (xorshift32). */
+export function dice(seed: number): (n: number) => number {
+  let state = seed | 0 || 1;
+  return (n) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % n;
+  };
+}
+
+/** Traffic between `hosts` hosts a family: few enough ports that conversations meet again, answers, fragments, oddities. */
+export function talks(seed: number, count: number, hosts = 4): Talk[] {
+  const roll = dice(seed);
+  const pick = <T>(...values: readonly T[]): T => values[roll(values.length)]!;
+  return Array.from({ length: count }, () => {
+    const version = pick<4 | 6>(4, 4, 6);
+    return {
+      version,
+      source: roll(hosts),
+      destination: roll(hosts),
+      protocol: pick(6, 6, 17, 17, version === 4 ? 1 : 58, 47),
+      sourcePort: pick(0, 1, 80, 80, 40_000, 65_535),
+      destinationPort: pick(0, 1, 80, 80, 40_000, 65_535),
+      flags: pick(0x02, 0x12, 0x10, 0x10, 0x18, 0x04),
+      icmpType: pick(0, 3, 8, 128, 129),
+      laterFragment: roll(8) === 0,
+      length: pick(60, 60, 1514, roll(9000), 0xffff_ffff),
+      timeUs: roll(20) === 0 ? -1 : roll(1000) * 1001,
+    };
+  });
+}

@@ -21,7 +21,9 @@ const table: Table = {
 
 test("a table becomes a DataFrame of the real danfo.js, columns named and typed", async () => {
   const danfo = (await import("danfojs")) as unknown as {
-    DataFrame: new (columns: object) => {
+    DataFrame: new (
+      columns: object,
+    ) => {
       shape: number[];
       columns: string[];
       ctypes: { values: string[] };

@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+interface Edge {
+  /** Paths from the project's folder, with `/`. */
+  readonly from: string;
+  readonly to: string;
+  /** Leaves no trace in what runs: types and const enums alone. */
+  readonly erased: boolean;
+}
+
+/** The sources of a folder, tests and benchmarks aside: those may know everyone. */
+function sourcesOf(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+    .map((name) => `${folder}/${name.split(sep).join("/")}`)
+    .filter(
+      (name) => name.endsWith(".ts") && !/\.(test|bench)\.ts$/.test(name) && !name.endsWith("/sample.ts"),
+    );
+}
+
+/** `import ... from "./x.js"`, `export ... from`, `import "./x.js"` and `import("./x.js")`. */
+const IMPORT =
+  /(?:^(?:import|export)\s+(type\s)?([^;"']*?)\s*from\s*|^import\s+|\bimport\(\s*)["'](\.[^"']+)["']/gm;
+
+function edgesOf(from: string): Edge[] {
+  const code = readFileSync(join(ROOT, from), "utf8");
+  return [...code.matchAll(IMPORT)].map(([, type, names, target]) => {
+    const absolute = join(dirname(join(ROOT, from)), target!.replace(/\.js$/, ".ts"));
+    const to = relative(ROOT, absolute).split(sep).join("/");
+    return { from, to, erased: type !== undefined || isErased(names, absolute) };
+  });
+}
+
+/** Whether all the names in `{ ... }` are types or const enums of the file they come from. */
+function isErased(names: string | undefined, file: string): boolean {
+  const listed = /^\{([^}]*)\}$/.exec(names ?? "");
+  if (!listed) return false;
+  return listed[1]!
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "")
+    .every((name) => name.startsWith("type ") || isConstEnum(name.split(/\s+as\s+/)[0]!, file));
+}
+
+function isConstEnum(name: string, file: string): boolean {
+  return existsSync(file) && readFileSync(file, "utf8").includes(`export const enum ${name} {`);
+}
+
+const SOURCES = [...sourcesOf("src"), ...sourcesOf("services")];
+const EDGES = SOURCES.flatMap(edgesOf);
+
+/** `src/report/pdf/x.ts` is of the part `report`, `src/net.ts` of `net`, all of services/ of `services`. */
+function partOf(path: string): string {
+  const [top, next] = path.split("/");
+  return top === "services" ? "services" : next!.replace(/\.ts$/, "");
+}
+
+/** Who may import what of whom: everything (value), or only what the compiler erases (type). */
+const ALLOWED: Readonly<Record<string, readonly (readonly [to: RegExp, what: "value" | "type"])[]>> = {
+  net: [],
+  format: [[/^src\/analyze\/snapshot\.ts$/, "type"]],
+  capture: [[/^src\/net\.ts$/, "value"]],
+  analyze: [
+    [/^src\/(net|format)\.ts$/, "value"],
+    [/^src\/capture\//, "type"],
+  ],
+  report: [
+    [/^src\/analyze\/snapshot\.ts$/, "type"],
+    [/^src\/(analyze\/limit|format)\.ts$/, "value"],
+  ],
+  tui: [
+    [/^src\/analyze\/snapshot\.ts$/, "type"],
+    [/^src\/(analyze\/limit|format)\.ts$/, "value"],
+  ],
+  watch: [[/^src\/(analyze|capture)\//, "type"]],
+  commands: [[/^(src|services)\//, "value"]],
+  cli: [[/^(src|services)\//, "value"]],
+  services: [],
+};
+
+function isAllowed({ from, to, erased }: Edge): boolean {
+  const part = partOf(from);
+  if (part === partOf(to)) return true;
+  return (ALLOWED[part] ?? []).some(([target, what]) => target.test(to) && (what === "value" || erased));
+}
+
+test("imports are found in every form", () => {
+  assert.ok(SOURCES.length > 40);
+  const edge = (from: string, to: string) => EDGES.filter((e) => e.from === from && e.to === to);
+  assert.equal(edge("src/capture/file.ts", "src/capture/pcap.ts")[0]?.erased, false);
+  assert.equal(edge("src/capture/pcap.ts", "src/capture/input.ts")[0]?.erased, true);
+  assert.equal(edge("src/analyze/headers.ts", "src/net.ts")[0]?.erased, true);
+  assert.equal(edge("src/analyze/analyzer.ts", "src/capture/packet.ts")[0]?.erased, true);
+  assert.equal(edge("src/analyze/flows.ts", "src/analyze/flowstore.ts")[0]?.erased, false);
+  assert.ok(edge("src/commands/analyze.ts", "src/report/csv.ts").length > 0, "import() counts");
+});
+
+test("every import goes to a file that is there", () => {
+  const files = new Set(SOURCES);
+  assert.deepEqual(
+    EDGES.filter(({ to }) => to.endsWith(".ts") && !files.has(to)),
+    [],
+  );
+});
+
+test("every part knows only whom it may know", () => {
+  const forbidden = EDGES.filter((edge) => !isAllowed(edge));
+  assert.deepEqual(
+    forbidden.map(({ from, to, erased }) => `${from} -> ${to}${erased ? " (type)" : ""}`),
+    [],
+  );
+});
+
+test("edges that are not allowed are told from those that are", () => {
+  const cases: readonly (readonly [string, string, boolean, boolean])[] = [
+    ["src/net.ts", "src/format.ts", true, false],
+    ["src/format.ts", "src/analyze/snapshot.ts", true, true],
+    ["src/format.ts", "src/analyze/snapshot.ts", false, false],
+    ["src/capture/file.ts", "src/net.ts", false, true],
+    ["src/capture/file.ts", "src/analyze/flows.ts", true, false],
+    ["src/capture/file.ts", "src/format.ts", false, false],
+    ["src/analyze/flows.ts", "src/capture/packet.ts", true, true],
+    ["src/analyze/flows.ts", "src/capture/packet.ts", false, false],
+    ["src/analyze/flows.ts", "src/report/csv.ts", true, false],
+    ["src/report/csv.ts", "src/analyze/limit.ts", false, true],
+    ["src/report/csv.ts", "src/analyze/flows.ts", true, false],
+    ["src/report/csv.ts", "src/capture/names.ts", true, false],
+    ["src/report/csv.ts", "src/report/write.ts", false, true],
+    ["src/tui/screen.ts", "src/report/text.ts", false, false],
+    ["src/commands/analyze.ts", "services/lab.ts", false, true],
+    ["src/report/csv.ts", "services/lab.ts", true, false],
+    ["services/lab.ts", "src/net.ts", true, false],
+    ["src/elsewhere/x.ts", "src/net.ts", false, false],
+  ];
+  for (const [from, to, erased, allowed] of cases)
+    assert.equal(isAllowed({ from, to, erased }), allowed, `${from} -> ${to}`);
+});
+
+test("no file imports itself by way of others, types aside", () => {
+  const next = new Map<string, string[]>();
+  for (const { from, to, erased } of EDGES) if (!erased) next.set(from, [...(next.get(from) ?? []), to]);
+  const done = new Set<string>();
+  const walk = (file: string, path: readonly string[]): void => {
+    assert.ok(!path.includes(file), `cycle: ${[...path.slice(path.indexOf(file)), file].join(" -> ")}`);
+    if (done.has(file)) return;
+    for (const to of next.get(file) ?? []) walk(to, [...path, file]);
+    done.add(file);
+  };
+  for (const file of SOURCES) walk(file, []);
+});
+
+test("no file has a default export", () => {
+  const withDefault = SOURCES.filter((file) =>
+    /^export default\b/m.test(readFileSync(join(ROOT, file), "utf8")),
+  );
+  assert.deepEqual(withDefault, []);
+});

@@ -56,7 +56,7 @@ function privilege({ privilege: { root, netRaw, netAdmin } }: Facts, device: Int
 }
 
 function optionOf(device: InterfaceFacts | null): string {
-  if (device === null) return "-i any";
+  if (device === null) return "-D";
   return device.name.startsWith("-")
     ? `--interface=${quoteWord(device.name)}`
     : `-i ${quoteWord(device.name)}`;

@@ -18,8 +18,11 @@ export class SystemError extends Error {
   }
 }
 
+/** Of two names for one number the first: EAGAIN, not EWOULDBLOCK. */
 const ERRNO_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(constants.errno).map(([name, number]) => [number, name]),
+  Object.entries(constants.errno)
+    .reverse()
+    .map(([name, number]) => [number, name]),
 );
 
 /** Flags of open(2), socket(2) and recv(2) on Linux that Node's constants lack. */

@@ -41,7 +41,7 @@ const TIMEOUT_SECONDS = 2;
 /** Tries at a dump that changed or overran while it was read. */
 const TRIES = 4;
 
-/** What the kernel answers in place of a list. */
+/** What the kernel answers in place of a list; EAGAIN: nothing, for two seconds. */
 export class NetlinkError extends SystemError {}
 
 /** The two ways of a socket. The kernel's is `openNetlink`; a test has its own. */

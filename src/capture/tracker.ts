@@ -88,7 +88,7 @@ export class Tracker implements TrackedNamespace {
     } catch (error) {
       if (!(error instanceof NetlinkError)) throw error;
       if (error.code === "EPERM") this.denied = error;
-      this.problem = `${what}: ${error.message}`;
+      this.problem = `${what} could not be read: ${error.code === "EAGAIN" ? "the kernel does not answer" : error.message}`;
       return false;
     }
   }

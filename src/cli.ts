@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { addLabCommands } from "../services/lab.js";
 import { LabError } from "../services/lab-error.js";
+import { addCaptureCommand } from "./commands/capture-words.js";
 import { CommandError, ExitCode, reasonOf } from "./commands/exit.js";
 import {
   LIST_FORMATS,
@@ -27,7 +28,12 @@ Exit codes: 0 ok · 1 failure · 2 usage · 3 no permission · 4 no such interfa
   6 a file that cannot be read · 7 a damaged file, its good part reported · 8 an output that cannot be written`;
 
 /** Builds the command line. `end` receives the exit code of the command that ran. */
-function createProgram(version: string, terminal: Terminal, end: (code: ExitCode) => void): Command {
+function createProgram(
+  version: string,
+  argv: readonly string[],
+  terminal: Terminal,
+  end: (code: ExitCode) => void,
+): Command {
   const producer = `netwatch ${version}`;
   const program = new Command("netwatch")
     .description("Which service talks to which on this host, how much, how well, and should it?")
@@ -114,6 +120,17 @@ Examples:
         ),
       );
     });
+
+  addCaptureCommand(program, async (filter, { listInterfaces: isList, ...words }) => {
+    if (isList) {
+      const { listInterfaces } = await import("./commands/interfaces.js");
+      end(await listInterfaces(words.netns === undefined ? {} : { netns: words.netns }, terminal));
+      return;
+    }
+    const { capture } = await import("./commands/capture.js");
+    const context = { seed: randomBytes(4).readInt32LE(), commandLine: argv, signal: interruption() };
+    end(await capture(filter, { ...words, ...context }, producer, terminal));
+  });
 
   program
     .command("interfaces")
@@ -214,6 +231,9 @@ function createTerminal(argv: readonly string[]): Terminal {
     stdin,
     width: stdout.columns ?? (Number(env.COLUMNS) || 80),
     color,
+    ...(stdout.isTTY && env.TERM !== "dumb"
+      ? { screen: { size: () => ({ columns: stdout.columns, rows: stdout.rows }) } }
+      : {}),
     env,
   };
 }
@@ -223,7 +243,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   const version = (JSON.parse(readFileSync(MANIFEST, "utf8")) as { version: string }).version;
   const terminal = createTerminal(argv);
   let code: ExitCode = ExitCode.ok;
-  const program = createProgram(version, terminal, (ended) => {
+  const program = createProgram(version, argv, terminal, (ended) => {
     code = ended;
   });
   for (const command of withSubcommands(program)) command.exitOverride();

@@ -35,12 +35,19 @@ export function needsWholeFrames(filter: string): boolean {
 export function compileFilter(filter: string, linkType: number, snaplen: number): FilterProgram {
   loaded ??= loadPcap();
   const native = loaded;
+  // Alone first: so that an error is about what was written, and a stray parenthesis cannot reach beyond it.
   const plain = compile(native, filter, linkType, snaplen);
-  if (linkType !== LinkType.ethernet || /\bvlan\b/.test(filter) || filter.trim() === "") return plain;
+  const tagged = linkType === LinkType.ethernet ? matchTagged(filter) : filter;
+  return tagged === filter ? plain : compile(native, tagged, linkType, snaplen);
+}
+
+/** The filter, widened so that it looks behind up to two VLAN tags; as it is where it speaks of VLANs itself. */
+export function matchTagged(filter: string): string {
+  if (filter.trim() === "" || /\bvlan\b/.test(filter)) return filter;
   const tagged = "(ether proto 0x8100 or ether proto 0x88a8 or ether proto 0x9100)";
   // `vlan` moves every later offset behind the tag, so each variant stands deeper than the one before.
   const here = `((${filter}) and not ${tagged})`;
-  return compile(native, `${here} or (vlan and (${here} or (vlan and (${filter}))))`, linkType, snaplen);
+  return `${here} or (vlan and (${here} or (vlan and (${filter}))))`;
 }
 
 interface Pcap {

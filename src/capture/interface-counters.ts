@@ -27,22 +27,30 @@ const TX_PACKETS = 9;
 /** Opens the counters of an interface in a namespace. The file goes on showing that namespace. */
 export function openCounters(name: string, netns: NetnsTarget | null): CounterReader {
   const fd = withNetns(netns, () => openSync("/proc/thread-self/net/dev", "r"));
-  // A bridge counts what it receives without the Ethernet header (br_input.c), all others with it.
-  const bridge = netns === null && existsSync(`/sys/class/net/${name}/bridge`);
+  const kind = kindOf(name, netns);
   const buffer = Buffer.alloc(LIST_BYTES);
   return {
     read() {
       let n = 0;
       for (let got = -1; got !== 0 && n < LIST_BYTES; n += got)
         got = readSync(fd, buffer, n, LIST_BYTES - n, n);
-      return parseCounters(buffer.toString("latin1", 0, n), name, bridge);
+      return parseCounters(buffer.toString("latin1", 0, n), name, kind);
     },
     close: () => closeSync(fd),
   };
 }
 
+/** A bridge counts what it receives without the Ethernet header (br_input.c). Loopback receives all that it sends. */
+export type CountingKind = "bridge" | "loopback" | "other";
+
+/** /sys shows the interfaces of the namespace it was mounted in: elsewhere a bridge is not told from the others. */
+function kindOf(name: string, netns: NetnsTarget | null): CountingKind {
+  if (name === "lo") return "loopback";
+  return netns === null && existsSync(`/sys/class/net/${name}/bridge`) ? "bridge" : "other";
+}
+
 /** Finds an interface in the text of /proc/net/dev. */
-export function parseCounters(text: string, name: string, bridge: boolean): InterfaceCounters | null {
+export function parseCounters(text: string, name: string, kind: CountingKind): InterfaceCounters | null {
   for (const line of text.split("\n")) {
     const colon = line.lastIndexOf(":");
     if (colon < 0 || line.slice(0, colon).trim() !== name) continue;
@@ -52,9 +60,11 @@ export function parseCounters(text: string, name: string, bridge: boolean): Inte
       .split(/\s+/)
       .map(Number);
     const received = fields[RX_PACKETS]!;
+    if (kind === "loopback") return { packets: received, bytes: fields[RX_BYTES]! };
+    const headers = kind === "bridge" ? received * ETHERNET_HEADER : 0;
     return {
       packets: received + fields[TX_PACKETS]!,
-      bytes: fields[RX_BYTES]! + fields[TX_BYTES]! + (bridge ? received * ETHERNET_HEADER : 0),
+      bytes: fields[RX_BYTES]! + fields[TX_BYTES]! + headers,
     };
   }
   return null;

@@ -5,7 +5,10 @@ import { buildSnapshot } from "../analyze/build.js";
 import type { LedgerFile, Snapshot } from "../analyze/snapshot.js";
 import { fromStream, openFile } from "../capture/bytes.js";
 import { CaptureReader, readPackets } from "../capture/file.js";
+import { PacketFilter } from "../capture/file-filter.js";
+import { CaptureError } from "../capture/live.js";
 import { type Names, NamesError, namesOfCapture, readNames } from "../capture/names.js";
+import type { Packet } from "../capture/packet.js";
 import { formatBytes, formatCount, formatCounted } from "../format.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import type { Terminal } from "./terminal.js";
@@ -14,6 +17,8 @@ export interface CaptureOptions {
   readonly numeric?: boolean;
   readonly names?: string;
   readonly maxFlows?: number;
+  /** In tcpdump's language: only packets that match are counted. */
+  readonly filter?: string;
   /** Stirs the flow table's hash; changes no result. */
   readonly seed?: number;
 }
@@ -47,7 +52,7 @@ export async function analyzeCaptures(
     PROGRESS_MS,
   );
   try {
-    await readPackets(readers, (packet) => analyzer.add(packet));
+    await readPackets(readers, takerOf(analyzer, options.filter));
   } finally {
     clearInterval(timer);
     terminal.progress("");
@@ -82,6 +87,20 @@ export function loadNames(path: string): Names {
   } catch (error) {
     const reason = error instanceof NamesError ? error.message : reasonOf(error);
     throw new CommandError(ExitCode.unreadable, `names file ${path}: ${reason}`);
+  }
+}
+
+/** Counts a packet, where it matches. Throws CommandError for a filter that is wrong, before any packet. */
+function takerOf(analyzer: Analyzer, filter = ""): (packet: Packet) => void {
+  if (filter.trim() === "") return (packet) => analyzer.add(packet);
+  try {
+    const packetFilter = new PacketFilter(filter);
+    return (packet) => {
+      if (packetFilter.matches(packet)) analyzer.add(packet);
+    };
+  } catch (error) {
+    if (error instanceof CaptureError) throw new CommandError(ExitCode.badFilter, error.message);
+    throw error;
   }
 }
 

@@ -27,7 +27,12 @@ export function keptPath(env: Environment): string {
 /** Keeps a Snapshot, its tables cut to what a report can use. Throws the system's error. */
 export function keepSnapshot(snapshot: Snapshot, env: Environment): void {
   mkdirSync(stateFolder(env), { recursive: true, mode: 0o700 });
-  writeWhole(keptPath(env), renderSnapshotJson(limitSnapshot(snapshot, ROWS_KEPT), false));
+  writeWhole(keptPath(env), keptPieces(snapshot));
+}
+
+/** What is kept of a Snapshot. */
+export function keptPieces(snapshot: Snapshot): Iterable<string> {
+  return renderSnapshotJson(limitSnapshot(snapshot, ROWS_KEPT), false);
 }
 
 /** Reads a Snapshot file. Throws CommandError. */

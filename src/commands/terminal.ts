@@ -11,5 +11,7 @@ export interface Terminal {
   /** Columns of the terminal, or 80. */
   readonly width: number;
   readonly color: boolean;
+  /** Where stdout is a terminal that can be redrawn; its size may change. */
+  readonly screen?: { size(): { readonly columns: number; readonly rows: number } };
   readonly env: Readonly<Record<string, string | undefined>>;
 }

@@ -1,0 +1,139 @@
+/** `netwatch capture`: a network interface, live. */
+import { limitSnapshot } from "../analyze/limit.js";
+import type { Snapshot } from "../analyze/snapshot.js";
+import { formatCount } from "../format.js";
+import { renderSnapshotJson } from "../report/json.js";
+import { CommandError, ExitCode, reasonOf } from "./exit.js";
+import { keptPath, keptPieces } from "./kept.js";
+import { runLive } from "./live.js";
+import type { CaptureCommandOptions, CaptureFormat, LiveOptions } from "./live-options.js";
+import { TABLE_NAMES } from "./options.js";
+import type { Outputs } from "./outputs.js";
+import type { Terminal } from "./terminal.js";
+
+/** Rows of each table that a Snapshot of the run so far has, beside `other`: packets come in while it is shown. */
+const LIVE_ROWS = 1000;
+
+export async function capture(
+  filter: readonly string[],
+  options: CaptureCommandOptions,
+  producer: string,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const chosen = checkOutput(options);
+  const live = { ...options, ...chosenFilter(filter, options) };
+  const quiet = options.write === "-";
+  const show = quiet ? null : createShow(chosen, options, terminal);
+  const kept = keptPath(terminal.env);
+  const { snapshot, exitCode, outputs } = await runLive(live, { show, reserve: [kept] }, producer, terminal);
+  keep(snapshot, outputs, terminal);
+  terminal.say(summaryLine(snapshot));
+  if (!quiet) await terminal.write(await renderEnd(chosen, snapshot, options, terminal));
+  return exitCode;
+}
+
+function checkOutput({ output, table, write }: CaptureCommandOptions): CaptureFormat {
+  if (output !== undefined && write === "-")
+    throw new CommandError(ExitCode.usage, "-w - gives stdout to the packets: leave -o out");
+  if (output === "csv" && table === undefined)
+    throw new CommandError(ExitCode.usage, `-o csv prints one table: add --table ${TABLE_NAMES.join("|")}`);
+  return output ?? "table";
+}
+
+/** The trailing words, or -f; not both. */
+function chosenFilter(words: readonly string[], { filter }: LiveOptions): { filter: string } {
+  if (words.length > 0 && filter !== undefined)
+    throw new CommandError(ExitCode.usage, "give the filter either as -f or as the last words, not both");
+  return { filter: filter ?? words.join(" ") };
+}
+
+/** What is shown while it runs: a screen that is redrawn, lines of JSON, or a summary each time where that was asked for. */
+function createShow(
+  format: CaptureFormat,
+  options: CaptureCommandOptions,
+  terminal: Terminal,
+): ((snapshot: Snapshot) => Promise<void>) | null {
+  if (format === "ndjson")
+    return (snapshot) => terminal.write(renderSnapshotJson(limitSnapshot(snapshot, LIVE_ROWS), false));
+  if (format !== "table") return null;
+  const { screen } = terminal;
+  if (screen !== undefined) return (snapshot) => redraw(snapshot, screen, options, terminal);
+  if (options.interval === undefined) return null;
+  return async (snapshot) => {
+    const text = [...(await renderText(limitSnapshot(snapshot, LIVE_ROWS), options, terminal))];
+    await terminal.write([...text, "\n"]);
+  };
+}
+
+type Screen = NonNullable<Terminal["screen"]>;
+
+/** Home, each line cleared behind its end, then all below: nothing flickers. */
+async function redraw(
+  snapshot: Snapshot,
+  screen: Screen,
+  options: CaptureCommandOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const { columns, rows } = screen.size();
+  const text = await renderText(limitSnapshot(snapshot, LIVE_ROWS), options, { ...terminal, width: columns });
+  const lines = [...text].join("").split("\n");
+  const shown = lines.slice(0, Math.max(1, rows - 1));
+  await terminal.write([`\x1b[H${shown.map((line) => `${line}\x1b[K\n`).join("")}\x1b[J`]);
+}
+
+async function renderText(
+  snapshot: Snapshot,
+  { table }: CaptureCommandOptions,
+  looks: { readonly width: number; readonly color: boolean },
+): Promise<Iterable<string>> {
+  const { renderSummary, renderTable } = await import("../report/text.js");
+  return table === undefined ? renderSummary(snapshot, looks) : renderTable(snapshot.tables[table], looks);
+}
+
+async function renderEnd(
+  format: CaptureFormat,
+  snapshot: Snapshot,
+  options: CaptureCommandOptions,
+  terminal: Terminal,
+): Promise<Iterable<string>> {
+  switch (format) {
+    case "json":
+      return renderSnapshotJson(snapshot, true);
+    case "ndjson":
+      return renderSnapshotJson(snapshot, false);
+    case "csv":
+      return (await import("../report/csv.js")).renderCsv(snapshot.tables[options.table!]);
+    case "table": {
+      const clear = terminal.screen === undefined ? [] : ["\x1b[H\x1b[J"];
+      return [...clear, ...(await renderText(snapshot, options, terminal))];
+    }
+  }
+}
+
+/** Keeps the Snapshot for `netwatch report`. */
+export function keep(snapshot: Snapshot, outputs: Outputs, terminal: Terminal): void {
+  try {
+    outputs.writeFile(keptPath(outputs.env), keptPieces(snapshot));
+  } catch (error) {
+    terminal.say(`the snapshot could not be kept for \`netwatch report\`: ${reasonOf(error)}`);
+  }
+}
+
+/** tcpdump's three numbers, and the residual where there is one. */
+function summaryLine({ ledger, totals }: Snapshot): string {
+  const interfaces = ledger.interfaces ?? [];
+  const known = (n: number | null) => (n === null ? "unknown" : formatCount(n));
+  const received = interfaces.every((of) => of.received !== null)
+    ? interfaces.reduce((sum, of) => sum + of.received!, 0)
+    : null;
+  const residual = interfaces.every((of) => of.residual !== null)
+    ? interfaces.reduce((sum, of) => sum + of.residual!.packets, 0)
+    : null;
+  const parts = [
+    `${formatCount(totals.packets)} packets captured`,
+    `${known(received)} received by filter`,
+    `${known(ledger.dropped)} dropped by kernel`,
+  ];
+  if (residual !== null) parts.push(`${formatCount(residual)} more on the interface's counters`);
+  return parts.join(", ");
+}

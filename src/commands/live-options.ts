@@ -1,0 +1,76 @@
+/** What can be asked of a live capture, and whether it makes sense. */
+import type { TableName } from "../analyze/snapshot.js";
+import { CommandError, ExitCode } from "./exit.js";
+import type { Limits } from "./stop-conditions.js";
+
+export const ENGINES = ["ring", "cap"] as const;
+export type EngineName = (typeof ENGINES)[number];
+
+export interface LiveOptions {
+  readonly interface?: readonly string[];
+  readonly bridge?: readonly string[];
+  readonly netns?: string;
+  readonly filter?: string;
+  readonly write?: string;
+  readonly snaplen?: number;
+  readonly count?: number;
+  readonly autostop?: Limits;
+  readonly ringBuffer?: Limits;
+  readonly engine?: EngineName;
+  /** Seconds between snapshots. */
+  readonly interval?: number;
+  /** Megabytes of 1024 * 1024 bytes. */
+  readonly buffer?: number;
+  /** Whom to become once the sockets are open. */
+  readonly user?: string;
+  readonly numeric?: boolean;
+  readonly names?: string;
+  readonly maxFlows?: number;
+  readonly seed?: number;
+  /** Ends the run in good order. */
+  readonly signal: AbortSignal;
+  /** The words after `netwatch`, for messages that say what to type. */
+  readonly commandLine: readonly string[];
+}
+
+export const CAPTURE_FORMATS = ["table", "json", "ndjson", "csv"] as const;
+export type CaptureFormat = (typeof CAPTURE_FORMATS)[number];
+
+export interface CaptureCommandOptions extends LiveOptions {
+  readonly output?: CaptureFormat;
+  readonly table?: TableName;
+}
+
+export const DEFAULT_SNAPLEN = 262_144;
+export const DEFAULT_BUFFER_MB = 64;
+export const DEFAULT_INTERVAL_SECONDS = 1;
+
+/** The interfaces to listen to, each once. Throws CommandError for what cannot be meant. */
+export function checkLiveOptions(options: LiveOptions): readonly string[] {
+  const interfaces = [...new Set([...(options.interface ?? []), ...(options.bridge ?? [])])];
+  const wrong = (message: string) => new CommandError(ExitCode.usage, message);
+  if (interfaces.length === 0)
+    throw wrong("say where to listen: --bridge NAME or -i NAME; `netwatch capture -D` lists what there is");
+  if (interfaces.includes("any"))
+    throw wrong(
+      "the interface `any` sees a bridged packet several times; name the bridge: `netwatch capture -D` lists them",
+    );
+  const { write, ringBuffer, netns, engine } = options;
+  if (ringBuffer !== undefined) {
+    if (write === undefined || write === "-") throw wrong("-b makes a ring of files: name them with -w FILE");
+    if (ringBuffer.filesize === undefined && ringBuffer.duration === undefined && !ringBuffer.packets)
+      throw wrong("-b needs to know when a file is full: add -b filesize:KB, -b duration:S or -b packets:N");
+  }
+  if ((options.autostop?.files ?? 0) > 0 && ringBuffer === undefined)
+    throw wrong("-a files:N counts the files of a ring: add -b filesize:KB or -b duration:S");
+  if (engine === "cap" && netns !== undefined)
+    throw wrong("engine cap listens in its own network namespace only: use engine ring");
+  return interfaces;
+}
+
+/** A command line as one would type it. */
+export function quoteWords(words: readonly string[]): string {
+  return words
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
+    .join(" ");
+}

@@ -1,0 +1,181 @@
+/** The interfaces of a live capture: opened together, their losses and counters told together. */
+import type { LedgerInterface } from "../analyze/snapshot.js";
+import { type CounterReader, type InterfaceCounters, openCounters } from "../capture/interface-counters.js";
+import { CaptureError, type CaptureFailure, type KernelCounts, type LiveSource } from "../capture/live.js";
+import { NetnsError, netnsId } from "../capture/netns.js";
+import { CommandError, ExitCode } from "./exit.js";
+import {
+  checkLiveOptions,
+  DEFAULT_BUFFER_MB,
+  DEFAULT_SNAPLEN,
+  type EngineName,
+  type LiveOptions,
+  quoteWords,
+} from "./live-options.js";
+
+const EXIT_CODES: Readonly<Record<CaptureFailure, ExitCode>> = {
+  permission: ExitCode.permission,
+  interface: ExitCode.noInterface,
+  filter: ExitCode.badFilter,
+  unsupported: ExitCode.failure,
+  usage: ExitCode.usage,
+};
+
+/** One interface under capture. */
+export interface Tap {
+  readonly source: LiveSource;
+  readonly counters: CounterReader | null;
+  readonly before: InterfaceCounters | null;
+  /** Bytes on the wire of the packets taken from it. */
+  bytes: number;
+}
+
+/** What is listened to, as the ledger shall name it. */
+export class Taps {
+  readonly taps: readonly Tap[];
+  readonly #netns: string | null;
+  readonly #netnsId: number | null;
+  readonly #engine: EngineName;
+  readonly #filter: string;
+  /** Set when the capture ends in good order, with every packet taken: what the interfaces have counted by then. */
+  #after: readonly (InterfaceCounters | null)[] | null = null;
+  #netnsGone = false;
+
+  private constructor(taps: readonly Tap[], options: LiveOptions) {
+    this.taps = taps;
+    this.#netns = options.netns ?? null;
+    this.#netnsId = this.#netns === null ? null : netnsId(this.#netns);
+    this.#engine = options.engine ?? "ring";
+    this.#filter = options.filter?.trim() ?? "";
+  }
+
+  /** Opens all of them, or none. Throws CommandError. */
+  static async open(options: LiveOptions): Promise<Taps> {
+    const interfaces = checkLiveOptions(options);
+    const taps: Tap[] = [];
+    try {
+      for (const name of interfaces) taps.push(await openTap(name, options));
+    } catch (error) {
+      for (const tap of taps) closeTap(tap);
+      throw explain(error, options);
+    }
+    return new Taps(taps, options);
+  }
+
+  /** Ends the capture where its namespace has been removed: the sockets alone would keep that alive. */
+  watchNamespace(): void {
+    if (this.#netns === null || this.#netnsGone || netnsId(this.#netns) === this.#netnsId) return;
+    this.#netnsGone = true;
+    for (const { source } of this.taps) source.stop();
+  }
+
+  /** Notes the interfaces' counters, for the residual. Call when nothing more is taken in. */
+  noteCounters(): void {
+    this.#after = this.taps.map(({ counters }) => counters?.read() ?? null);
+  }
+
+  /** Why the capture ended early, a sentence each; none where it did not. */
+  get failures(): string[] {
+    if (this.#netnsGone) return [`the network namespace ${this.#netns} is gone`];
+    return this.taps.flatMap(({ source }) =>
+      source.ended === null ? [] : [`${source.name}: ${source.ended}`],
+    );
+  }
+
+  /** All interfaces' counts as one; null where one does not know. */
+  counts(): KernelCounts {
+    const all = this.taps.map(({ source }) => source.counts());
+    const sum = (key: keyof KernelCounts) =>
+      all.reduce<number | null>((total, counts) => {
+        const count = counts[key];
+        return total === null || count === null ? null : total + count;
+      }, 0);
+    return { received: sum("received"), dropped: sum("dropped"), freezes: sum("freezes") };
+  }
+
+  ledger(): LedgerInterface[] {
+    return this.taps.map((tap, i) => {
+      const { source } = tap;
+      const counts = source.counts();
+      const counted = this.#filter === "" ? difference(this.#after?.[i] ?? null, tap.before) : null;
+      return {
+        name: source.name,
+        netns: this.#netns,
+        engine: this.#engine,
+        clock: source.clock,
+        filter: this.#filter === "" ? null : this.#filter,
+        packets: source.packets,
+        received: counts.received,
+        dropped: counts.dropped,
+        freezes: counts.freezes,
+        counted,
+        residual: counted && {
+          packets: counted.packets - source.packets,
+          bytes: counted.bytes - tap.bytes,
+        },
+        ended: this.#netnsGone ? "the network namespace is gone" : source.ended,
+      };
+    });
+  }
+
+  close(): void {
+    for (const tap of this.taps) closeTap(tap);
+  }
+}
+
+async function openTap(name: string, options: LiveOptions): Promise<Tap> {
+  const netns = options.netns ?? null;
+  const live = {
+    interface: name,
+    netns,
+    snaplen: options.snaplen ?? DEFAULT_SNAPLEN,
+    bufferBytes: (options.buffer ?? DEFAULT_BUFFER_MB) * 1024 * 1024,
+    filter: options.filter?.trim() ?? "",
+  };
+  const counters = openCountersIfAny(name, options);
+  // Before the first packet can come, so that no packet is counted there alone.
+  const before = counters?.read() ?? null;
+  try {
+    const source =
+      options.engine === "cap"
+        ? await (await import("../capture/cap.js")).openCapSource(live)
+        : (await import("../capture/ring.js")).openRingSource(live);
+    return { source, counters, before, bytes: 0 };
+  } catch (error) {
+    counters?.close();
+    throw error;
+  }
+}
+
+/** Counters are a check, not a need: without them there is no residual. */
+function openCountersIfAny(name: string, options: LiveOptions): CounterReader | null {
+  try {
+    return openCounters(name, options.netns ?? null);
+  } catch (error) {
+    if (error instanceof NetnsError) return null;
+    return null;
+  }
+}
+
+function closeTap({ source, counters }: Tap): void {
+  source.close();
+  counters?.close();
+}
+
+function difference(
+  after: InterfaceCounters | null,
+  before: InterfaceCounters | null,
+): InterfaceCounters | null {
+  if (after === null || before === null) return null;
+  const packets = after.packets - before.packets;
+  const bytes = after.bytes - before.bytes;
+  // An interface that was made anew has counted from 0 again.
+  return packets < 0 || bytes < 0 ? null : { packets, bytes };
+}
+
+function explain(error: unknown, options: LiveOptions): unknown {
+  if (!(error instanceof CaptureError)) return error;
+  const cure =
+    error.failure === "permission" ? `: run \`sudo netwatch ${quoteWords(options.commandLine)}\`` : "";
+  return new CommandError(EXIT_CODES[error.failure], error.message + cure);
+}

@@ -1,0 +1,229 @@
+/** A live run: opens what it needs as root, gives root up, then takes packets until it is told to end. */
+import { performance } from "node:perf_hooks";
+import { Analyzer } from "../analyze/analyzer.js";
+import { buildSnapshot } from "../analyze/build.js";
+import type { Snapshot } from "../analyze/snapshot.js";
+import { engineSockets } from "../capture/docker.js";
+import { createNameSources, type NameSources } from "../capture/name-sources.js";
+import type { Names } from "../capture/names.js";
+import type { Packet } from "../capture/packet.js";
+import type { Recorder } from "../capture/recorder.js";
+import { formatCount } from "../format.js";
+import { Next, watch } from "../watch.js";
+import { loadNames } from "./captures.js";
+import { CommandError, ExitCode, reasonOf } from "./exit.js";
+import { DEFAULT_INTERVAL_SECONDS, type LiveOptions } from "./live-options.js";
+import { Taps } from "./live-sources.js";
+import { type Outputs, openOutputs } from "./outputs.js";
+import type { Terminal } from "./terminal.js";
+
+/** What a run is seen by. */
+export interface LiveView {
+  /** A Snapshot of the run so far, once every interval. It is good until this returns. null: nobody looks. */
+  readonly show: ((snapshot: Snapshot) => Promise<void>) | null;
+  /** Also reserve this file while there is the right to; see `openOutputs`. */
+  readonly reserve?: readonly string[];
+}
+
+export interface LiveResult {
+  readonly snapshot: Snapshot;
+  readonly exitCode: ExitCode;
+  readonly outputs: Outputs;
+}
+
+/** Runs a capture to its end. Throws CommandError where it cannot begin; what ends it early is in the result. */
+export async function runLive(
+  options: LiveOptions,
+  view: LiveView,
+  producer: string,
+  terminal: Terminal,
+): Promise<LiveResult> {
+  const sources = options.numeric ? null : openNames(options, terminal);
+  const taps = await Taps.open(options);
+  let run: LiveRun | null = null;
+  try {
+    const names = await readNamesOnce(sources);
+    const outputs = openOutputs(options, view.reserve ?? [], taps, terminal, {
+      application: producer,
+      names: () => run?.embeddedNames() ?? [],
+    });
+    run = new LiveRun(options, taps, outputs.recorder, names, producer);
+    return await run.execute(view, outputs, terminal);
+  } finally {
+    run?.abandon();
+    taps.close();
+  }
+}
+
+/** Throws CommandError for a names file that is wrong. */
+function openNames({ names }: LiveOptions, terminal: Terminal): NameSources {
+  if (names !== undefined) loadNames(names);
+  const file = names === undefined ? {} : { file: names };
+  return createNameSources({
+    ...file,
+    engineSockets: engineSockets(terminal.env.DOCKER_HOST),
+    say: (line) => terminal.say(line),
+  });
+}
+
+/**
+ * What containers and namespaces are called as the run begins. Entering namespaces takes root, so this is the last moment.
+ * An engine that does not answer is not waited for.
+ */
+async function readNamesOnce(sources: NameSources | null): Promise<Names | null> {
+  if (sources === null) return null;
+  const late = new Promise((resolve) => setTimeout(resolve, NAMES_WAIT_MS).unref());
+  await Promise.race([sources.refresh(Date.now() * 1000), late]);
+  return sources.current();
+}
+
+class LiveRun {
+  readonly #options: LiveOptions;
+  readonly #taps: Taps;
+  readonly #recorder: Recorder | null;
+  readonly #names: Names | null;
+  readonly #producer: string;
+  readonly #analyzer: Analyzer;
+  readonly #count: number;
+  readonly #fileBytes: number;
+  readonly #files: number;
+  /** Every packet that came was taken: the counts can be held against the interface's. */
+  #whole = true;
+  readonly #closeNow = () => this.#recorder?.closeNow();
+
+  constructor(
+    options: LiveOptions,
+    taps: Taps,
+    recorder: Recorder | null,
+    names: Names | null,
+    producer: string,
+  ) {
+    this.#options = options;
+    this.#taps = taps;
+    this.#recorder = recorder;
+    this.#names = names;
+    this.#producer = producer;
+    this.#analyzer = new Analyzer({
+      ...(options.maxFlows === undefined ? {} : { maxFlows: options.maxFlows }),
+      seed: options.seed ?? 0,
+    });
+    const { autostop = {} } = options;
+    this.#count = Math.min(
+      options.count ?? Number.POSITIVE_INFINITY,
+      autostop.packets ?? Number.POSITIVE_INFINITY,
+    );
+    this.#fileBytes = (autostop.filesize ?? Number.POSITIVE_INFINITY) * 1000;
+    this.#files = autostop.files ?? Number.POSITIVE_INFINITY;
+    // A reader of the pipe that goes away ends the program at once: the file must be whole all the same.
+    process.on("exit", this.#closeNow);
+  }
+
+  async execute(view: LiveView, outputs: Outputs, terminal: Terminal): Promise<LiveResult> {
+    const { signal, autostop } = this.#options;
+    const ends = autostop?.duration === undefined ? [signal] : [signal, timeout(autostop.duration)];
+    let failure: CommandError | null = null;
+    try {
+      await this.#watch(view, AbortSignal.any(ends));
+      if (this.#whole) this.#taps.noteCounters();
+      await this.#recorder?.close();
+    } catch (error) {
+      failure = this.#unwritable(error);
+    }
+    return { ...this.#end(failure, terminal), outputs };
+  }
+
+  #watch(view: LiveView, signal: AbortSignal): Promise<void> {
+    const { show } = view;
+    return watch({
+      sources: this.#taps.taps.map(({ source }) => source),
+      take: (packet, source) => this.#take(packet, source),
+      settle: async () => await this.#recorder?.flush(),
+      intervalMs: (this.#options.interval ?? DEFAULT_INTERVAL_SECONDS) * 1000,
+      tick: async () => {
+        this.#taps.watchNamespace();
+        await this.#recorder?.tick(new Date(), performance.now());
+        if (show !== null) await show(this.snapshot());
+      },
+      signal,
+    });
+  }
+
+  /** The hot path: one call a packet. */
+  #take(packet: Packet, source: number): Next {
+    const analyzer = this.#analyzer;
+    analyzer.add(packet);
+    const tap = this.#taps.taps[source]!;
+    tap.bytes += packet.length;
+    let next = Next.packet;
+    if (this.#recorder !== null) next = this.#record(this.#recorder, packet, source);
+    if (analyzer.packets < this.#count && next !== Next.stop) return next;
+    this.#whole = false;
+    return Next.stop;
+  }
+
+  #record(recorder: Recorder, packet: Packet, source: number): Next {
+    const mustSettle = recorder.add(source, packet);
+    if (recorder.bytes >= this.#fileBytes) return Next.stop;
+    if (recorder.isFull) {
+      if (recorder.files >= this.#files) return Next.stop;
+      recorder.rotate(new Date(), performance.now());
+    }
+    return mustSettle ? Next.settle : Next.packet;
+  }
+
+  snapshot(): Snapshot {
+    const { taps } = this.#taps;
+    return buildSnapshot(this.#analyzer, {
+      producer: this.#producer,
+      files: taps.map(({ source }) => ({ name: source.name, packets: source.packets, damage: null })),
+      interfaces: this.#taps.ledger(),
+      dropped: this.#taps.counts().dropped,
+      names: this.#names,
+    });
+  }
+
+  /** Names of the addresses seen, for the file. */
+  embeddedNames(): { address: string; name: string }[] {
+    if (this.#names === null) return [];
+    const found: { address: string; name: string }[] = [];
+    for (const { address, service } of this.snapshot().tables.endpoints.rows) {
+      if (found.length >= MAX_NAMES) break;
+      const name = this.#names.find(String(address), null, null);
+      if (name !== null && service !== address) found.push({ address: String(address), name });
+    }
+    return found;
+  }
+
+  #unwritable(error: unknown): CommandError {
+    const { syscall, code } = error as NodeJS.ErrnoException;
+    if (code === "EPIPE" || (syscall !== "write" && syscall !== "open" && syscall !== "fsync")) throw error;
+    return new CommandError(ExitCode.unwritable, `${this.#options.write ?? "output"}: ${reasonOf(error)}`);
+  }
+
+  /** Says how it ended, and with what in hand. */
+  #end(failure: CommandError | null, terminal: Terminal): { snapshot: Snapshot; exitCode: ExitCode } {
+    const snapshot = this.snapshot();
+    const lost = this.#taps.failures;
+    for (const line of lost)
+      terminal.say(`${line}; ${formatCount(this.#analyzer.packets)} packets before that are counted`);
+    if (failure !== null) terminal.say(failure.message);
+    const exitCode =
+      failure !== null ? failure.exitCode : lost.length > 0 ? ExitCode.noInterface : ExitCode.ok;
+    return { snapshot, exitCode };
+  }
+
+  /** Leaves nothing behind that the run has set up. */
+  abandon(): void {
+    process.removeListener("exit", this.#closeNow);
+    this.#closeNow();
+  }
+}
+
+/** Comes after some seconds; keeps no one waiting. */
+function timeout(seconds: number): AbortSignal {
+  return AbortSignal.timeout(Math.min(Math.round(seconds * 1000), 2 ** 31 - 1));
+}
+
+const NAMES_WAIT_MS = 500;
+/** Names written to a capture file. */
+const MAX_NAMES = 10_000;

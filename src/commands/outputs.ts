@@ -1,0 +1,151 @@
+/** What a live run writes, opened at the right moment: as whom it will be, or while it still can. */
+import { mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { EmbeddedName } from "../capture/packet.js";
+import {
+  type Capability,
+  dropPrivileges,
+  invokingUser,
+  type User,
+  unprivilegedUser,
+  userNamed,
+} from "../capture/privilege.js";
+import { Recorder } from "../capture/recorder.js";
+import { writeWhole } from "../report/write.js";
+import { CommandError, ExitCode, reasonOf } from "./exit.js";
+import type { LiveOptions } from "./live-options.js";
+import type { Taps } from "./live-sources.js";
+import { type ReservedFile, reserveFile } from "./reserved.js";
+import type { Limits } from "./stop-conditions.js";
+import type { Terminal } from "./terminal.js";
+
+/** Everything a run writes to. */
+export interface Outputs {
+  readonly recorder: Recorder | null;
+  /** Where state is kept: of the invoking user, whoever that was. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Writes a file; where root has been given up for nobody, one that was named to `openOutputs`. Throws the system's error. */
+  writeFile(path: string, pieces: Iterable<string | Uint8Array>): void;
+}
+
+interface RecorderContext {
+  readonly application: string;
+  readonly names: () => readonly EmbeddedName[];
+}
+
+/**
+ * Opens the outputs and gives root up. The one who called sudo, or who was named, writes with his own rights: root is given
+ * up first. Where root itself called, its files are opened before, and stay root's.
+ */
+export function openOutputs(
+  options: LiveOptions,
+  reserve: readonly string[],
+  taps: Taps,
+  terminal: Terminal,
+  context: RecorderContext,
+): Outputs {
+  const caller = chosenUser(options) ?? invokingUser(terminal.env);
+  const env = caller?.home ? { ...terminal.env, XDG_STATE_HOME: stateOf(caller) } : terminal.env;
+  const reserved = new Map<string, ReservedFile>();
+  const writeFile: Outputs["writeFile"] = (path, pieces) => writeTo(reserved, path, pieces);
+  const giveUp = () => dropPrivileges(caller ?? unprivilegedUser(terminal.env), KEPT);
+  if (process.geteuid?.() !== 0 || caller !== null) {
+    giveUp();
+    return { recorder: openRecorder(options, taps, terminal, context), env, writeFile };
+  }
+  for (const path of reserve) reserved.set(path, reservePlace(path));
+  const rotates = options.ringBuffer !== undefined;
+  const early = rotates ? null : openRecorder(options, taps, terminal, context);
+  giveUp();
+  return { recorder: rotates ? openRing(options, taps, terminal, context) : early, env, writeFile };
+}
+
+/** None: the ring stays readable without. */
+const KEPT: readonly Capability[] = [];
+
+function chosenUser({ user }: LiveOptions): User | null {
+  if (user === undefined) return null;
+  const found = userNamed(user);
+  if (found === null) throw new CommandError(ExitCode.usage, `no user ${user}`);
+  return found;
+}
+
+function stateOf(user: User): string {
+  return join(user.home!, ".local", "state");
+}
+
+function openRing(
+  options: LiveOptions,
+  taps: Taps,
+  terminal: Terminal,
+  context: RecorderContext,
+): Recorder | null {
+  try {
+    return openRecorder(options, taps, terminal, context);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    const cure = "files of a ring are made as `nobody`: use a folder nobody may write to, or add --user NAME";
+    throw new CommandError(error.exitCode, `${error.message}; ${cure}`);
+  }
+}
+
+function openRecorder(
+  options: LiveOptions,
+  { taps }: Taps,
+  terminal: Terminal,
+  { application, names }: RecorderContext,
+): Recorder | null {
+  const { write, ringBuffer } = options;
+  if (write === undefined) return null;
+  const recorderOptions = {
+    application,
+    interfaces: taps.map(({ source: { name, linkType, snaplen } }) => ({
+      name,
+      linkType,
+      snaplen,
+      filter: options.filter?.trim() ?? "",
+    })),
+    rotation: ringBuffer === undefined ? null : rotationOf(ringBuffer),
+    statistics: () => taps.map(({ source }) => source.counts()),
+    names,
+  };
+  const target = write === "-" ? (pieces: Iterable<Uint8Array>) => terminal.write(pieces) : write;
+  try {
+    return new Recorder(target, recorderOptions, new Date(), performance.now());
+  } catch (error) {
+    throw new CommandError(ExitCode.unwritable, `${write}: ${reasonOf(error)}`);
+  }
+}
+
+function rotationOf({ filesize, duration, packets, files }: Limits) {
+  return {
+    filesize: filesize ?? null,
+    durationSeconds: duration ?? null,
+    packets: packets ?? null,
+    files: files ?? null,
+  };
+}
+
+function reservePlace(path: string): ReservedFile {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    return reserveFile(path);
+  } catch (error) {
+    throw new CommandError(ExitCode.unwritable, `${path}: ${reasonOf(error)}`);
+  }
+}
+
+function writeTo(
+  reserved: ReadonlyMap<string, ReservedFile>,
+  path: string,
+  pieces: Iterable<string | Uint8Array>,
+): void {
+  const file = reserved.get(path);
+  if (file === undefined) {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    writeWhole(path, pieces);
+    return;
+  }
+  file.write(pieces);
+  file.close();
+}

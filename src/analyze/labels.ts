@@ -4,6 +4,9 @@ import type { FlowTable } from "./flows.js";
 import { Groups } from "./groups.js";
 import { numbers, Sorter } from "./order.js";
 
+/** Up to so many labels, their texts are kept once made: a label stands in many rows. */
+const TEXTS_KEPT = 50_000;
+
 /**
  * The labels of a flow table's ends, as small whole numbers: a name where `names` has one, else the address itself.
  * Built once, in linear time, without a string per address: 8 bytes an end and about 12 an address.
@@ -18,6 +21,7 @@ export class Labels {
   /** For a label that is an address: an end that has it. For a name: -1. */
   readonly #example: Int32Array;
   readonly #names: string[] = [];
+  readonly #texts: (string | undefined)[] = [];
   #ranks: Int32Array | null = null;
   #bearers: Groups | null = null;
 
@@ -77,6 +81,12 @@ export class Labels {
 
   /** What a label says. */
   text(label: number): string {
+    if (this.count > TEXTS_KEPT) return this.#textOf(label);
+    this.#texts[label] ??= this.#textOf(label);
+    return this.#texts[label]!;
+  }
+
+  #textOf(label: number): string {
     const example = this.#example[label]!;
     return example < 0 ? this.#names[label]! : this.#addressOf(example);
   }

@@ -25,20 +25,24 @@ export class Sorter {
   constructor(order: Uint32Array) {
     this.#order = order;
     this.#spare = new Uint32Array(order.length);
-    this.#keys = new Float64Array(order.reduce((most, n) => Math.max(most, n + 1), 0));
+    let most = -1;
+    for (let i = 0; i < order.length; i++) most = Math.max(most, order[i]!);
+    this.#keys = new Float64Array(most + 1);
     this.#bytes = new Uint8Array(this.#keys.buffer);
   }
 
   /** Sorts by a key, asked once for each number. */
   by(direction: "ascending" | "descending", key: (n: number) => number): this {
-    for (const n of this.#order) this.#keys[n] = key(n);
-    let from = this.#order;
+    const keys = this.#keys;
+    const order = this.#order;
+    for (let i = 0; i < order.length; i++) keys[order[i]!] = key(order[i]!);
+    let from = order;
     let to = this.#spare;
     for (let byte = 0; byte < KEY_BYTES; byte++) {
       if (!this.#pass(from, to, byte, direction)) continue;
       [from, to] = [to, from];
     }
-    if (from !== this.#order) this.#order.set(from);
+    if (from !== order) order.set(from);
     return this;
   }
 
@@ -46,8 +50,8 @@ export class Sorter {
   #pass(from: Uint32Array, to: Uint32Array, byte: number, direction: "ascending" | "descending"): boolean {
     const bytes = this.#bytes;
     const places = new Uint32Array(RADIX);
-    for (const n of from) {
-      const digit = bytes[n * KEY_BYTES + byte]!;
+    for (let i = 0; i < from.length; i++) {
+      const digit = bytes[from[i]! * KEY_BYTES + byte]!;
       places[digit] = places[digit]! + 1;
     }
     if (places.includes(from.length)) return false;
@@ -58,9 +62,9 @@ export class Sorter {
       places[digit] = start;
       start += count;
     }
-    for (const n of from) {
-      const digit = bytes[n * KEY_BYTES + byte]!;
-      to[places[digit]!] = n;
+    for (let i = 0; i < from.length; i++) {
+      const digit = bytes[from[i]! * KEY_BYTES + byte]!;
+      to[places[digit]!] = from[i]!;
       places[digit] = places[digit]! + 1;
     }
     return true;

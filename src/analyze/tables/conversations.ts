@@ -43,8 +43,8 @@ export function buildConversations(analyzer: Analyzer, labels: Labels, addresses
       const ends = {
         source: labels.text(labels.of(flow, origIsB)),
         destination: labels.text(labels.of(flow, !origIsB)),
-        sourceAddress: flows.addressText(flow, origIsB),
-        destinationAddress: flows.addressText(flow, !origIsB),
+        sourceAddress: addresses.text(addresses.of(flow, origIsB)),
+        destinationAddress: addresses.text(addresses.of(flow, !origIsB)),
       };
       return conversationRow(flows.read(flow), ends);
     },

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { addLabCommands } from "../services/lab.js";
 import { LabError } from "../services/lab-error.js";
-import { addCaptureCommand } from "./commands/capture-words.js";
+import { addCaptureCommand, addSourceWords } from "./commands/capture-words.js";
 import { CommandError, ExitCode, reasonOf } from "./commands/exit.js";
 import {
   LIST_FORMATS,
@@ -55,6 +55,7 @@ function createProgram(
       "<file...>",
       "pcap or pcapng, gzip or not; several are read as one capture in time order; - is stdin",
     )
+    .option("-f, --filter <filter>", "count only packets that match, in tcpdump's language")
     .option("-n, --numeric", "show addresses, not names")
     .addOption(
       new Option("-o, --output <format>", "form of the output").choices(OUTPUT_FORMATS).default("table"),
@@ -86,9 +87,9 @@ Examples:
       end(await analyze(files, { ...options, seed: randomBytes(4).readInt32LE() }, producer, terminal));
     });
 
-  program
+  const reportCommand = program
     .command("report")
-    .description("Write a PDF report, of captures, of a snapshot, or of the last analysis.")
+    .description("Write a PDF report: of captures, a snapshot, a live run, or of what was seen last.")
     .argument("<out.pdf>", "the file to write")
     .option("-r, --read <file...>", "capture files to report on; - is stdin")
     .option("--from <snapshot.json>", "a snapshot that `analyze -o json` printed")
@@ -101,20 +102,29 @@ Examples:
     )
     .option("-n, --numeric", "show addresses, not names")
     .option("--names <file>", "JSON file of names, as for analyze")
-    .option("--max-flows <n>", "conversations kept, as for analyze", parsePositive(MAX_MAX_FLOWS))
+    .option("--max-flows <n>", "conversations kept, as for analyze", parsePositive(MAX_MAX_FLOWS));
+  addSourceWords(reportCommand);
+  reportCommand
     .addHelpText(
       "after",
       `
 Examples:
   netwatch report shop.pdf -r fixtures/shop.pcapng --names services/lab.json
-  netwatch analyze big.pcap && netwatch report big.pdf`,
+  netwatch analyze big.pcap && netwatch report big.pdf
+  sudo netwatch report minute.pdf --bridge br-app -a duration:60`,
     )
     .action(async (path: string, options) => {
       const { report } = await import("./commands/report.js");
       end(
         await report(
           path,
-          { date: new Date(), ...options, seed: randomBytes(4).readInt32LE() },
+          {
+            date: new Date(),
+            ...options,
+            seed: randomBytes(4).readInt32LE(),
+            commandLine: argv,
+            signal: interruption(),
+          },
           producer,
           terminal,
         ),

@@ -26,7 +26,7 @@ export async function capture(
   const show = quiet ? null : createShow(chosen, options, terminal);
   const kept = keptPath(terminal.env);
   const { snapshot, exitCode, outputs } = await runLive(live, { show, reserve: [kept] }, producer, terminal);
-  keep(snapshot, outputs, terminal);
+  keepLive(snapshot, outputs, terminal);
   terminal.say(summaryLine(snapshot));
   if (!quiet) await terminal.write(await renderEnd(chosen, snapshot, options, terminal));
   return exitCode;
@@ -111,7 +111,7 @@ async function renderEnd(
 }
 
 /** Keeps the Snapshot for `netwatch report`. */
-export function keep(snapshot: Snapshot, outputs: Outputs, terminal: Terminal): void {
+export function keepLive(snapshot: Snapshot, outputs: Outputs, terminal: Terminal): void {
   try {
     outputs.writeFile(keptPath(outputs.env), keptPieces(snapshot));
   } catch (error) {
@@ -120,7 +120,7 @@ export function keep(snapshot: Snapshot, outputs: Outputs, terminal: Terminal): 
 }
 
 /** tcpdump's three numbers, and the residual where there is one. */
-function summaryLine({ ledger, totals }: Snapshot): string {
+export function summaryLine({ ledger, totals }: Snapshot): string {
   const interfaces = ledger.interfaces ?? [];
   const known = (n: number | null) => (n === null ? "unknown" : formatCount(n));
   const received = interfaces.every((of) => of.received !== null)

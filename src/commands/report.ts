@@ -5,10 +5,12 @@ import { renderPdf, SECTIONS, type Section } from "../report/pdf.js";
 import { writeWhole } from "../report/write.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
 import { CommandError, ExitCode, isMissingModule, reasonOf } from "./exit.js";
-import { keepSnapshot, readKeptSnapshot, readSnapshot } from "./kept.js";
+import { keepSnapshot, keptPath, readKeptSnapshot, readSnapshot } from "./kept.js";
+import type { LiveOptions } from "./live-options.js";
+import type { Outputs } from "./outputs.js";
 import type { Terminal } from "./terminal.js";
 
-export interface ReportOptions extends CaptureOptions {
+export interface ReportOptions extends CaptureOptions, Partial<LiveOptions> {
   readonly read?: readonly string[];
   readonly from?: string;
   readonly sections?: string;
@@ -27,7 +29,7 @@ export async function report(
   terminal: Terminal,
 ): Promise<ExitCode> {
   const sections = parseSections(options.sections);
-  const { snapshot, exitCode } = await takeSnapshot(options, producer, terminal);
+  const { snapshot, exitCode, writeFile } = await takeSnapshot(path, options, producer, terminal);
   const title =
     options.title ??
     `Traffic of ${snapshot.ledger.files.map((file) => file.name).join(", ") || "the network"}`;
@@ -39,7 +41,7 @@ export async function report(
     throw error;
   }
   try {
-    writeWhole(path, [pdf]);
+    writeFile(path, [pdf]);
   } catch (error) {
     throw new CommandError(ExitCode.unwritable, `${path}: ${reasonOf(error)}`);
   }
@@ -47,19 +49,48 @@ export async function report(
   return exitCode;
 }
 
+/** A Snapshot, how the command is to end because of it, and by what right to write. */
+interface Taken {
+  readonly snapshot: Snapshot;
+  readonly exitCode: ExitCode;
+  readonly writeFile: Outputs["writeFile"];
+}
+
 async function takeSnapshot(
+  path: string,
   options: ReportOptions,
   producer: string,
   terminal: Terminal,
-): Promise<{ snapshot: Snapshot; exitCode: ExitCode }> {
-  if (options.read && options.from)
-    throw new CommandError(ExitCode.usage, "give either -r FILE or --from FILE, not both");
-  if (options.from) return { snapshot: await readSnapshot(options.from), exitCode: ExitCode.ok };
-  if (!options.read) return { snapshot: await readKeptSnapshot(terminal.env), exitCode: ExitCode.ok };
+): Promise<Taken> {
+  const isLive = options.interface !== undefined || options.bridge !== undefined;
+  if ([options.read, options.from, isLive || undefined].filter((said) => said !== undefined).length > 1)
+    throw new CommandError(ExitCode.usage, "give one of -r FILE, --from FILE and -i NAME");
+  if (isLive) return await takeLive(path, options, producer, terminal);
+  if (options.from)
+    return { snapshot: await readSnapshot(options.from), exitCode: ExitCode.ok, writeFile: writeWhole };
+  if (!options.read)
+    return { snapshot: await readKeptSnapshot(terminal.env), exitCode: ExitCode.ok, writeFile: writeWhole };
   const { snapshot, exitCode } = await analyzeCaptures(options.read, options, producer, terminal);
   const limited = limitSnapshot(snapshot, REPORT_ROWS);
   keepSnapshot(limited, terminal.env);
-  return { snapshot: limited, exitCode };
+  return { snapshot: limited, exitCode, writeFile: writeWhole };
+}
+
+async function takeLive(
+  path: string,
+  options: ReportOptions,
+  producer: string,
+  terminal: Terminal,
+): Promise<Taken> {
+  const { runLive } = await import("./live.js");
+  const { keepLive, summaryLine } = await import("./capture.js");
+  const view = { show: null, reserve: [keptPath(terminal.env), path] };
+  const live = { signal: new AbortController().signal, commandLine: [], ...options };
+  const { snapshot, exitCode, outputs } = await runLive(live, view, producer, terminal);
+  const limited = limitSnapshot(snapshot, REPORT_ROWS);
+  keepLive(limited, outputs, terminal);
+  terminal.say(summaryLine(snapshot));
+  return { snapshot: limited, exitCode, writeFile: outputs.writeFile };
 }
 
 function parseSections(text: string | undefined): readonly Section[] | null {

@@ -7,8 +7,9 @@ cd "$(dirname "$0")"
 
 say() { echo "setup: $*" >&2; }
 
-# canvas, under the charts, is compiled where its ready-made binary cannot be had.
-packages="build-essential python3 pkg-config libcairo2-dev libpango1.0-dev libjpeg-dev libgif-dev librsvg2-dev libpixman-1-dev"
+# canvas, under the charts, is compiled where its ready-made binary cannot be had; cap, the other capture engine, always is.
+# libpcap, which libpcap-dev brings, also compiles capture filters.
+packages="build-essential python3 pkg-config libcairo2-dev libpango1.0-dev libjpeg-dev libgif-dev librsvg2-dev libpixman-1-dev libpcap-dev"
 if [ "${1:-}" = test ]; then
   packages="$packages tshark tcpdump poppler-utils nginx redis-server postgresql iproute2 iputils-ping iptables nftables conntrack procps"
 fi

@@ -172,7 +172,7 @@ function forward({ forward: { chains, error }, interfaces, brNetfilter, conntrac
   if (chains.length === 0) return ["ok", "nothing drops forwarded packets by policy"];
   const names = chains.map(chainText).join(", ");
   const bridges = interfaces.bridges.filter(({ up }) => up);
-  const cut = brNetfilter.iptables ? "between bridges, and within one" : "between bridges";
+  const cut = brNetfilter.iptables ? "between bridges and within one" : "between bridges";
   const why = `${names}: policy drop (Docker sets it), so packets ${cut} pass only by rules that accept them`;
   if (!brNetfilter.iptables || bridges.length === 0 || conntrack === null) return ["ok", why];
   const name = quoteWord(bridges[0]!.name);
@@ -222,7 +222,11 @@ function conntrack(facts: ConntrackFacts | null): (readonly [string, Line])[] {
 function namespaces({ namespaces: { read, unreadable, hidden, reason } }: Facts): Line {
   const known = `${formatCounted(read, "namespace")} besides this one`;
   if (unreadable > 0)
-    return ["limited", `${known}, and ${unreadable} that cannot be read (${reason})`, "sudo netwatch doctor"];
+    return [
+      "limited",
+      `${known}, and ${unreadable} that cannot be read (${reason})`,
+      reason.startsWith("koffi") ? "npm install koffi" : "sudo netwatch doctor",
+    ];
   // Process 1 of a container may be out of sight for everyone; a crowd is out of sight for want of privilege.
   if (hidden > 8)
     return ["limited", `${known}; containers are not known without privilege`, "sudo netwatch doctor"];

@@ -11,6 +11,7 @@ import { ServiceError } from "../capture/json-client.js";
 import { NetnsError, withNetns } from "../capture/netns.js";
 import { formatCell, formatCounted } from "../format.js";
 import { renderTableJson, renderTableNdjson } from "../report/json.js";
+import { renderTable, type TextOptions } from "../report/text.js";
 import { CommandError, ExitCode } from "./exit.js";
 import type { ListFormat } from "./options.js";
 import type { Terminal } from "./terminal.js";
@@ -126,13 +127,12 @@ async function render(table: Table, output: ListFormat, terminal: Terminal): Pro
     case "csv":
       return (await import("../report/csv.js")).renderCsv(table);
     case "table":
-      return renderText(table, terminal);
+      return renderInterfaces(table, terminal);
   }
 }
 
-/** Ports stand indented under their bridge. */
-async function renderText(table: Table, terminal: Terminal): Promise<Iterable<string>> {
-  const { renderTable } = await import("../report/text.js");
+/** The list for a person: ports stand indented under their bridge. */
+export function renderInterfaces(table: Table, options: TextOptions): Iterable<string> {
   const cell = (name: string) => (row: Row) => formatCell("text", row[name]);
   const choice = [
     {
@@ -147,9 +147,9 @@ async function renderText(table: Table, terminal: Terminal): Promise<Iterable<st
   ];
   const bridge = [...table.rows].find(({ kind, state }) => kind === "bridge" && state !== "down");
   const hint = bridge
-    ? "\nA bridge shows each packet between its ports once; a port only what its owner sends and gets.\n"
+    ? "\nA bridge shows each packet once; a port only what its owner sends and gets.\n"
     : "\nNo bridge is up here.\n";
-  return [...renderTable(table, terminal, Number.POSITIVE_INFINITY, choice), hint];
+  return [...renderTable(table, options, Number.POSITIVE_INFINITY, choice), hint];
 }
 
 function ownerText({ owner, owner_interface, ports, addresses }: Row): string {

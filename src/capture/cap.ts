@@ -4,8 +4,9 @@
  */
 import { createRequire } from "node:module";
 import { LinkType } from "../net.js";
-import { matchTagged } from "./filter.js";
+import { compileFilter, matchTagged } from "./filter.js";
 import { CaptureError, type KernelCounts, type LiveOptions, type LiveSource } from "./live.js";
+import { withNetns } from "./netns.js";
 import { createPacket, createReport } from "./packet.js";
 
 /** What is used of the package. */
@@ -31,7 +32,7 @@ const TURN_PACKETS = 16_384;
 const QUEUE_BYTES = 1024 * 1024;
 
 /** Opens the interface. Throws CaptureError. */
-export async function openCapSource(options: LiveOptions): Promise<CapSource> {
+export function openCapSource(options: LiveOptions): CapSource {
   let cap: Cap;
   try {
     const module = createRequire(import.meta.url)("cap") as { Cap: new () => Cap };
@@ -42,7 +43,9 @@ export async function openCapSource(options: LiveOptions): Promise<CapSource> {
       "engine cap needs the npm package cap, which needs libpcap's headers to build: `apt-get install libpcap-dev && npm install cap`; or use engine ring",
     );
   }
-  return new CapSource(cap, options);
+  // For its errors alone: the package compiles the text again, widened.
+  if (options.filter !== "") compileFilter(options.filter, LinkType.ethernet, FRAME_BYTES);
+  return withNetns(options.netns, () => new CapSource(cap, options));
 }
 
 export class CapSource implements LiveSource {

@@ -55,7 +55,7 @@ export function checkLiveOptions(options: LiveOptions): readonly string[] {
     throw wrong(
       "the interface `any` sees a bridged packet several times; name the bridge: `netwatch capture -D` lists them",
     );
-  const { write, ringBuffer, netns, engine } = options;
+  const { write, ringBuffer } = options;
   if (ringBuffer !== undefined) {
     if (write === undefined || write === "-") throw wrong("-b makes a ring of files: name them with -w FILE");
     if (ringBuffer.filesize === undefined && ringBuffer.duration === undefined && !ringBuffer.packets)
@@ -63,8 +63,6 @@ export function checkLiveOptions(options: LiveOptions): readonly string[] {
   }
   if ((options.autostop?.files ?? 0) > 0 && ringBuffer === undefined)
     throw wrong("-a files:N counts the files of a ring: add -b filesize:KB or -b duration:S");
-  if (engine === "cap" && netns !== undefined)
-    throw wrong("engine cap listens in its own network namespace only: use engine ring");
   return interfaces;
 }
 

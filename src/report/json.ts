@@ -10,14 +10,21 @@ function stringify(value: unknown): string {
   return JSON.stringify(value).replace(UNSAFE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
+/** What stands in a row before each cell: brace or comma, and the column's name. */
+function cellHeads(columns: readonly Column[]): { name: string; head: string }[] {
+  return columns.map(({ name }, i) => ({ name, head: `${i === 0 ? "{" : ","}"${name}":` }));
+}
+
 /** A row, its cells in the order of the columns. Written by hand: a big capture has rows by the hundred thousand. */
-function stringifyRow(row: Row, columns: readonly Column[]): string {
+function stringifyRow(row: Row, heads: readonly { name: string; head: string }[]): string {
   let json = "";
-  for (const { name } of columns) {
+  for (let i = 0; i < heads.length; i++) {
+    const { name, head } = heads[i]!;
     const cell = row[name];
-    json += `${json === "" ? "{" : ","}"${name}":`;
-    if (typeof cell === "string") json += PLAIN.test(cell) ? `"${cell}"` : stringify(cell);
-    else json += String(cell ?? null);
+    json += head;
+    if (typeof cell === "number") json += cell;
+    else if (typeof cell === "string") json += PLAIN.test(cell) ? `"${cell}"` : stringify(cell);
+    else json += cell ?? null;
   }
   return `${json}}`;
 }
@@ -51,14 +58,16 @@ export function* renderTableJson(table: Table): Iterable<string> {
 
 /** A table's rows as JSON lines. */
 export function* renderTableNdjson(table: Table): Iterable<string> {
-  for (const row of table.rows) yield `${stringifyRow(row, table.columns)}\n`;
+  const heads = cellHeads(table.columns);
+  for (const row of table.rows) yield `${stringifyRow(row, heads)}\n`;
 }
 
 function* renderRows({ rows, columns }: Table, newline: string): Iterable<string> {
+  const heads = cellHeads(columns);
   yield "[";
   let separator = newline;
   for (const row of rows) {
-    yield `${separator}${stringifyRow(row, columns)}`;
+    yield `${separator}${stringifyRow(row, heads)}`;
     separator = `,${newline}`;
   }
   yield `${newline}]`;

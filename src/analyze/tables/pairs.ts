@@ -17,17 +17,20 @@ const COLUMNS: readonly Column[] = [
   { name: "conversations", title: "Conversations", kind: "count" },
 ];
 
+/** What went in one direction of a pair. */
+interface PairSum {
+  packets: number;
+  bytes: number;
+  conversations: number;
+}
+
 /** Packets and bytes from each service to each other, a row a direction. */
 export function buildPairs(analyzer: Analyzer, labels: Labels): Table {
   const { flows } = analyzer;
   const pairs = new Pairs(flows, labels);
   const order = orderPairs(pairs, labels.ranks);
   const evicted = evictedTotal(flows.evicted);
-  const row = (
-    source: string,
-    destination: string,
-    sum: { packets: number; bytes: number; conversations: number },
-  ): Row => ({
+  const row = (source: string, destination: string, sum: Readonly<PairSum>): Row => ({
     source,
     destination,
     packets: sum.packets,
@@ -80,6 +83,7 @@ class Pairs {
   readonly #groups: Groups;
   /** The two labels of each pair, the lower first. */
   readonly #low: Int32Array;
+  readonly #sum: PairSum = { packets: 0, bytes: 0, conversations: 0 };
   readonly #high: Int32Array;
 
   constructor(flows: FlowTable, labels: Labels) {
@@ -121,25 +125,28 @@ class Pairs {
     return this.source(direction ^ 1);
   }
 
-  /** What went in this direction, and the conversations that were begun in it. */
-  sum(direction: number): { packets: number; bytes: number; conversations: number } {
+  /** Sums what went in this direction, and the conversations that were begun in it. The result is reused by the next call. */
+  sum(direction: number): Readonly<PairSum> {
     const flows = this.#flows;
     const from = this.source(direction);
     const inItself = from === this.destination(direction);
-    let [packets, bytes, conversations] = [0, 0, 0];
-    if (inItself && (direction & 1) === 1) return { packets, bytes, conversations };
+    const sum = this.#sum;
+    sum.packets = 0;
+    sum.bytes = 0;
+    sum.conversations = 0;
+    if (inItself && (direction & 1) === 1) return sum;
     for (let flow = this.#groups.first(direction >> 1); flow >= 0; flow = this.#groups.next(flow)) {
       const byB = this.#labels.of(flow, false) !== from;
-      packets += flows.packets(flow, byB);
-      bytes += flows.bytes(flow, byB);
+      sum.packets += flows.packets(flow, byB);
+      sum.bytes += flows.bytes(flow, byB);
       if (inItself) {
-        packets += flows.packets(flow, true);
-        bytes += flows.bytes(flow, true);
+        sum.packets += flows.packets(flow, true);
+        sum.bytes += flows.bytes(flow, true);
       }
       // A conversation counts where it began; if nothing was seen from there, where it was answered.
       const begunByB = flows.isBegunByB(flow);
-      if (inItself || (begunByB === byB) === flows.packets(flow, begunByB) > 0) conversations++;
+      if (inItself || (begunByB === byB) === flows.packets(flow, begunByB) > 0) sum.conversations++;
     }
-    return { packets, bytes, conversations };
+    return sum;
   }
 }

@@ -1,5 +1,6 @@
 /** Names by themselves, for as long as a capture runs: names file, containers, namespaces, registry, in this order. */
 import { formatAddress, parseAddress } from "../net.js";
+import { ageCs, createAddressClock } from "./address-clock.js";
 import { ENGINE_SOCKETS, type Engine, readEngine } from "./docker.js";
 import { type HostNetwork, readHostNetwork } from "./interfaces.js";
 import { ServiceError } from "./json-client.js";
@@ -31,13 +32,6 @@ export interface NameReaders {
   /** Hundredths of a second since boot, the clock that addresses are stamped with. */
   bootClockCs(): number;
 }
-
-const READERS: NameReaders = {
-  network: (previous) => readHostNetwork(listNamespaces(), previous),
-  engine: readEngine,
-  registry: readRegistry,
-  bootClockCs: () => Number(process.hrtime.bigint() / 10_000_000n),
-};
 
 export interface NameSources {
   /** Who holds what, now and before. Not changed any more: ask again after a refresh. */
@@ -73,7 +67,13 @@ class LiveNames implements NameSources {
   #running: Promise<void> | null = null;
 
   constructor(options: NameSourcesOptions) {
-    const readers = { ...READERS, ...options.readers };
+    const readers: NameReaders = {
+      network: (previous) => readHostNetwork(listNamespaces(), previous),
+      engine: readEngine,
+      registry: readRegistry,
+      bootClockCs: createAddressClock(),
+      ...options.readers,
+    };
     this.#readers = readers;
     const { say, intervalUs = INTERVAL_US, registry } = options;
     this.#file = options.file === undefined ? null : readNames(options.file);
@@ -164,7 +164,7 @@ class LiveNames implements NameSources {
       return addresses
         .filter(({ text }) => !isLoopback(text))
         .map(({ address, text, setAtCs }) => {
-          const sinceUs = setAtCs === null ? null : nowUs - ((clockCs - setAtCs) >>> 0) * 10_000;
+          const sinceUs = setAtCs === null ? null : nowUs - ageCs(clockCs, setAtCs) * 10_000;
           return { name, address, text, sinceUs };
         });
     });

@@ -1,0 +1,47 @@
+/** The clock that the kernel stamps addresses with: jiffies, which run a constant behind the monotonic clock. */
+import { readFileSync } from "node:fs";
+
+/** Ticks a second that Linux can be built for. */
+const TICK_RATES = [100, 250, 300, 1000];
+/** Jiffies begin this many seconds before their 32 bits run over (linux/jiffies.h, INITIAL_JIFFIES). */
+const HEAD_START_SECONDS = 300;
+/** Further apart than this, the rate was not that. */
+const MAX_LAG_CS = 1000;
+
+/** Hundredths of a second since boot by the monotonic clock. */
+function monotonicCs(): number {
+  return Number(process.hrtime.bigint()) / 1e7;
+}
+
+/** How far jiffies are behind `monotonic`, in hundredths of a second, where /proc/timer_list says `jiffies`; 0 where no rate fits. */
+export function lagOf(jiffies: number, monotonic: number): number {
+  const lags = TICK_RATES.map((rate) => monotonic - ((jiffies - 2 ** 32) / rate + HEAD_START_SECONDS) * 100);
+  const best = lags.reduce((a, b) => (Math.abs(a) < Math.abs(b) ? a : b));
+  return Math.abs(best) <= MAX_LAG_CS ? best : 0;
+}
+
+/** The lag of this machine; 0, which may be wrong by a tenth of a second, for those who may not read it (all but root). */
+function readLag(): number {
+  try {
+    const before = monotonicCs();
+    const jiffies = /^jiffies: (\d+)$/m.exec(readFileSync("/proc/timer_list", "latin1"))?.[1];
+    return jiffies === undefined ? 0 : lagOf(Number(jiffies), before);
+  } catch {
+    return 0;
+  }
+}
+
+/** The clock, in hundredths of a second. Its lag is read at the first use, while privilege is there. */
+export function createAddressClock(): () => number {
+  let lag: number | null = null;
+  return () => {
+    lag ??= readLag();
+    return Math.round(monotonicCs() - lag);
+  };
+}
+
+/** How long ago a stamp was made. Stamps have 32 bits (497 days); one that seems to lie a little ahead was made just now. */
+export function ageCs(clockCs: number, stampCs: number): number {
+  const age = (clockCs - stampCs) | 0;
+  return age < 0 && age >= -MAX_LAG_CS ? 0 : age >>> 0;
+}

@@ -18,6 +18,7 @@ import {
 } from "./commands/options.js";
 import type { Terminal } from "./commands/terminal.js";
 import { visible } from "./format.js";
+import { SECTIONS } from "./report/sections.js";
 
 /** Two folders up from dist/src/cli.js. */
 const MANIFEST = new URL("../../package.json", import.meta.url);
@@ -93,7 +94,7 @@ Examples:
     .argument("<out.pdf>", "the file to write")
     .option("-r, --read <file...>", "capture files to report on; - is stdin")
     .option("--from <snapshot.json>", "a snapshot that `analyze -o json` printed")
-    .option("--sections <a,b>", "only these sections; `netwatch report --sections help out.pdf` lists them")
+    .option("--sections <a,b>", `only these sections, of ${SECTIONS.join(", ")}`)
     .option("--title <text>", "title on the first page")
     .option(
       "--date <iso>",

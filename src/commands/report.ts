@@ -1,7 +1,8 @@
 /** `netwatch report`: a Snapshot as a PDF. */
 import { limitSnapshot } from "../analyze/limit.js";
 import type { Snapshot } from "../analyze/snapshot.js";
-import { renderPdf, SECTIONS, type Section } from "../report/pdf.js";
+import { renderPdf } from "../report/pdf.js";
+import { SECTIONS, type Section } from "../report/sections.js";
 import { writeWhole } from "../report/write.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
 import { CommandError, ExitCode, isMissingModule, reasonOf } from "./exit.js";

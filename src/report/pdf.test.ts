@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { renderPdf, SECTIONS } from "./pdf.js";
+import { renderPdf } from "./pdf.js";
 import { ringSnapshot } from "./ring.test.fixture.js";
+import { SECTIONS } from "./sections.js";
 
 const DATE = new Date("2026-11-22T12:00:00Z");
 const poppler = spawnSync("pdftotext", ["-v"]).error

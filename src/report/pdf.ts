@@ -18,20 +18,7 @@ import {
   drawTalkersSection,
 } from "./pdf-traffic.js";
 import { Type } from "./pdf-type.js";
-
-/** The parts a report can have, in their order. */
-export const SECTIONS = [
-  "summary",
-  "map",
-  "throughput",
-  "pairs",
-  "protocols",
-  "talkers",
-  "conversations",
-  "endpoints",
-  "appendix",
-] as const;
-export type Section = (typeof SECTIONS)[number];
+import { SECTIONS, type Section } from "./sections.js";
 
 export interface PdfOptions {
   readonly title: string;

@@ -1,0 +1,13 @@
+/** The parts a report can have, in their order. Light: the command line loads it at every start. */
+export const SECTIONS = [
+  "summary",
+  "map",
+  "throughput",
+  "pairs",
+  "protocols",
+  "talkers",
+  "conversations",
+  "endpoints",
+  "appendix",
+] as const;
+export type Section = (typeof SECTIONS)[number];

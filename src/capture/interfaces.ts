@@ -38,7 +38,7 @@ export function readHostNetwork(
   try {
     socket = new RouteSocket();
   } catch (error) {
-    return readOwnBySysfs(namespaces, (error as Error).message);
+    return readOwnBySysfs(namespaces, (error as Error).message.split("\n")[0]!);
   }
   try {
     const { own, hidden } = namespaces;

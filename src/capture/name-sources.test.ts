@@ -9,6 +9,7 @@ import type { HostNetwork } from "./interfaces.js";
 import { ServiceError } from "./json-client.js";
 import { createNameSources, type NameReaders, type NameSourcesOptions } from "./name-sources.js";
 import type { Namespace } from "./namespace-names.js";
+import { link } from "./network.test.fixture.js";
 import type { Tenancy } from "./registry-names.js";
 
 const SECOND = 1_000_000;
@@ -284,4 +285,39 @@ test("namespaces that cannot be read, and a clock that is set back, stop nothing
   await refresh(50);
   assert.equal(find("10.0.0.1", 50), "host");
   assert.equal(sources.failures[0]?.failing, false);
+});
+
+test("where two namespaces have one address, the one at the captured interface is meant", async () => {
+  const plainNetwork = networkOf(
+    { name: "host", addresses: [["10.0.0.9", 1]] },
+    { name: "a-far", addresses: [["10.0.0.7", 1]] },
+    {
+      name: "b-near",
+      addresses: [
+        ["10.0.0.7", 1],
+        ["10.0.0.9", 1],
+      ],
+    },
+  );
+  const [far, near] = plainNetwork.others;
+  const veth = { kind: "veth", isBridgePort: true };
+  const network: HostNetwork = {
+    own: {
+      ...plainNetwork.own,
+      links: [
+        link(5, "br-app", { kind: "bridge" }),
+        link(6, "v", { ...veth, master: 5, peer: 2, peerNamespace: near!.number }),
+      ],
+    },
+    others: [far!, { ...near!, links: [link(2, "eth0", { ...veth, peer: 6, peerNamespace: 0 })] }],
+    unreadable: [],
+    hidden: 0,
+    limited: null,
+  };
+  const plain = sourcesOf({ now: 0, network });
+  await plain.refresh(10);
+  assert.deepEqual([plain.find("10.0.0.7", 10), plain.find("10.0.0.9", 10)], ["a-far", "host"]);
+  const chosen = sourcesOf({ now: 0, network }, { near: ["br-app"] });
+  await chosen.refresh(10);
+  assert.deepEqual([chosen.find("10.0.0.7", 10), chosen.find("10.0.0.9", 10)], ["b-near", "b-near"]);
 });

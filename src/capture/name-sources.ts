@@ -2,7 +2,7 @@
 import { formatAddress, parseAddress } from "../net.js";
 import { ageCs, createAddressClock } from "./address-clock.js";
 import { ENGINE_SOCKETS, type Engine, readEngine } from "./docker.js";
-import { type HostNetwork, readHostNetwork } from "./interfaces.js";
+import { describeInterfaces, type HostNetwork, readHostNetwork } from "./interfaces.js";
 import { ServiceError } from "./json-client.js";
 import { NameHistory, type Sighting } from "./name-history.js";
 import { Names, readNames } from "./names.js";
@@ -18,6 +18,8 @@ export interface NameSourcesOptions {
   /** The registry's address, `http://10.0.0.70:8500`. */
   readonly registry?: URL;
   readonly intervalUs?: number;
+  /** Interfaces captured on: where two namespaces have one address, the one that stands there is meant. */
+  readonly near?: readonly string[];
   /** Hears of each outage once. */
   readonly say: (line: string) => void;
   /** Elsewhere than the machine itself only in tests. */
@@ -54,6 +56,9 @@ export function createNameSources(options: NameSourcesOptions): NameSources {
   return new LiveNames(options);
 }
 
+/** A sighting in a namespace, with its id. */
+type SpaceSighting = Sighting & { readonly space: number };
+
 class LiveNames implements NameSources {
   readonly #readers: NameReaders;
   readonly #network: PolledSource<HostNetwork>;
@@ -63,6 +68,7 @@ class LiveNames implements NameSources {
   /** Names of containers by id, kept when their engine falls silent. */
   readonly #containers = new Map<string, string>();
   readonly #file: Names | null;
+  readonly #near: ReadonlySet<string>;
   #names: Names;
   #running: Promise<void> | null = null;
 
@@ -77,6 +83,7 @@ class LiveNames implements NameSources {
     this.#readers = readers;
     const { say, intervalUs = INTERVAL_US, registry } = options;
     this.#file = options.file === undefined ? null : readNames(options.file);
+    this.#near = new Set(options.near);
     this.#names = this.#file ?? new Names(null);
     const read = () => readers.network(this.#network.value);
     this.#network = new PolledSource({ source: "namespaces", read, intervalUs, say });
@@ -134,7 +141,7 @@ class LiveNames implements NameSources {
 
   /** Of each address only what the best source says of it. */
   #sightings(nowUs: number): Sighting[] {
-    const spaces = this.#spaceSightings(nowUs);
+    const spaces = this.#nearest(this.#spaceSightings(nowUs));
     const since = new Map(spaces.map(({ text, sinceUs }) => [text, sinceUs]));
     const byEngine = this.#engineSightings(nowUs, since);
     const known = new Set(byEngine.map(({ text }) => text));
@@ -155,7 +162,17 @@ class LiveNames implements NameSources {
     );
   }
 
-  #spaceSightings(nowUs: number): Sighting[] {
+  /** Without those whose address a namespace has that stands at a captured interface. */
+  #nearest(sightings: readonly SpaceSighting[]): readonly SpaceSighting[] {
+    if (this.#near.size === 0 || this.#network.value === null) return sightings;
+    const owners = new Set<number>();
+    for (const { owner, capturePoint } of describeInterfaces(this.#network.value))
+      if (owner && this.#near.has(capturePoint)) owners.add(owner.namespace.id);
+    const taken = new Set(sightings.filter(({ space }) => owners.has(space)).map(({ text }) => text));
+    return sightings.filter(({ space, text }) => owners.has(space) || !taken.has(text));
+  }
+
+  #spaceSightings(nowUs: number): SpaceSighting[] {
     const network = this.#network.value;
     if (network === null) return [];
     const clockCs = this.#readers.bootClockCs();
@@ -165,7 +182,7 @@ class LiveNames implements NameSources {
         .filter(({ text }) => !isLoopback(text))
         .map(({ address, text, setAtCs }) => {
           const sinceUs = setAtCs === null ? null : nowUs - ageCs(clockCs, setAtCs) * 10_000;
-          return { name, address, text, sinceUs };
+          return { name, address, text, sinceUs, space: namespace.id };
         });
     });
   }

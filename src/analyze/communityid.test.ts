@@ -1,6 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { A4, asPacket, ethernet, icmp, ipv4, ipv6, join, tcp, u8, u16, u32, udp } from "../capture/sample.js";
+import {
+  A4,
+  asPacket,
+  ethernet,
+  icmp,
+  ipv4,
+  ipv6,
+  join,
+  tcp,
+  u8,
+  u16,
+  u32,
+  udp,
+} from "../capture/sample.test.fixture.js";
 import { Analyzer } from "./analyzer.js";
 import { communityId } from "./communityid.js";
 

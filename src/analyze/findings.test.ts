@@ -10,7 +10,7 @@ import {
   type Talk,
   talkPacket,
   tcp,
-} from "../capture/sample.js";
+} from "../capture/sample.test.fixture.js";
 import { Analyzer, type AnalyzerOptions } from "./analyzer.js";
 import { buildSnapshot, type SnapshotContext } from "./build.js";
 import type { Finding } from "./snapshot.js";

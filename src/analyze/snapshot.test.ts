@@ -17,7 +17,7 @@ import {
   SEED,
   talkPacket,
   talks,
-} from "../capture/sample.js";
+} from "../capture/sample.test.fixture.js";
 import { renderSnapshotJson } from "../report/json.js";
 import { Analyzer, type AnalyzerOptions } from "./analyzer.js";
 import { buildSnapshot, type SnapshotContext } from "./build.js";

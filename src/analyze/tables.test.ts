@@ -13,7 +13,7 @@ import {
   talkPacket,
   talks,
   tcp,
-} from "../capture/sample.js";
+} from "../capture/sample.test.fixture.js";
 import { formatAddress, parseAddress, protocolName } from "../net.js";
 import { Analyzer, type AnalyzerOptions } from "./analyzer.js";
 import { buildSnapshot } from "./build.js";

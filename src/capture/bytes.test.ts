@@ -3,7 +3,16 @@ import { tmpdir } from "node:os";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { type ByteSource, fromStream, gunzip, isGzip, openFile, unread } from "./bytes.js";
-import { asRead, inPieces, join, pcapFile, readCapture, type SamplePacket, text, u8 } from "./sample.js";
+import {
+  asRead,
+  inPieces,
+  join,
+  pcapFile,
+  readCapture,
+  type SamplePacket,
+  text,
+  u8,
+} from "./sample.test.fixture.js";
 
 /** Everything a source gives, asked for `room` bytes at a time. */
 async function drain(source: ByteSource, room = 1000): Promise<Uint8Array> {

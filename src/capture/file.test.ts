@@ -25,7 +25,7 @@ import {
   statistics,
   text,
   u8,
-} from "./sample.js";
+} from "./sample.test.fixture.js";
 
 const arbitraryPacket: fc.Arbitrary<SamplePacket> = fc.record({
   timeUs: fc.nat({ max: 4_294_967_295_999_999 }),

@@ -4,7 +4,7 @@ import type { LiveOptions, LiveSource } from "./live.js";
 import { withNetns } from "./netns.js";
 import type { TestNetwork } from "./netns.test.fixture.js";
 import type { Packet } from "./packet.js";
-import { ethernet, ipv4, join, u8, u16, udp } from "./sample.js";
+import { ethernet, ipv4, join, u8, u16, udp } from "./sample.test.fixture.js";
 
 const AF_PACKET = 17;
 const SOCK_RAW = 3;

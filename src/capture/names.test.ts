@@ -6,7 +6,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { parseAddress, parseCidr } from "../net.js";
 import { Names, NamesError, namesOfCapture, parseNames, readNames } from "./names.js";
-import { SEED } from "./sample.js";
+import { SEED } from "./sample.test.fixture.js";
 
 const bytes = (address: string) => parseAddress(address)!;
 

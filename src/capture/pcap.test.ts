@@ -22,7 +22,7 @@ import {
   SEED,
   tcp,
   text,
-} from "./sample.js";
+} from "./sample.test.fixture.js";
 
 const GOOD = ethernet(ipv4(tcp(40_000, 6379, 0x18, text("*1\r\n$4\r\nPING\r\n"))));
 const START_US = 1_700_000_000_000_000;

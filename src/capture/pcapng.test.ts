@@ -27,7 +27,7 @@ import {
   u8,
   u16,
   u32,
-} from "./sample.js";
+} from "./sample.test.fixture.js";
 
 const GOOD = ethernet(ipv4(tcp(40_000, 6379, 0x18, text("*1\r\n$4\r\nPING\r\n"))));
 const HEX = Buffer.from(GOOD).toString("hex");

@@ -1,11 +1,16 @@
 /** The Snapshot, made of what the analyzer has counted. */
 import type { Names } from "../capture/names.js";
+import type { TrackedNamespace } from "../capture/tracker.js";
 import { type Analyzer, ProtocolSlot, SERIES_CLASSES } from "./analyzer.js";
+import { type CaptureFacts, Evidence } from "./evidence.js";
 import { findFindings } from "./findings.js";
 import { MALFORMED } from "./headers.js";
-import type { Ledger, LedgerFile, LedgerInterface, SeriesData, Snapshot } from "./snapshot.js";
+import { limitTable } from "./limit.js";
+import type { Conntrack, Ledger, LedgerFile, LedgerInterface, SeriesData, Snapshot } from "./snapshot.js";
 import { buildTables } from "./tables.js";
 import { formatTime } from "./time.js";
+import { EndNames } from "./tracking/ends.js";
+import { buildJoined, countVerdicts, summarizeNamespaces } from "./tracking/joined.js";
 
 /** What the analyzer cannot know of itself. */
 export interface SnapshotContext {
@@ -18,12 +23,21 @@ export interface SnapshotContext {
   readonly dropped: number | null;
   /** null: show addresses. */
   readonly names: Names | null;
+  /** What connection tracking says, and what is known of the capture; not given: it was not asked. */
+  readonly tracking?: TrackingContext;
+}
+
+export interface TrackingContext {
+  readonly namespaces: readonly TrackedNamespace[];
+  readonly capture: CaptureFacts;
 }
 
 /** Builds the Snapshot of what the analyzer holds. Its tables read from the analyzer: use them before it goes on. */
 export function buildSnapshot(analyzer: Analyzer, context: SnapshotContext): Snapshot {
   const { firstUs, lastUs, firstNanos, lastNanos } = analyzer;
-  const { tables, unresolvedBytes } = buildTables(analyzer, context.names);
+  const { tracking } = context;
+  const evidence = tracking ? new Evidence(analyzer.flows, tracking.namespaces, tracking.capture) : null;
+  const { tables, unresolvedBytes } = buildTables(analyzer, context.names, evidence);
   const timed = Number.isFinite(firstUs);
   const measured = {
     format: "netwatch-snapshot",
@@ -42,7 +56,23 @@ export function buildSnapshot(analyzer: Analyzer, context: SnapshotContext): Sna
   } as const;
   const { format, version, producer, named, window, totals, ledger, series } = measured;
   const findings = findFindings(measured, analyzer.flows);
-  return { format, version, producer, named, window, totals, ledger, findings, series, tables };
+  const conntrack = evidence ? { conntrack: buildConntrack(analyzer, context, evidence) } : {};
+  return { format, version, producer, named, window, totals, ledger, findings, series, ...conntrack, tables };
+}
+
+/** Connections kept in the Snapshot one by one; the rest is summed in `other`. */
+const CONNECTIONS_KEPT = 1000;
+
+function buildConntrack(
+  { flows }: Analyzer,
+  { names, tracking }: SnapshotContext,
+  evidence: Evidence,
+): Conntrack {
+  return {
+    namespaces: summarizeNamespaces(tracking!.namespaces),
+    evidence: countVerdicts(flows, evidence),
+    connections: limitTable(buildJoined(flows, evidence, new EndNames(names)), CONNECTIONS_KEPT),
+  };
 }
 
 function buildLedger(analyzer: Analyzer, context: SnapshotContext, unresolvedBytes: number | null): Ledger {

@@ -106,6 +106,40 @@ const findingSchema = z.strictObject({
   text: text.describe("One plain sentence with its numbers"),
 });
 
+const conntrackSchema = z
+  .strictObject({
+    namespaces: z.array(
+      z.strictObject({
+        netns: z.nullable(text).describe("null: the one netwatch ran in"),
+        entries: count,
+        limit: z.nullable(count).describe("null: the kernel does no connection tracking there"),
+        accounting: z
+          .nullable(z.boolean())
+          .describe("Whether new connections are counted in packets and bytes"),
+        bridge_ipv4: z
+          .nullable(z.boolean())
+          .describe("Whether bridged IPv4 is tracked; null: no br_netfilter"),
+        bridge_ipv6: z.nullable(z.boolean()),
+        resyncs: count.describe("Lists that changed or overran while they were read, and were read again"),
+        failures: count.describe("Polls that gave nothing, or not all"),
+        malformed: count,
+        problem: z.nullable(text).describe("Why the last poll gave nothing or not all"),
+      }),
+    ),
+    evidence: z
+      .array(
+        z.strictObject({
+          verdict: z.enum(["both", "wire-only", "conntrack-only"]),
+          cause: z.nullable(text).describe("Likely cause where only one of the two saw it"),
+          count: count.describe("Conversations; of `conntrack-only` tracked connections"),
+          bytes: count.describe("Bytes on the wire"),
+        }),
+      )
+      .describe("Who saw the conversations: the wire, connection tracking, or both"),
+    connections: tableSchema.describe("One connection a row, its conversations before and after NAT joined"),
+  })
+  .describe("What connection tracking says beside the packets");
+
 export const snapshotSchema = z
   .strictObject({
     format: z.literal("netwatch-snapshot"),
@@ -121,6 +155,7 @@ export const snapshotSchema = z
     ledger: ledgerSchema,
     findings: z.array(findingSchema),
     series: seriesSchema,
+    conntrack: conntrackSchema.optional().describe("Absent: connection tracking was not asked"),
     tables: z.strictObject({
       pairs: tableSchema,
       protocols: tableSchema,
@@ -145,8 +180,12 @@ export type LedgerInterface = z.infer<typeof interfaceSchema>;
 export type LedgerFile = z.infer<typeof fileSchema>;
 export type Finding = z.infer<typeof findingSchema>;
 export type SeriesData = z.infer<typeof seriesSchema>;
+export type Conntrack = Omit<z.infer<typeof conntrackSchema>, "connections"> & {
+  readonly connections: Table;
+};
 export type TableName = keyof z.infer<typeof snapshotSchema>["tables"];
-export type Snapshot = Omit<z.infer<typeof snapshotSchema>, "tables"> & {
+export type Snapshot = Omit<z.infer<typeof snapshotSchema>, "tables" | "conntrack"> & {
+  readonly conntrack?: Conntrack | undefined;
   readonly tables: Readonly<Record<TableName, Table>>;
 };
 

@@ -1,6 +1,7 @@
 /** All tables of what an analyzer holds. */
 import type { Names } from "../capture/names.js";
 import type { Analyzer } from "./analyzer.js";
+import type { Evidence } from "./evidence.js";
 import { Labels } from "./labels.js";
 import type { Table, TableName } from "./snapshot.js";
 import { buildConversations } from "./tables/conversations.js";
@@ -16,7 +17,7 @@ export interface Tables {
 }
 
 /** Builds the tables. They read from the analyzer: use them before it goes on. */
-export function buildTables(analyzer: Analyzer, names: Names | null): Tables {
+export function buildTables(analyzer: Analyzer, names: Names | null, evidence: Evidence | null): Tables {
   const labels = new Labels(analyzer.flows, names);
   const addresses = names === null ? labels : new Labels(analyzer.flows, null);
   return {
@@ -24,7 +25,7 @@ export function buildTables(analyzer: Analyzer, names: Names | null): Tables {
       pairs: buildPairs(analyzer, labels),
       protocols: buildProtocols(analyzer),
       talkers: buildTalkers(analyzer, labels),
-      conversations: buildConversations(analyzer, labels, addresses),
+      conversations: buildConversations(analyzer, labels, addresses, evidence),
       endpoints: buildEndpoints(analyzer, addresses, names),
     },
     unresolvedBytes: labels.rest < 0 ? null : sumUnresolved(analyzer, labels),

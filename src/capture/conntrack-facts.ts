@@ -31,9 +31,18 @@ export interface ConntrackFailures {
 }
 
 const TIMEOUTS = [
-  ...["syn_sent", "syn_recv", "established", "fin_wait", "close_wait", "last_ack", "time_wait", "close"].map(
-    (state) => `tcp_timeout_${state}`,
-  ),
+  ...[
+    "syn_sent",
+    "syn_recv",
+    "established",
+    "fin_wait",
+    "close_wait",
+    "last_ack",
+    "time_wait",
+    "close",
+    "unacknowledged",
+    "max_retrans",
+  ].map((state) => `tcp_timeout_${state}`),
   ...["udp_timeout", "udp_timeout_stream", "icmp_timeout", "icmpv6_timeout", "generic_timeout"],
 ];
 

@@ -2,12 +2,14 @@
 import { protocolName } from "../../net.js";
 import type { Analyzer } from "../analyzer.js";
 import { communityId } from "../communityid.js";
+import type { Evidence } from "../evidence.js";
 import type { Evicted, Flow, FlowTable } from "../flows.js";
 import type { Labels } from "../labels.js";
 import { OTHER } from "../limit.js";
 import { numbers, Sorter } from "../order.js";
 import type { Column, Row, Table } from "../snapshot.js";
 import { formatTime } from "../time.js";
+import { EVIDENCE_COLUMNS, evidenceCells } from "../tracking/joined.js";
 import { createTable } from "./table.js";
 
 const COLUMNS: readonly Column[] = [
@@ -29,13 +31,18 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** Every conversation, both directions in one row; the source is the end that began it, as far as that can be told. */
-export function buildConversations(analyzer: Analyzer, labels: Labels, addresses: Labels): Table {
+export function buildConversations(
+  analyzer: Analyzer,
+  labels: Labels,
+  addresses: Labels,
+  evidence: Evidence | null,
+): Table {
   const { flows } = analyzer;
   const order = orderConversations(flows, addresses);
   return createTable({
     name: "conversations",
     title: "Conversations",
-    columns: COLUMNS,
+    columns: evidence ? [...COLUMNS, ...EVIDENCE_COLUMNS] : COLUMNS,
     length: order.length,
     rowAt(i) {
       const flow = order[i]!;
@@ -46,9 +53,10 @@ export function buildConversations(analyzer: Analyzer, labels: Labels, addresses
         sourceAddress: addresses.text(addresses.of(flow, origIsB)),
         destinationAddress: addresses.text(addresses.of(flow, !origIsB)),
       };
-      return conversationRow(flows.read(flow), ends);
+      const row = conversationRow(flows.read(flow), ends);
+      return evidence ? { ...row, ...evidenceCells(evidence.judge(flow)) } : row;
     },
-    other: flows.evicted.flows > 0 ? otherConversations(flows.evicted) : null,
+    other: flows.evicted.flows > 0 ? otherConversations(flows.evicted, evidence) : null,
     omitted: flows.evicted.flows,
     total: conversationTotal(flows),
   });
@@ -109,7 +117,7 @@ function conversationRow(flow: Flow, ends: Ends): Row {
   };
 }
 
-function otherConversations(evicted: Evicted): Row {
+function otherConversations(evicted: Evicted, evidence: Evidence | null): Row {
   const unknown = {
     source_port: null,
     destination_port: null,
@@ -129,5 +137,6 @@ function otherConversations(evicted: Evicted): Row {
     orientation: null,
     community_id: null,
     ...unknown,
+    ...(evidence ? evidenceCells(null) : {}),
   };
 }

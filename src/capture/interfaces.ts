@@ -28,7 +28,8 @@ export interface HostNetwork {
 
 /**
  * Reads all namespaces there are; as much of it as privilege and koffi allow. Costs about 0.2 ms a namespace. Namespaces of
- * the `previous` look that are no longer listed (privilege was given up meanwhile) are read as long as their link is there.
+ * the `previous` look that are no longer listed (privilege was given up meanwhile) are read as long as their link is there;
+ * one that can no longer be read is as it was then.
  */
 export function readHostNetwork(
   namespaces: Namespaces = listNamespaces(),
@@ -54,7 +55,11 @@ export function readHostNetwork(
     for (const namespace of [...namespaces.others, ...unlisted]) {
       const network = readOther(socket, namespace, known.get(namespace.id)?.number ?? null);
       if (typeof network !== "string") others.push(network);
-      else if (network !== "ENOENT") unreadable.push({ namespace, reason: network });
+      else if (network !== "ENOENT") {
+        unreadable.push({ namespace, reason: network });
+        const last = previous?.others.find((other) => other.namespace.id === namespace.id);
+        if (last) others.push(last);
+      }
     }
     return { own: ownNetwork, others, unreadable, hidden, limited: null };
   } finally {

@@ -113,7 +113,16 @@ class LiveNames implements NameSources {
 
   get failures(): readonly SourceFailure[] {
     const sources: (PolledSource<unknown> | null)[] = [this.#network, ...this.#engines, this.#registry];
-    return sources.flatMap((source) => source?.failure ?? []);
+    return [...this.#unreadable, ...sources.flatMap((source) => source?.failure ?? [])];
+  }
+
+  /** Namespaces that cannot be read, or no longer: their names stay as they were. */
+  get #unreadable(): readonly SourceFailure[] {
+    const { unreadable = [] } = this.#network.value ?? {};
+    if (unreadable.length === 0) return [];
+    const { namespace, reason } = unreadable[0]!;
+    const which = unreadable.length === 1 ? namespace.name : `${unreadable.length} of them`;
+    return [{ source: "namespaces", reason: `${which}: ${reason}`, count: unreadable.length, failing: true }];
   }
 
   refresh(nowUs: number): Promise<void> {

@@ -46,6 +46,9 @@ const TURN_BLOCKS = 8;
 /** How long a stopped ring waits for its last block to be handed over: the kernel's timer, and then some. */
 const DRAIN_MS = RETIRE_MS * 3;
 
+/** How long an interface that went down may take to be gone. */
+const GONE_MS = 200;
+
 const NOTHING = new DataView(new ArrayBuffer(0));
 
 /** Opens the interface. Throws CaptureError. */
@@ -211,7 +214,16 @@ export class RingSource implements LiveSource {
     if (this.#isReady()) return;
     const error = new Uint8Array(4);
     libc().getsockopt(this.#fd, SOL_SOCKET, SO_ERROR, error);
-    if (error[0] !== 0) this.ended = this.#isGone() ? "the interface is gone" : "the interface went down";
+    if (error[0] !== 0) this.ended = await this.#whyEnded();
+  }
+
+  /** An interface that is deleted goes down first: whether it also goes away shows a moment later. */
+  async #whyEnded(): Promise<string> {
+    for (let waited = 0; waited < GONE_MS; waited += GONE_MS / 10) {
+      if (this.#state === "closed" || this.#isGone()) return "the interface is gone";
+      await new Promise((resolve) => setTimeout(resolve, GONE_MS / 10));
+    }
+    return "the interface went down";
   }
 
   /** Whether the interface no longer exists: the socket is then bound to none. */

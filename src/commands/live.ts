@@ -48,6 +48,7 @@ export async function runLive(
       names: () => run?.embeddedNames() ?? [],
     });
     run = new LiveRun(options, taps, outputs.recorder, names, producer);
+    terminal.say(`listening on ${taps.taps.map(({ source }) => source.name).join(", ")}; Ctrl-C ends it`);
     return await run.execute(view, outputs, terminal);
   } finally {
     run?.abandon();

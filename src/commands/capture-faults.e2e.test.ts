@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import type { Snapshot } from "../analyze/snapshot.js";
+import { type BridgeLab, createBridge, sleep, udpFrame } from "../capture/live.test.fixture.js";
+import { reasonToSkip, TestNetwork } from "../capture/netns.test.fixture.js";
+import { Workplace } from "./capture.test.fixture.js";
+
+const NOBODY = 65_534;
+
+describe("netwatch capture when things go wrong", { skip: reasonToSkip("mount") }, () => {
+  let network: TestNetwork;
+  let lab: BridgeLab;
+  let work: Workplace;
+  const on = (name = "br0") => ["-i", name, "--netns", lab.bridge, "-n", "-o", "json"];
+  const send = (count: number, size = 60) => {
+    const frame = udpFrame(9, size);
+    for (let i = 0; i < count; i++) lab.a.send(frame);
+  };
+
+  before(() => {
+    work = new Workplace();
+  });
+  after(() => work.close());
+  beforeEach(() => {
+    network = new TestNetwork();
+    lab = createBridge(network);
+  });
+  afterEach(async () => {
+    lab.close();
+    await network.close();
+  });
+
+  for (const [what, act, says] of [
+    ["goes down", "link set port0 down", /port0: the interface went down; 3 packets before that are counted/],
+    ["is deleted", "link del port0", /port0: the interface is gone; 3 packets before that are counted/],
+  ] as const) {
+    test(`the interface ${what}: said at once, what was captured is kept`, async () => {
+      const file = work.path("down.pcapng");
+      const run = await work.listen([...on("port0"), "-w", file]);
+      send(3);
+      await sleep(100);
+      const from = Date.now();
+      network.ip(lab.bridge, act);
+      const { code, stdout, stderr } = await run.ended;
+      assert.ok(Date.now() - from < 2000);
+      assert.equal(code, 4);
+      assert.match(stderr, says);
+      const { totals, ledger }: Snapshot = JSON.parse(stdout.toString());
+      assert.deepEqual([totals.packets, ledger.complete], [3, false]);
+      assert.equal((await work.analyze(file)).totals.packets, 3);
+    });
+  }
+
+  test("the namespace is removed: said within two seconds", async () => {
+    const run = await work.listen(on());
+    send(3);
+    await sleep(100);
+    // The name goes; the namespace itself lives on in the sockets.
+    execFileSync("umount", [`/run/netns/${lab.bridge}`]);
+    const { code, stdout, stderr } = await run.ended;
+    assert.equal(code, 4);
+    assert.match(stderr, /the network namespace nw\w+ is gone; 3 packets before that are counted/);
+    assert.equal((JSON.parse(stdout.toString()) as Snapshot).totals.packets, 3);
+  });
+
+  test("the disk is full: its own exit code, and the file can be read up to there", async () => {
+    const disk = work.path("disk");
+    mkdirSync(disk);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m,mode=777", "none", disk]);
+    try {
+      const file = `${disk}/full.pcapng`;
+      const run = await work.listen([...on(), "-w", file]);
+      send(2000, 1000);
+      const { code, stdout, stderr } = await run.ended;
+      assert.equal(code, 8, stderr);
+      assert.match(stderr, /full\.pcapng: no space left on the device/);
+      const seen = (JSON.parse(stdout.toString()) as Snapshot).totals.packets;
+      const { totals, ledger } = await work.analyze(file);
+      assert.deepEqual(ledger.files[0]!.damage, null);
+      assert.ok(totals.packets > 900 && totals.packets <= seen, `${totals.packets} of ${seen}`);
+    } finally {
+      execFileSync("umount", [disk]);
+    }
+  });
+
+  test("stopped for seconds under load: the kernel's drops are in the ledger, the file and the line at the end", async () => {
+    const file = work.path("dropped.pcapng");
+    const run = await work.listen([...on(), "--buffer", "1", "-w", file]);
+    run.child.kill("SIGSTOP");
+    send(3000, 1000);
+    await sleep(500);
+    run.child.kill("SIGCONT");
+    await sleep(300);
+    send(1);
+    await sleep(200);
+    const { code, stdout, stderr } = await run.stop();
+    assert.equal(code, 0);
+    const { totals, ledger }: Snapshot = JSON.parse(stdout.toString());
+    const [seen] = ledger.interfaces!;
+    assert.ok(ledger.dropped! > 1000, String(ledger.dropped));
+    assert.equal(ledger.complete, false);
+    assert.equal(totals.packets + ledger.dropped!, 3001);
+    assert.equal(seen!.received, 3001);
+    assert.equal(seen!.residual!.packets, ledger.dropped);
+    assert.ok(seen!.freezes! > 0);
+    assert.match(stderr, new RegExp(`${ledger.dropped!.toLocaleString("en")} dropped by kernel`));
+    const replay = await work.analyze(file);
+    assert.equal(replay.ledger.dropped, ledger.dropped);
+    assert.deepEqual(replay.tables, JSON.parse(stdout.toString()).tables);
+  });
+
+  test("the reader of stdout goes away: a quiet end, and the file beside it is whole", async () => {
+    const file = work.path("alone.pcapng");
+    const run = await work.listen([...on(), "-o", "ndjson", "--interval", "0.1", "-w", file]);
+    send(3);
+    await sleep(100);
+    run.child.stdout!.destroy();
+    const { code, stderr } = await run.ended;
+    assert.equal(code, 0, stderr);
+    assert.doesNotMatch(stderr, /error|EPIPE/);
+    assert.equal((await work.analyze(file)).totals.packets, 3);
+    assert.equal((await work.analyze(file)).ledger.files[0]!.damage, null);
+  });
+
+  test("killed outright: the file holds what was written, with no half packet before its end", async () => {
+    const file = work.path("killed.pcapng");
+    const run = await work.listen([...on(), "--interval", "0.1", "-w", file]);
+    send(5);
+    await sleep(400);
+    await run.stop("SIGKILL");
+    assert.equal((await work.analyze(file)).totals.packets, 5);
+  });
+
+  test("a link at the file's name is not followed, what it points to stays", async () => {
+    const target = work.path("precious");
+    const link = work.path("link.pcapng");
+    writeFileSync(target, "precious");
+    symlinkSync(target, link);
+    const { code, stderr } = await work.run(["capture", ...on(), "-w", link]);
+    assert.equal(code, 8);
+    assert.match(stderr, /link\.pcapng: too many symbolic links/);
+    assert.equal(readFileSync(target, "utf8"), "precious");
+  });
+
+  test("a ring of files where nobody may write: said before anything is captured, with a cure", async () => {
+    const words = ["-w", work.path("ring.pcapng"), "-b", "packets:2"];
+    execFileSync("chmod", ["755", work.folder]);
+    const { code, stderr } = await work.run(["capture", ...on(), ...words]);
+    assert.equal(code, 8);
+    assert.match(stderr, /permission denied; .*--user NAME/);
+    assert.equal(readdirSync(work.folder).filter((name) => name.startsWith("ring")).length, 0);
+  });
+
+  test("without privilege the message names the capability and the command", async () => {
+    const env = { ...process.env, HOME: work.folder };
+    const words = ["capture", "-i", "lo", "tcp", "port 80"];
+    const { code, stderr } = await work.start(words, { uid: NOBODY, gid: NOBODY, env }).ended;
+    assert.equal(code, 3, stderr);
+    assert.equal(
+      stderr,
+      "netwatch: capturing on lo needs CAP_NET_RAW: run `sudo netwatch capture -i lo tcp 'port 80'`\n",
+    );
+  });
+
+  test("wrong words and names end with their own codes", async () => {
+    for (const [words, code, says] of [
+      [[], 2, /--bridge NAME or -i NAME/],
+      [["-i", "any"], 2, /several times/],
+      [["-i", "no0", "--netns", lab.bridge], 4, /no interface no0/],
+      [["-i", "br0", "--netns", "nowhere"], 4, /no network namespace nowhere/],
+      [[...on(), "tcp", "prot"], 5, /syntax error/],
+      [[...on(), "-b", "files:2"], 2, /-w FILE/],
+      [[...on(), "-a", "duration"], 2, /duration:N/],
+      [[...on(), "-w", work.path("no/such/folder/x.pcapng")], 8, /no such file or directory/],
+      [["-i", "$(touch pwned)\x1b[31m", "--netns", lab.bridge], 4, /no interface \$\(touch pwned\)\\x1b/],
+    ] as const) {
+      const ended = await work.run(["capture", ...words]);
+      assert.equal(ended.code, code, `${words.join(" ")}: ${ended.stderr}`);
+      assert.match(ended.stderr, says);
+      assert.equal(ended.stdout.length, 0);
+    }
+    assert.ok(!existsSync("pwned"));
+  });
+});

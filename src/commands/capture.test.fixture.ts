@@ -1,0 +1,96 @@
+/** Runs `netwatch` as a process of its own, for tests of what only a process has: signals, rights, pipes. */
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Snapshot } from "../analyze/snapshot.js";
+import { ROOT } from "./terminal.test.fixture.js";
+
+const CLI = join(ROOT, "dist/src/cli.js");
+const PATIENCE_MS = 20_000;
+
+export interface Ended {
+  /** null: ended by a signal. */
+  readonly code: number | null;
+  readonly stdout: Buffer;
+  readonly stderr: string;
+}
+
+/** One run. */
+export class Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  #stderr = "";
+  #heard: () => void = () => {};
+
+  constructor(child: ChildProcess) {
+    this.child = child;
+    const stdout: Buffer[] = [];
+    child.stdout?.on("data", (piece: Buffer) => stdout.push(piece));
+    child.stderr?.on("data", (piece: Buffer) => {
+      this.#stderr += piece.toString();
+      this.#heard();
+    });
+    const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
+    this.ended = once(child, "close").then(([code]) => {
+      clearTimeout(timer);
+      this.#heard();
+      return { code: code as number | null, stdout: Buffer.concat(stdout), stderr: this.#stderr };
+    });
+  }
+
+  get pid(): number {
+    return this.child.pid!;
+  }
+
+  /** Waits until it has said this, or has ended. */
+  async said(words: string): Promise<void> {
+    while (!this.#stderr.includes(words) && this.child.exitCode === null && this.child.signalCode === null)
+      await new Promise<void>((resolve) => {
+        this.#heard = resolve;
+      });
+  }
+
+  stop(signal: NodeJS.Signals = "SIGINT"): Promise<Ended> {
+    this.child.kill(signal);
+    return this.ended;
+  }
+}
+
+/** A folder for one test's files, with runs whose state is kept in it. */
+export class Workplace {
+  readonly folder = mkdtempSync(join(tmpdir(), "netwatch-live-"));
+
+  path(name: string): string {
+    return join(this.folder, name);
+  }
+
+  start(words: readonly string[], options: SpawnOptions = {}): Running {
+    const env = { ...process.env, XDG_STATE_HOME: this.folder, SUDO_UID: "", ...options.env };
+    return new Running(
+      spawn(process.execPath, [CLI, ...words], { stdio: ["ignore", "pipe", "pipe"], ...options, env }),
+    );
+  }
+
+  /** Starts a capture and waits until it listens. */
+  async listen(words: readonly string[], options: SpawnOptions = {}): Promise<Running> {
+    const running = this.start(["capture", ...words], options);
+    await running.said("listening on");
+    return running;
+  }
+
+  run(words: readonly string[]): Promise<Ended> {
+    return this.start(words).ended;
+  }
+
+  /** The Snapshot of capture files. */
+  async analyze(file: string, words: readonly string[] = []): Promise<Snapshot> {
+    const { stdout } = await this.run(["analyze", file, "-o", "json", ...words]);
+    return JSON.parse(stdout.toString());
+  }
+
+  close(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}

@@ -31,12 +31,19 @@ const HEAD_BYTES = 16;
 const TURN_PACKETS = 16_384;
 const QUEUE_BYTES = 1024 * 1024;
 
+/**
+ * Every capture there was. Closing one leaves its handle in Node's event loop; were the object collected, the loop would
+ * walk over freed memory (cap 0.2.1, Pcap::close in src/binding.cc). A process opens few, so they are kept for good.
+ */
+const UNCOLLECTED = new Set<Cap>();
+
 /** Opens the interface. Throws CaptureError. */
 export function openCapSource(options: LiveOptions): CapSource {
   let cap: Cap;
   try {
     const module = createRequire(import.meta.url)("cap") as { Cap: new () => Cap };
     cap = new module.Cap();
+    UNCOLLECTED.add(cap);
   } catch {
     throw new CaptureError(
       "unsupported",

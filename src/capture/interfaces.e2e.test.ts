@@ -3,21 +3,15 @@ import { execFile, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { answering, containerJson, startEngine } from "./engine.test.fixture.js";
 import { describeInterfaces, readHostNetwork } from "./interfaces.js";
-import { createNameSources } from "./name-sources.js";
 import { listNamespaces } from "./namespace-names.js";
+import { APART, DB, HOST, ip, look, own, ROOT_ONLY, useNamespaces, WEB } from "./namespaces.test.fixture.js";
 import { withNetns } from "./netns.js";
 
 const CLI = fileURLToPath(new URL("../cli.js", import.meta.url));
-const ROOT_ONLY = { skip: process.getuid?.() === 0 ? false : "makes network namespaces: needs root" };
-
-/** All of it stands in namespaces of this test's own: one that plays the host, and three that are connected to its bridge or not. */
-const own = (name: string) => `nwt${process.pid}${name}`;
-const [HOST, WEB, DB, APART] = [own("host"), own("web"), own("db"), own("apart")];
 
 const HOSTILE = [
   "$(touch$IFS$9x)",
@@ -31,54 +25,7 @@ const HOSTILE = [
   "constructor",
 ];
 
-const ip = (...words: string[]) =>
-  execFileSync("ip", words, { stdio: ["ignore", "pipe", "pipe"], timeout: 5000 });
-const nowUs = () => Date.now() * 1000;
-
-/** What netwatch would see if it ran in the namespace that plays the host; `only` the test's own namespaces. */
-const look = (previous: ReturnType<typeof readHostNetwork> | null = null) =>
-  withNetns(HOST, () => {
-    const namespaces = listNamespaces();
-    const others = namespaces.others.filter(({ name }) => name.startsWith(own("")));
-    return readHostNetwork({ ...namespaces, others }, previous);
-  });
-
-function removeAll(): void {
-  for (const name of [WEB, DB, APART, HOST])
-    try {
-      ip("netns", "delete", name);
-    } catch {
-      // never made
-    }
-}
-
-before(() => {
-  if (ROOT_ONLY.skip) return;
-  try {
-    for (const name of [HOST, WEB, DB, APART]) ip("netns", "add", name);
-    ip("-n", HOST, "link", "add", "br-t", "type", "bridge");
-    for (const [name, port, address] of [
-      [WEB, "v-web", "10.201.0.10/24"],
-      [DB, "v-db", "10.201.0.20/24"],
-    ] as const) {
-      ip("-n", HOST, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", name);
-      ip("-n", HOST, "link", "set", "dev", port, "master", "br-t", "up");
-      ip("-n", name, "address", "add", address, "dev", "eth0");
-      ip("-n", name, "link", "set", "dev", "eth0", "up");
-    }
-    ip("-n", HOST, "address", "add", "10.201.0.1/24", "dev", "br-t");
-    ip("-n", HOST, "link", "set", "dev", "br-t", "up");
-    ip("-n", APART, "link", "add", "alone0", "type", "bridge");
-    ip("-n", APART, "address", "add", "10.201.9.9/32", "dev", "alone0");
-  } catch (error) {
-    removeAll();
-    throw error;
-  }
-});
-
-after(() => {
-  if (!ROOT_ONLY.skip) removeAll();
-});
+useNamespaces();
 
 test(
   "each veth's owner, through the number of its namespace; one apart is read from inside",
@@ -128,74 +75,17 @@ test("a namespace no longer listed is read as long as its link is there, and not
   }
 });
 
-test(
-  "an address moved from one namespace to another while names refresh is told by when it was set",
-  ROOT_ONLY,
-  async () => {
-    const sources = createNameSources({
-      engineSockets: [],
-      say: assert.fail,
-      intervalUs: 1,
-      readers: { network: look },
-    });
-    const address = "10.201.0.77";
-    ip("-n", WEB, "address", "add", `${address}/24`, "dev", "eth0");
-    await sleep(300);
-    await sources.refresh(nowUs());
-    const held = nowUs();
-    await sleep(300);
-    ip("-n", WEB, "address", "delete", `${address}/24`, "dev", "eth0");
-    const beforeMove = nowUs();
-    ip("-n", DB, "address", "add", `${address}/24`, "dev", "eth0");
-    const afterMove = nowUs();
-    await sleep(500);
-    await sources.refresh(nowUs());
-    const names = sources.current();
-    const slackUs = 40_000; // the kernel's stamps are hundredths of a second, its ticks a little coarser
-    assert.equal(names.find(address, null, held), WEB);
-    assert.equal(names.find(address, null, beforeMove - slackUs), WEB);
-    assert.equal(names.find(address, null, afterMove + slackUs), DB);
-    assert.equal(names.find("10.201.0.1", null, held), HOST);
-    assert.equal(names.find("10.201.9.9", null, nowUs()), APART);
-    ip("-n", DB, "address", "delete", `${address}/24`, "dev", "eth0");
-    await sources.refresh(nowUs());
-    assert.equal(sources.current().find(address, null, nowUs()), null, "nobody's any more");
-    assert.equal(sources.current().find(address, null, afterMove + slackUs), DB);
-    assert.deepEqual(sources.failures, []);
-  },
-);
-
-test("an engine that hangs does not hold up the namespaces' names", ROOT_ONLY, async () => {
-  const hanging = await startEngine(() => {});
-  const good = await startEngine(
-    answering({
-      "/containers/json": [containerJson("ab", "shop-cart-1", { n: { IPAddress: "10.201.0.20" } })],
-      "/networks": [],
-    }),
+test("a namespace that can no longer be read is as it was", ROOT_ONLY, () => {
+  const first = look();
+  const apart = first.others.find(({ namespace }) => namespace.name === APART)!.namespace;
+  const locked = { ...apart, path: "/proc/self/status" };
+  const later = withNetns(HOST, () => readHostNetwork({ ...listNamespaces(), others: [locked] }, first));
+  assert.deepEqual(
+    later.unreadable.map(({ namespace }) => namespace.name),
+    [APART],
   );
-  try {
-    const said: string[] = [];
-    const sources = createNameSources({
-      engineSockets: [hanging.socket, good.socket],
-      say: (line) => said.push(line),
-      readers: { network: look },
-    });
-    const begun = performance.now();
-    const refreshed = sources.refresh(nowUs());
-    await sleep(100);
-    assert.equal(sources.current().find("10.201.0.20", null, nowUs()), DB, "at once");
-    await refreshed;
-    assert.ok(performance.now() - begun < 3000);
-    assert.equal(
-      sources.current().find("10.201.0.20", null, nowUs()),
-      "shop-cart-1",
-      "when the engine has answered",
-    );
-    assert.deepEqual(said, [`${hanging.socket}: no answer within 2 s; names from it may be missing`]);
-  } finally {
-    await hanging.close();
-    await good.close();
-  }
+  const kept = later.others.find(({ namespace }) => namespace.name === APART);
+  assert.ok(kept?.addresses.some(({ text }) => text === "10.201.9.9"));
 });
 
 /** Runs netwatch in a namespace, in a folder of its own, where nothing may appear. */

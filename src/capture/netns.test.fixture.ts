@@ -1,5 +1,5 @@
 /** Network namespaces for tests and benchmarks: made under names of their own, taken away at the end whatever happens. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -106,15 +106,27 @@ export class TestNetwork {
     }
     for (const name of this.#names) execFileSync("ip", ["netns", "del", name]);
   }
+
+  /** The same at once, as far as it goes: the process is about to end. */
+  abandon(): void {
+    for (const child of this.#children) child.kill("SIGKILL");
+    for (const name of this.#names) spawnSync("ip", ["netns", "del", name]);
+  }
 }
 
-/** Runs `body` with a network that is gone afterwards. */
+/** Runs `body` with a network that is gone afterwards, also where the process is told to end meanwhile. */
 export async function withTestNetwork(body: (network: TestNetwork) => Promise<void>): Promise<void> {
   const network = new TestNetwork();
+  const atExit = () => network.abandon();
+  const atSignal = () => process.exit(143);
+  process.once("exit", atExit);
+  process.once("SIGTERM", atSignal);
   try {
     await body(network);
   } finally {
     await network.close();
+    process.off("exit", atExit);
+    process.off("SIGTERM", atSignal);
   }
 }
 

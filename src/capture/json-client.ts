@@ -37,6 +37,8 @@ export async function getJson<T>(
   schema: z.ZodType<T>,
   limits: JsonLimits = LIMITS,
 ): Promise<JsonAnswer<T>> {
+  if ("url" in address && address.url.protocol !== "http:")
+    throw new ServiceError(`only http is spoken, not ${address.url.protocol.slice(0, -1)}`);
   const { body, headers } = await read(address, path, limits);
   let value: unknown;
   try {

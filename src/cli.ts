@@ -8,6 +8,7 @@ import { addLabCommands } from "../services/lab.js";
 import { LabError } from "../services/lab-error.js";
 import { addCaptureCommand, addSourceWords } from "./commands/capture-words.js";
 import { CommandError, ExitCode, reasonOf } from "./commands/exit.js";
+import { addMonitorCommands } from "./commands/monitor-words.js";
 import {
   LIST_FORMATS,
   OUTPUT_FORMATS,
@@ -198,6 +199,10 @@ Examples:
       const giveUpRoot = () => dropPrivileges(unprivilegedUser(process.env), [Capability.netAdmin]);
       end(await connections({ ...options, signal: interruption(), giveUpRoot }, producer, terminal));
     });
+
+  addMonitorCommands(program, async (run) => {
+    end(await run({ producer, argv, terminal, signal: interruption() }));
+  });
 
   addLabCommands(program.command("lab"));
   return program;

@@ -206,6 +206,37 @@ export interface ConnectionsSnapshot {
   readonly tables: Readonly<Record<TrackingTableName, Table>>;
 }
 
+export type HealthState = "up" | "down" | "degraded" | "unknown";
+
+/** How one server has fared. Latencies and times of checks that were answered; null: none yet. */
+export interface HealthTargetReport {
+  readonly service: string;
+  readonly address: string;
+  readonly port: number;
+  readonly check: string;
+  readonly state: HealthState;
+  /** Why it is down or degraded. */
+  readonly reason: string | null;
+  readonly latency_seconds: number | null;
+  readonly p50_seconds: number | null;
+  readonly p95_seconds: number | null;
+  /** ISO 8601: when the state last became another; null: never since the first check. */
+  readonly changed: string | null;
+  /** Checks answered of all in the window, 0 to 1; null: none yet. */
+  readonly availability: number | null;
+  /** Oldest first, bounded. */
+  readonly history: readonly HealthState[];
+}
+
+/** The health of all services at one moment: the value that `netwatch health` and the monitor show. */
+export interface HealthReport {
+  readonly format: "netwatch-health";
+  readonly version: 1;
+  /** ISO 8601. */
+  readonly time: string;
+  readonly targets: readonly HealthTargetReport[];
+}
+
 /** Reads a Snapshot from JSON text. Throws an Error of one line where it is none. */
 export function parseSnapshot(json: string): Snapshot {
   let value: unknown;

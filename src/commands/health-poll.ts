@@ -1,0 +1,94 @@
+/** Health checks again and again: all targets at once, never a round while one is under way. */
+import { networkInterfaces } from "node:os";
+import { performance } from "node:perf_hooks";
+import { HealthCourse } from "../analyze/health.js";
+import type { HealthReport } from "../analyze/snapshot.js";
+import { checkHealth } from "../capture/health.js";
+import { type Candidate, onlyLocal, readCandidates, targetsOf } from "../capture/health-targets.js";
+import { ServiceError } from "../capture/json-client.js";
+import { NamesError } from "../capture/names.js";
+import { readRegistry, type Tenancy } from "../capture/registry-names.js";
+import { CommandError, ExitCode, reasonOf } from "./exit.js";
+
+/** The service that knows where the moving ones are. */
+const REGISTRY_SERVICE = "service-registry";
+
+export class HealthPoll {
+  readonly #candidates: readonly Candidate[];
+  readonly #registry: URL | null;
+  readonly #course = new HealthCourse();
+  #tenancies: readonly Tenancy[] = [];
+  /** Why the registry could not be asked the last time; null: it could. */
+  registryFailure: string | null = null;
+  #running: Promise<HealthReport> | null = null;
+
+  constructor(candidates: readonly Candidate[], registry: URL | null) {
+    this.#candidates = candidates;
+    this.#registry = registry;
+  }
+
+  /** One round; while one is under way, that one. */
+  round(): Promise<HealthReport> {
+    this.#running ??= this.#check().finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  async #check(): Promise<HealthReport> {
+    await this.#askRegistry();
+    const targets = targetsOf(this.#candidates, this.#tenancies);
+    this.#course.follow(targets);
+    const clockMs = () => performance.now();
+    await Promise.all(
+      targets.map(async (target) => {
+        const result = await checkHealth(target, clockMs);
+        this.#course.add(target, result, Date.now() * 1000);
+      }),
+    );
+    return this.#course.report(Date.now() * 1000);
+  }
+
+  /** Where the registry is silent, what it said before still holds. */
+  async #askRegistry(): Promise<void> {
+    if (this.#registry === null) return;
+    try {
+      this.#tenancies = await readRegistry(this.#registry);
+      this.registryFailure = null;
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error;
+      this.registryFailure = error.message;
+    }
+  }
+}
+
+/** A poll of the services of a names file. Throws CommandError. */
+export function openHealthPoll(namesFile: string, registry: URL | undefined): HealthPoll {
+  let candidates: Candidate[];
+  try {
+    candidates = readCandidates(namesFile);
+  } catch (error) {
+    const reason = error instanceof NamesError ? error.message : reasonOf(error);
+    throw new CommandError(ExitCode.unreadable, `names file ${namesFile}: ${reason}`);
+  }
+  const chosen = reachable(candidates);
+  const known = chosen.find(({ service, port }) => service === REGISTRY_SERVICE && port !== null);
+  const found = known && chosen.some(({ moving }) => moving) ? urlOf(known) : null;
+  return new HealthPoll(chosen, registry ?? found);
+}
+
+/**
+ * A file may list addresses of several set-ups. Where some lie in a network this machine is in, the others are of a set-up
+ * that is not there.
+ */
+function reachable(candidates: readonly Candidate[]): Candidate[] {
+  const networks = Object.values(networkInterfaces()).flatMap((of) =>
+    (of ?? []).flatMap(({ cidr }) => (cidr === null ? [] : [cidr])),
+  );
+  const local = onlyLocal(candidates, networks);
+  return local.length > 0 ? local : [...candidates];
+}
+
+function urlOf({ address, port }: Candidate): URL {
+  return new URL(`http://${address.includes(":") ? `[${address}]` : address}:${port}`);
+}

@@ -1,0 +1,69 @@
+/** What can be said to `netwatch health`, `topology` and `tui`. Light: loaded at every start. */
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { ExitCode } from "./exit.js";
+import { parsePositive } from "./options.js";
+import type { Terminal } from "./terminal.js";
+
+/** What the program gives a command that runs. */
+export interface Setting {
+  readonly producer: string;
+  readonly argv: readonly string[];
+  readonly terminal: Terminal;
+  /** Comes with the first SIGINT or SIGTERM. */
+  readonly signal: AbortSignal;
+}
+
+export type Start = (run: (setting: Setting) => Promise<ExitCode>) => Promise<void>;
+
+const MAX_INTERVAL_SECONDS = 86_400;
+const HEALTH_INTERVAL_SECONDS = 10;
+
+export function addMonitorCommands(program: Command, start: Start): void {
+  addHealth(program, start);
+}
+
+function addHealth(program: Command, start: Start): void {
+  program
+    .command("health")
+    .description("Ask every service whether it serves: HTTP, TCP, Redis, PostgreSQL.")
+    .option("--names <file>", "JSON file of names with ports, or a lab.json")
+    .option(
+      "--registry <url>",
+      "registry that knows where moving services are (default: the file's)",
+      parseUrl,
+    )
+    .option("--watch", "go on until interrupted")
+    .option(
+      "--interval <seconds>",
+      "seconds from one round to the next",
+      parsePositive(MAX_INTERVAL_SECONDS),
+      HEALTH_INTERVAL_SECONDS,
+    )
+    .addOption(
+      new Option("-o, --output <format>", "form of the output")
+        .choices(["table", "json", "ndjson"])
+        .default("table"),
+    )
+    .addHelpText(
+      "after",
+      `
+A service of a lab.json says how it is asked: "health": "/health" (HTTP), "tcp", "redis", "postgres" or "none"; without a
+word port 6379 is asked as Redis, 5432 as PostgreSQL, any other by connecting. Exit code 9: one is down.
+
+Examples:
+  netwatch health --names services/lab.json
+  netwatch health --names services/lab.json --watch --interval 5 -o ndjson | jq -c '.targets[] | select(.state != "up")'`,
+    )
+    .action((options) =>
+      start(async ({ terminal, signal }) => {
+        const { health } = await import("./health.js");
+        return health({ ...options, signal }, terminal);
+      }),
+    );
+}
+
+function parseUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url?.protocol !== "http:") throw new InvalidArgumentError("must be http://host:port.");
+  return url;
+}

@@ -136,7 +136,7 @@ Examples:
   addCaptureCommand(program, async (filter, { listInterfaces: isList, ...words }) => {
     if (isList) {
       const { listInterfaces } = await import("./commands/interfaces.js");
-      end(await listInterfaces(words.netns === undefined ? {} : { netns: words.netns }, terminal));
+      end(await listInterfaces(words, terminal));
       return;
     }
     const { capture } = await import("./commands/capture.js");

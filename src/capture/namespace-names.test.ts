@@ -109,6 +109,21 @@ test("names of /run/netns, and an engine's bind mount by the container that live
     },
   ));
 
+test("where process 1 may not be looked at, the kernel's own tell which namespace is the machine's", () =>
+  withPlaces(
+    () => [
+      { pid: "1", netns: "denied" },
+      { pid: "10", netns: 78, comm: "kworker\n" },
+      { pid: "2", netns: 78, comm: "kthreadd\n" },
+    ],
+    [],
+    (places) =>
+      assert.deepEqual(
+        listNamespaces(places).others.map(({ name }) => name),
+        ["host"],
+      ),
+  ));
+
 test("this machine: its own namespace is found, whoever asks", () => {
   const { own, others } = listNamespaces();
   assert.equal(own.id, statSync("/proc/self/ns/net").ino);

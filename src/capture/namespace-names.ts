@@ -86,7 +86,10 @@ function listNamed(folder: string, nsfs: number): Namespace[] {
 /** The namespaces that processes live in, each by its first process, or its first process in a container. */
 function listInhabitants(folder: string, own: number): { inhabitants: Namespace[]; hidden: number } {
   const ownContainer = containerOf(join(folder, "self"));
-  const machine = namespaceOf(join(folder, "1"));
+  // Process 1; the first of the kernel's own where that may not be looked at.
+  const machine = ["1", "2"]
+    .map((pid) => namespaceOf(join(folder, pid)))
+    .find((id) => typeof id === "number");
   const found = new Map<number, Namespace>();
   let hidden = 0;
   const pids = entriesOf(folder).filter((entry) => /^\d+$/.test(entry));

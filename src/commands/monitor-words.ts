@@ -1,4 +1,5 @@
 /** What can be said to `netwatch health`, `topology` and `tui`. Light: loaded at every start. */
+import { randomBytes } from "node:crypto";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ExitCode } from "./exit.js";
 import { parsePositive } from "./options.js";
@@ -20,6 +21,7 @@ const HEALTH_INTERVAL_SECONDS = 10;
 
 export function addMonitorCommands(program: Command, start: Start): void {
   addHealth(program, start);
+  addTopology(program, start);
 }
 
 function addHealth(program: Command, start: Start): void {
@@ -58,6 +60,39 @@ Examples:
       start(async ({ terminal, signal }) => {
         const { health } = await import("./health.js");
         return health({ ...options, signal }, terminal);
+      }),
+    );
+}
+
+function addTopology(program: Command, start: Start): void {
+  program
+    .command("topology")
+    .description(
+      "Draw who talks to whom, from what was seen: of captures, a snapshot, or what was seen last.",
+    )
+    .option("-r, --read <file...>", "capture files; - is stdin")
+    .option("--from <snapshot.json>", "a snapshot that `analyze -o json` printed")
+    .option("-n, --numeric", "show addresses, not names")
+    .option("--names <file>", "JSON file of names, as for analyze")
+    .addOption(
+      new Option("-o, --output <format>", "form of the drawing")
+        .choices(["tree", "mermaid", "dot", "svg", "json"])
+        .default("tree"),
+    )
+    .addHelpText(
+      "after",
+      `
+Without a file it draws the last snapshot, and, as root, the bridges of this machine with who is on them.
+
+Examples:
+  netwatch topology -r fixtures/shop.pcapng --names services/lab.json
+  netwatch topology -o svg > shop.svg
+  netwatch topology -o dot | dot -Tpng > shop.png`,
+    )
+    .action((options) =>
+      start(async ({ producer, terminal }) => {
+        const { topology } = await import("./topology.js");
+        return topology({ ...options, seed: randomBytes(4).readInt32LE() }, producer, terminal);
       }),
     );
 }

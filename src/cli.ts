@@ -8,7 +8,8 @@ import { addLabCommands } from "../services/lab.js";
 import { LabError } from "../services/lab-error.js";
 import { addCaptureCommand, addSourceWords } from "./commands/capture-words.js";
 import { CommandError, ExitCode, reasonOf } from "./commands/exit.js";
-import { addMonitorCommands } from "./commands/monitor-words.js";
+import { addMetricsCommands } from "./commands/metrics-words.js";
+import { addMonitorCommands, type Start } from "./commands/monitor-words.js";
 import {
   LIST_FORMATS,
   OUTPUT_FORMATS,
@@ -200,9 +201,11 @@ Examples:
       end(await connections({ ...options, signal: interruption(), giveUpRoot }, producer, terminal));
     });
 
-  addMonitorCommands(program, async (run) => {
+  const start: Start = async (run) => {
     end(await run({ producer, argv, terminal, signal: interruption() }));
-  });
+  };
+  addMetricsCommands(program, start);
+  addMonitorCommands(program, start);
 
   addLabCommands(program.command("lab"));
   return program;

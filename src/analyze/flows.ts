@@ -36,6 +36,14 @@ export interface Flow {
   orientation: Orientation;
 }
 
+/** Somebody who keeps something beside the flows, by their numbers: evictions change these. */
+export interface EvictionWatcher {
+  /** All flows are still there. */
+  beforeEviction(): void;
+  /** Those that stayed have new numbers. */
+  afterEviction(): void;
+}
+
 /** The part of the table that goes when it is full: the smallest sixteenth. */
 const EVICTED_PART = 16;
 
@@ -52,6 +60,7 @@ export class FlowTable {
   readonly #ipv6: FlowStore;
   readonly maxFlows: number;
   readonly evicted: Evicted = { flows: 0, packets: 0, bytes: 0, replyPackets: 0, replyBytes: 0 };
+  watcher: EvictionWatcher | null = null;
   readonly #cursor = createFlow();
 
   constructor(maxFlows: number, seed: number) {
@@ -62,6 +71,11 @@ export class FlowTable {
 
   get count(): number {
     return this.#ipv4.count + this.#ipv6.count;
+  }
+
+  /** How many there are of IPv4: the number of the first flow of IPv6. */
+  get ipv4Count(): number {
+    return this.#ipv4.count;
   }
 
   /** Counts the packet, whose headers are IPv4 or IPv6, in its flow. */
@@ -175,8 +189,11 @@ export class FlowTable {
   }
 
   #makeRoom(): void {
+    if (this.count < this.maxFlows) return;
+    this.watcher?.beforeEviction();
     while (this.count >= this.maxFlows)
       this.#evict(this.#ipv4.count >= this.#ipv6.count ? this.#ipv4 : this.#ipv6);
+    this.watcher?.afterEviction();
   }
 
   #evict(store: FlowStore): void {

@@ -26,12 +26,12 @@ export const TRACKING_TABLE_NAMES = [
   "connections",
 ] as const satisfies readonly TrackingTableName[];
 
-/** A whole number from 1 to `most`. */
-export function parsePositive(most: number): (text: string) => number {
+/** A whole number from `least` to `most`. */
+export function parsePositive(most: number, least = 1): (text: string) => number {
   return (text) => {
     const n = Number(text);
-    if (!/^\d{1,15}$/.test(text) || n < 1 || n > most)
-      throw new InvalidArgumentError(`must be a whole number from 1 to ${most}.`);
+    if (!/^\d{1,15}$/.test(text) || n < least || n > most)
+      throw new InvalidArgumentError(`must be a whole number from ${least} to ${most}.`);
     return n;
   };
 }

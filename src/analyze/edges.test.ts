@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Names } from "../capture/names.js";
+import { asPacket, SEED, type Talk, talkAddress, talkPacket, talks } from "../capture/sample.test.fixture.js";
+import { Analyzer } from "./analyzer.js";
+import { buildSnapshot } from "./build.js";
+import {
+  EdgeBook,
+  type EdgeBounds,
+  type EdgeCounters,
+  EXTERNAL,
+  edgeLabel,
+  OTHER_EDGE,
+} from "./edge-book.js";
+import { addConversations, EdgeCounter } from "./edges.js";
+import type { Snapshot } from "./snapshot.js";
+import { flowTotal } from "./tables/table.js";
+
+const WIDE: EdgeBounds = { maxSamples: 100_000, ttlUs: Number.POSITIVE_INFINITY };
+
+/** Names for hosts 0 to `count` - 1, IPv4 and IPv6. */
+function namesOf(count: number, nameAt = (i: number) => `host-${i}`): Names {
+  const names = new Names(EXTERNAL);
+  for (let i = 0; i < count; i++)
+    for (const version of [4, 6] as const) names.add(nameAt(i), talkAddress(version, i));
+  return names;
+}
+
+interface Run {
+  readonly analyzer: Analyzer;
+  readonly counter: EdgeCounter;
+  readonly book: EdgeBook;
+}
+
+function begin(bounds: EdgeBounds = WIDE, maxFlows = 100_000): Run {
+  const analyzer = new Analyzer({ maxFlows, seed: SEED });
+  const book = new EdgeBook(bounds);
+  return { analyzer, book, counter: new EdgeCounter(analyzer.flows, book) };
+}
+
+function add({ analyzer }: Run, all: readonly Talk[]): void {
+  for (const talk of all) analyzer.add(asPacket(talkPacket(talk)));
+}
+
+function snapshotOf(analyzer: Analyzer, names: Names): Snapshot {
+  return buildSnapshot(analyzer, { producer: "netwatch 0", files: [], dropped: 0, names });
+}
+
+function total(edges: readonly EdgeCounters[]): { packets: number; bytes: number } {
+  return {
+    packets: edges.reduce((sum, { sentPackets, receivedPackets }) => sum + sentPackets + receivedPackets, 0),
+    bytes: edges.reduce((sum, { sentBytes, receivedBytes }) => sum + sentBytes + receivedBytes, 0),
+  };
+}
+
+/** What went from each name to each other, whoever began. */
+function directions(edges: readonly EdgeCounters[]): Map<string, number> {
+  const sums = new Map<string, number>();
+  const put = (from: string, to: string, bytes: number) => {
+    if (bytes > 0) sums.set(`${from} ${to}`, (sums.get(`${from} ${to}`) ?? 0) + bytes);
+  };
+  for (const { source, destination, sentBytes, receivedBytes } of edges) {
+    put(source, destination, sentBytes);
+    put(destination, source, receivedBytes);
+  }
+  return new Map([...sums].sort());
+}
+
+test("a live run's edges are those of its Snapshot", () => {
+  const names = namesOf(6);
+  const run = begin();
+  add(run, talks(SEED, 3000, 8));
+  run.counter.update(names, 1);
+  const book = new EdgeBook(WIDE);
+  const unresolved = addConversations(snapshotOf(run.analyzer, names), book);
+  const plain = (edges: readonly EdgeCounters[]) =>
+    edges.map(({ ...edge }) => ({ ...edge, lastUs: 0 }) as unknown);
+  assert.deepEqual(plain(run.book.list()), plain(book.list()));
+  assert.equal(run.counter.unresolvedBytes, unresolved);
+  assert.ok(unresolved > 0);
+});
+
+test("however often it is looked at, every direction between two names has the bytes of the table of pairs", () => {
+  const names = namesOf(8);
+  const run = begin();
+  const all = talks(SEED + 1, 3000, 8);
+  for (let at = 0; at < all.length; at += 7) {
+    add(run, all.slice(at, at + 7));
+    run.counter.update(names, at);
+  }
+  const { pairs } = snapshotOf(run.analyzer, names).tables;
+  const expected = [...pairs.rows].map((row) => [`${row.source} ${row.destination}`, row.bytes] as const);
+  assert.deepEqual(directions(run.book.list()), new Map([...expected].sort()));
+});
+
+test("no counter ever goes back and no packet is lost, whatever is evicted, renamed or goes off the page", () => {
+  const run = begin({ maxSamples: 200, ttlUs: 300 }, 64);
+  const all = talks(SEED + 2, 6000, 12);
+  const before = new Map<string, number[]>();
+  for (let at = 0; at < all.length; at += 50) {
+    add(run, all.slice(at, at + 50));
+    run.counter.update(
+      namesOf(10, (i) => `host-${(i + Math.floor(at / 1500)) % 8}`),
+      at,
+    );
+    for (const edge of run.book.list()) {
+      const key = [edge.source, edge.destination, edge.protocol].join(" ");
+      const now = [edge.sentPackets, edge.sentBytes, edge.receivedPackets, edge.receivedBytes, edge.opened];
+      const last = before.get(key) ?? now.map(() => 0);
+      assert.ok(
+        now.every((value, i) => value >= last[i]!),
+        key,
+      );
+      before.set(key, now);
+    }
+  }
+  assert.ok(run.analyzer.flows.evicted.flows > 100);
+  const sums = [...before.values()];
+  const packets = sums.reduce((sum, [sent, , received]) => sum + sent! + received!, 0);
+  assert.equal(packets, flowTotal(run.analyzer).packets);
+});
+
+test("a page has no more samples than it may, the rest is `~other` and counted", () => {
+  const run = begin({ maxSamples: 60, ttlUs: Number.POSITIVE_INFINITY });
+  add(run, talks(SEED + 3, 4000, 100));
+  run.counter.update(namesOf(100), 1);
+  const edges = run.book.list();
+  const listed = edges.filter(({ source }) => source !== OTHER_EDGE);
+  assert.ok(listed.length > 0 && listed.length <= 15);
+  assert.ok(edges.length > listed.length);
+  assert.ok(run.book.overflow > 1000);
+  assert.deepEqual(total(edges), flowTotal(run.analyzer));
+});
+
+test("an edge without traffic leaves the page after its time, makes room, and comes back where it was", () => {
+  const book = new EdgeBook({ maxSamples: 6, ttlUs: 100 });
+  const first = book.claim("a", "b", "tcp", 0);
+  first.sentBytes = 7;
+  assert.equal(book.claim("c", "d", "tcp", 50).source, OTHER_EDGE);
+  book.expire(100);
+  assert.equal(book.list().length, 2);
+  book.expire(101);
+  assert.equal(book.claim("c", "d", "tcp", 101).source, "c");
+  book.expire(300);
+  assert.equal(book.claim("a", "b", "tcp", 301).sentBytes, 7);
+});
+
+test("labels are never an address, never `~other`, never unsafe, and never longer than 128 characters", () => {
+  const run = begin();
+  add(run, talks(SEED, 200, 4));
+  run.counter.update(null, 1);
+  for (const { source, destination } of run.book.list()) {
+    assert.equal(source, EXTERNAL);
+    assert.equal(destination, EXTERNAL);
+  }
+  assert.equal(edgeLabel("~other"), "\\~other");
+  assert.equal(edgeLabel("a\u001b[31m\u202eb\ud800"), "a\\x1b[31m\\u202eb\\ud800");
+  assert.equal(edgeLabel("__proto__"), "__proto__");
+  assert.equal([...edgeLabel("😀".repeat(500))].length, 64);
+  assert.equal(edgeLabel("x".repeat(5000)).length, 128);
+});
+
+test("a name such as __proto__ or constructor is an edge like any other", () => {
+  const run = begin();
+  const hostile = ["__proto__", "constructor", 'a",b="c', "a\nb"];
+  add(run, talks(SEED, 2000, 4));
+  run.counter.update(
+    namesOf(4, (i) => hostile[i]!),
+    1,
+  );
+  const seen = new Set(run.book.list().map(({ source }) => source));
+  assert.deepEqual(seen, new Set(hostile.map(edgeLabel)));
+});

@@ -1,0 +1,101 @@
+/** What a page of metrics is made of, from a Snapshot of files or from the counts of a live run. */
+import type { Analyzer } from "../analyze/analyzer.js";
+import { EDGE_PROTOCOLS, type EdgeBook, edgeProtocol } from "../analyze/edge-book.js";
+import { addConversations, type EdgeCounter } from "../analyze/edges.js";
+import { MALFORMED } from "../analyze/headers.js";
+import type { LedgerInterface, Row, Snapshot } from "../analyze/snapshot.js";
+import { buildProtocols } from "../analyze/tables/protocols.js";
+import type { ExposedCapture, ExposedInterface } from "../report/prometheus-capture.js";
+import type { ExposedEdges } from "../report/prometheus-edges.js";
+
+/** Samples a page has unless told otherwise. */
+export const DEFAULT_MAX_SERIES = 2000;
+/** Of these, what is set aside for all that is not an edge, and for `~other`. */
+export const OTHER_SAMPLES = 400;
+export const DEFAULT_TTL_SECONDS = 600;
+
+/** Both parts of a page that come from packets. */
+export interface ExposedPackets {
+  readonly capture: ExposedCapture;
+  readonly edges: ExposedEdges;
+}
+
+/** Of a Snapshot of files. `book` is an empty one. */
+export function exposeSnapshot(snapshot: Snapshot, book: EdgeBook): ExposedPackets {
+  const { ledger, tables } = snapshot;
+  const unresolvedBytes = addConversations(snapshot, book);
+  const interfaces = ledger.files.map(({ name, packets, damage }) => ({
+    name,
+    packets,
+    dropped: ledger.files.length === 1 ? ledger.dropped : null,
+    residual: null,
+    up: damage === null,
+  }));
+  const capture: ExposedCapture = {
+    interfaces,
+    traffic: trafficOf(tables.protocols.rows),
+    truncated: ledger.truncated,
+    malformed: ledger.malformed,
+    evictedConversations: ledger.evicted.conversations,
+    conversations: Number(tables.conversations.rows.length) - (ledger.evicted.conversations > 0 ? 1 : 0),
+    complete: ledger.complete,
+  };
+  return { capture, edges: { edges: book.list(), overflow: book.overflow, unresolvedBytes } };
+}
+
+/** Of a live run, whose edges have been brought up to date. */
+export function exposeAnalyzer(
+  analyzer: Analyzer,
+  counter: EdgeCounter,
+  book: EdgeBook,
+  interfaces: readonly LedgerInterface[],
+): ExposedPackets {
+  const { flows } = analyzer;
+  const capture: ExposedCapture = {
+    interfaces: interfaces.map(exposeInterface),
+    traffic: trafficOf(buildProtocols(analyzer).rows),
+    truncated: analyzer.truncated,
+    malformed: MALFORMED.map((reason, i) => ({ reason, packets: analyzer.malformed[i]! })),
+    evictedConversations: flows.evicted.flows,
+    conversations: flows.count,
+    complete: interfaces.every(({ ended, dropped }) => ended === null && (dropped ?? 0) === 0),
+  };
+  const { unresolvedBytes } = counter;
+  return { capture, edges: { edges: book.list(), overflow: book.overflow, unresolvedBytes } };
+}
+
+function exposeInterface({
+  name,
+  netns,
+  packets,
+  dropped,
+  counted,
+  residual,
+  ended,
+}: LedgerInterface): ExposedInterface {
+  const missed = counted === null || residual === null ? null : Math.max(0, residual.packets);
+  return {
+    name: netns === null ? name : `${netns}/${name}`,
+    packets,
+    dropped,
+    residual: missed === null ? null : counted!.packets === 0 ? 0 : missed / counted!.packets,
+    up: ended === null,
+  };
+}
+
+/** The rows of the table of protocols, in the closed set that labels have: known ones begin at 0. */
+function trafficOf(rows: Iterable<Row>): ExposedCapture["traffic"] {
+  const sums = new Map([...EDGE_PROTOCOLS, "arp", "none"].map((name) => [name, { packets: 0, bytes: 0 }]));
+  for (const { protocol, packets, bytes } of rows) {
+    const sum = sums.get(protocolLabel(String(protocol)))!;
+    sum.packets += Number(packets);
+    sum.bytes += Number(bytes);
+  }
+  return [...sums].map(([protocol, sum]) => ({ protocol, ...sum }));
+}
+
+/** The table's OTHER is what is not IP; an edge's `other` is IP of a protocol without a word of its own. */
+function protocolLabel(name: string): string {
+  if (name === "ARP") return "arp";
+  return name === "OTHER" ? "none" : edgeProtocol(name);
+}

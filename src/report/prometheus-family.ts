@@ -1,0 +1,69 @@
+/** Metrics made for one page: a name, its help, and the samples there are at this moment. */
+import { type Metric, Registry } from "prom-client";
+import { visible } from "../format.js";
+
+export type Labels = Readonly<Record<string, string>>;
+
+const MAX_LABEL = 128;
+
+/** Text from outside as the value of a label: unsafe characters written out, of bounded length. */
+export function labelText(text: string): string {
+  return Array.from(visible(text.slice(0, MAX_LABEL)))
+    .slice(0, MAX_LABEL)
+    .join("");
+}
+
+/**
+ * All samples of one name. Takes the place of prom-client's own counters, which are found by a text in which the label
+ * values `a,x:b` and `a`, `b` are not told apart: names of services come from outside.
+ */
+export class Family {
+  name: string;
+  readonly help: string;
+  readonly type: "counter" | "gauge";
+  readonly #samples: { labels: Labels; value: number }[] = [];
+
+  constructor(type: "counter" | "gauge", name: string, help: string) {
+    this.type = type;
+    this.name = name;
+    this.help = help;
+  }
+
+  /** Adds a sample; null is not known, and makes none. No two may have the same labels. */
+  add(value: number | null, labels: Labels = {}): this {
+    if (value !== null && Number.isFinite(value)) this.#samples.push({ labels, value });
+    return this;
+  }
+
+  get size(): number {
+    return this.#samples.length;
+  }
+
+  /** What prom-client's registry asks of a metric. */
+  async get(): Promise<unknown> {
+    return { name: this.name, help: this.help, type: this.type, values: this.#samples };
+  }
+}
+
+export type ExpositionFormat = "text" | "openmetrics";
+
+export const CONTENT_TYPES: Readonly<Record<ExpositionFormat, string>> = {
+  text: Registry.PROMETHEUS_CONTENT_TYPE,
+  openmetrics: Registry.OPENMETRICS_CONTENT_TYPE,
+};
+
+/** The page: families without a sample are left out. The registry is made for it alone, so pages made at once do not meet. */
+export async function renderFamilies(families: readonly Family[], format: ExpositionFormat): Promise<string> {
+  const registry = new Registry();
+  if (format === "openmetrics") setOpenMetrics(registry);
+  for (const family of families)
+    if (family.size > 0) registry.registerMetric(family as unknown as Metric<string>);
+  return await registry.metrics();
+}
+
+/** prom-client's types tie the content type to the constructor's. */
+function setOpenMetrics(registry: Registry): void {
+  (registry as unknown as Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>).setContentType(
+    Registry.OPENMETRICS_CONTENT_TYPE,
+  );
+}

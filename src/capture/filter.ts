@@ -13,6 +13,11 @@ export interface FilterProgram {
 
 /** Names of the library: what Debian ships, what others do. */
 const LIBRARIES = ["libpcap.so.0.8", "libpcap.so.1", "libpcap.so"];
+/** libpcap's own numbers where they differ from those in files (pcap/dlt.h: DLT_RAW is 12 on Linux). */
+const DLT: ReadonlyMap<number, number> = new Map([
+  [LinkType.raw, 12],
+  [LinkType.rawOpenBsd, 12],
+]);
 const INSTRUCTION_BYTES = 8;
 const PROGRAM_BYTES = 16;
 const NETMASK_UNKNOWN = 0xffff_ffff;
@@ -89,7 +94,7 @@ function findLibrary(): Library {
 
 function compile(native: Pcap, text: string, linkType: number, snaplen: number): FilterProgram {
   if (text.includes("\0")) throw new CaptureError("filter", "filter: a NUL character");
-  const pcap = native.openDead(linkType, snaplen);
+  const pcap = native.openDead(DLT.get(linkType) ?? linkType, snaplen);
   const program = new Uint8Array(PROGRAM_BYTES);
   try {
     if (native.compile(pcap, program, text, 1, NETMASK_UNKNOWN) !== 0)

@@ -126,7 +126,8 @@ Examples:
             ...options,
             seed: randomBytes(4).readInt32LE(),
             commandLine: argv,
-            signal: interruption(),
+            // Only a live run ends in good order; the others just end.
+            ...(options.interface || options.bridge ? { signal: interruption() } : {}),
           },
           producer,
           terminal,

@@ -78,6 +78,10 @@ export class FlowTable {
     return this.#ipv4.count;
   }
 
+  get hasIpv6(): boolean {
+    return this.#ipv6.count > 0;
+  }
+
   /** Counts the packet, whose headers are IPv4 or IPv6, in its flow. */
   add(packet: Packet, headers: Headers): void {
     const view = packet.view;

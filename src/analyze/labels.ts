@@ -112,8 +112,10 @@ export class Labels {
     names.sort((x, y) => (this.#names[x]! < this.#names[y]! ? -1 : 1));
     const addresses = numbers(this.count, (label) => label >= named);
     const sorter = new Sorter(addresses);
-    for (let i = 3; i >= 0; i--) sorter.by("ascending", (label) => this.#addressWord(label, i));
-    sorter.by("ascending", (label) => this.#flows.version(this.#example[label]! >> 1));
+    for (let i = this.#flows.hasIpv6 ? 3 : 0; i >= 0; i--)
+      sorter.by("ascending", (label) => this.#addressWord(label, i));
+    if (this.#flows.hasIpv6)
+      sorter.by("ascending", (label) => this.#flows.version(this.#example[label]! >> 1));
     const ranks = new Int32Array(this.count);
     names.forEach((label, rank) => {
       ranks[label] = rank;

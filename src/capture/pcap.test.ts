@@ -293,3 +293,26 @@ for (const name of readdirSync(FIXTURES).filter((file) => file.endsWith(".pcap")
     assert.deepEqual((await readCapture(inPieces(file))).packets, await readIndependently(file));
   });
 }
+
+test("old versions with the original length first are read as libpcap reads them; today's are believed as they stand", async () => {
+  const cases: [major: number, minor: number, first: number, second: number, length: number | null][] = [
+    [2, 4, GOOD.length, 1500, 1500],
+    [2, 4, GOOD.length, 10, 10],
+    [2, 3, GOOD.length, 1500, 1500],
+    [2, 3, 1500, GOOD.length, 1500],
+    [2, 2, 1500, GOOD.length, 1500],
+    [543, 0, 1500, GOOD.length, 1500],
+    [9, 9, GOOD.length, 1500, 1500],
+  ];
+  for (const [major, minor, first, second, length] of cases) {
+    const bytes = pcapFile([ONE]);
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    view.setUint16(4, major, true);
+    view.setUint16(6, minor, true);
+    view.setUint32(HEADER + 8, first, true);
+    view.setUint32(HEADER + 12, second, true);
+    const { packets, report } = await readCapture(inPieces(bytes));
+    assert.equal(report.damageCount, 0, `version ${major}.${minor}`);
+    assert.deepEqual(packets, [{ ...asRead(ONE), length }], `version ${major}.${minor}`);
+  }
+});

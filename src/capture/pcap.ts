@@ -24,6 +24,7 @@ const VARIANTS: ReadonlyMap<number, Variant> = new Map([
 ]);
 
 const FILE_HEADER = 24;
+const VERSION = 4;
 const LINK_TYPE = 20;
 /** The upper bits of the link-type word carry the FCS length and class; the type is below them. */
 const LINK_TYPE_MASK = 0x03ff_ffff;
@@ -33,6 +34,20 @@ const MAX_CAPLEN = 262_144;
 const MAX_CAPLEN_LARGE = 128 * 1024 * 1024;
 /** USB_LINUX_MMAPPED, DBUS, USBPCAP, EBHSCR. */
 const LARGE_LINK_TYPES: ReadonlySet<number> = new Set([220, 231, 249, 279]);
+
+/** Where the captured length is in a record: before the original one, since version 2.4. */
+const enum LengthOrder {
+  capturedFirst,
+  capturedLast,
+  /** Version 2.3 was written both ways: the smaller is the captured one. */
+  either,
+}
+
+/** The order of the two lengths in files of a version; 543 is what DG/UX tcpdump wrote (libpcap, sf-pcap.c). */
+function lengthOrder(major: number, minor: number): LengthOrder {
+  if (major === 543 || (major === 2 && minor < 3)) return LengthOrder.capturedLast;
+  return major === 2 && minor === 3 ? LengthOrder.either : LengthOrder.capturedFirst;
+}
 
 /** The variant and byte order that a magic number stands for, or null when it is none of pcap's. */
 export function pcapVariant(magic: number): { variant: Variant; littleEndian: boolean } | null {
@@ -54,6 +69,7 @@ export class PcapDecoder implements CaptureDecoder {
   #nanoseconds = false;
   #recordHeader = 16;
   #maxCaplen = MAX_CAPLEN;
+  #lengthOrder: LengthOrder = LengthOrder.capturedFirst;
 
   constructor(input: InputBuffer) {
     this.#input = input;
@@ -67,7 +83,13 @@ export class PcapDecoder implements CaptureDecoder {
     if (this.stopped || input.end - at < header) return false;
     const view = input.view;
     const little = this.#littleEndian;
-    const caplen = view.getUint32(at + 8, little);
+    let caplen = view.getUint32(at + 8, little);
+    let length = view.getUint32(at + 12, little);
+    if (
+      this.#lengthOrder !== LengthOrder.capturedFirst &&
+      (this.#lengthOrder === LengthOrder.capturedLast || caplen > length)
+    )
+      [caplen, length] = [length, caplen];
     if (caplen > this.#maxCaplen)
       return this.#stop(`record claims ${caplen} captured bytes, more than the format allows`);
     if (input.end - at - header < caplen) return false;
@@ -77,7 +99,7 @@ export class PcapDecoder implements CaptureDecoder {
     packet.view = view;
     packet.offset = at + header;
     packet.caplen = caplen;
-    packet.length = view.getUint32(at + 12, little);
+    packet.length = length;
     if (this.#nanoseconds) {
       packet.timeUs = seconds * 1e6 + Math.floor(fraction / 1000);
       packet.nanos = fraction % 1000;
@@ -107,6 +129,11 @@ export class PcapDecoder implements CaptureDecoder {
     this.#littleEndian = found.littleEndian;
     this.#nanoseconds = found.variant.nanoseconds;
     this.#recordHeader = found.variant.recordHeader;
+    const version = position + VERSION;
+    this.#lengthOrder = lengthOrder(
+      view.getUint16(version, found.littleEndian),
+      view.getUint16(version + 2, found.littleEndian),
+    );
     const linkType = view.getUint32(position + LINK_TYPE, found.littleEndian) & LINK_TYPE_MASK;
     this.packet.linkType = linkType;
     if (LARGE_LINK_TYPES.has(linkType)) this.#maxCaplen = MAX_CAPLEN_LARGE;

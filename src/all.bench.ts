@@ -1,4 +1,6 @@
 /** Every benchmark in turn. Run by `npm run bench`. */
+import { conntrackBench } from "./capture/conntrack.bench.js";
 import { analyzeBench } from "./commands/analyze.bench.js";
 
 await analyzeBench((line) => process.stdout.write(`${line}\n`));
+await conntrackBench((line) => process.stdout.write(`${line}\n`));

@@ -139,6 +139,14 @@ export class ConntrackDecoder {
   }
 
   #tuple(view: DataView, start: number, end: number, direction: Direction): boolean {
+    if (isPlainTuple(view, start, end)) {
+      const { words } = this.table;
+      words[this.#words + direction.source] = view.getInt32(start + 8);
+      words[this.#words + direction.source + 4] = view.getInt32(start + 16);
+      words[this.#words + direction.ports] = (view.getUint16(start + 36) << 16) | view.getUint16(start + 44);
+      this.#or(Word.meta, view.getUint8(start + 28) | EntryMeta.ports);
+      return true;
+    }
     let at = start;
     while (at + ATTRIBUTE_HEADER <= end) {
       const length = view.getUint16(at, LITTLE);
@@ -232,6 +240,23 @@ export class ConntrackDecoder {
     const nanoseconds = view.getBigUint64(start + ATTRIBUTE_HEADER);
     this.table.numbers[this.#numbers + Value.startUs] = Number(nanoseconds / 1000n);
   }
+}
+
+/**
+ * Whether a tuple is laid out as every kernel lays out IPv4 with ports: both addresses, protocol, both ports. Most are;
+ * reading these at their places, not attribute by attribute, halves the cost of an entry. Anything else is walked.
+ */
+function isPlainTuple(view: DataView, start: number, end: number): boolean {
+  return (
+    end - start === 48 &&
+    view.getUint32(start, LITTLE) === 0x8001_0014 && // length 20, CTA_TUPLE_IP, nested
+    view.getUint32(start + 4, LITTLE) === 0x1_0008 && // CTA_IP_V4_SRC
+    view.getUint32(start + 12, LITTLE) === 0x2_0008 && // CTA_IP_V4_DST
+    view.getUint32(start + 20, LITTLE) === 0x8002_001c && // length 28, CTA_TUPLE_PROTO, nested
+    view.getUint32(start + 24, LITTLE) === 0x1_0005 && // CTA_PROTO_NUM
+    view.getUint32(start + 32, LITTLE) === 0x2_0006 && // CTA_PROTO_SRC_PORT
+    view.getUint32(start + 40, LITTLE) === 0x3_0006 // CTA_PROTO_DST_PORT
+  );
 }
 
 /** Packets, then bytes: 64 bits each, exact up to 2^53. */

@@ -116,7 +116,7 @@ export class ConntrackTable {
   /** Word.count a entry. Replaced when the table grows: read it anew after `add`. */
   words = new Int32Array(FIRST_CAPACITY * Word.count);
   /** Value.count an entry. */
-  numbers = new Float64Array(FIRST_CAPACITY * Value.count);
+  numbers = new Float64Array(FIRST_CAPACITY * Value.count).fill(Number.NaN);
   /** Entries of the source that are not here because the table has its bound. */
   omitted = 0;
   readonly maxEntries: number;
@@ -126,7 +126,7 @@ export class ConntrackTable {
   }
 
   clear(): void {
-    this.count = 0;
+    this.truncate(0);
     this.omitted = 0;
   }
 
@@ -138,14 +138,14 @@ export class ConntrackTable {
       return -1;
     }
     if ((entry + 1) * Word.count > this.words.length) this.#grow();
-    this.words.fill(0, entry * Word.count, (entry + 1) * Word.count);
-    this.numbers.fill(Number.NaN, entry * Value.count, (entry + 1) * Value.count);
     this.count = entry + 1;
     return entry;
   }
 
-  /** Takes the entries from number `count` on away again. */
+  /** Takes the entries from number `count` on away again. What is free is blank: one filling here is cheaper than one an entry. */
   truncate(count: number): void {
+    this.words.fill(0, count * Word.count, this.count * Word.count);
+    this.numbers.fill(Number.NaN, count * Value.count, this.count * Value.count);
     this.count = count;
   }
 
@@ -233,7 +233,7 @@ export class ConntrackTable {
     const words = new Int32Array(this.words.length * 2);
     words.set(this.words);
     this.words = words;
-    const numbers = new Float64Array(this.numbers.length * 2);
+    const numbers = new Float64Array(this.numbers.length * 2).fill(Number.NaN);
     numbers.set(this.numbers);
     this.numbers = numbers;
   }

@@ -1,9 +1,9 @@
 /** Established TCP connections as the sockets of each namespace count them: what `ss -t state established` lists. */
-import { SocketWord, TcpState } from "../../capture/sockets.js";
+import { type SocketTable, SocketWord, TcpState } from "../../capture/sockets.js";
 import type { TrackedNamespace } from "../../capture/tracker.js";
-import type { Column, Row, Table } from "../snapshot.js";
+import type { Column, Table } from "../snapshot.js";
 import type { EndNames } from "./ends.js";
-import { compareRows, tableOfRows } from "./services.js";
+import { Sums } from "./sums.js";
 
 const COLUMNS: readonly Column[] = [
   { name: "netns", title: "Namespace", kind: "text" },
@@ -19,21 +19,16 @@ const COLUMNS: readonly Column[] = [
  * server's. A connection inside one namespace has two sockets there, and counts as both.
  */
 export function buildEstablished(namespaces: readonly TrackedNamespace[], ends: EndNames): Table {
-  const rows: Row[] = [];
-  for (const namespace of namespaces) {
-    if (namespace.sockets) rows.push(...countSockets(namespace, ends));
-  }
-  rows.sort(compareRows);
-  return tableOfRows("established", "Established TCP sockets", COLUMNS, rows, ["connections"]);
+  const sums = new Sums(["connections"]);
+  for (const { netns, sockets } of namespaces) if (sockets) countSockets(sums, netns, sockets, ends);
+  return sums.table("established", "Established TCP sockets", COLUMNS);
 }
 
-function countSockets({ netns, sockets }: TrackedNamespace, ends: EndNames): Row[] {
-  if (!sockets) return [];
+function countSockets(sums: Sums, netns: string | null, sockets: SocketTable, ends: EndNames): void {
   const listening = new Set<number>();
   for (let i = 0; i < sockets.count; i++)
     if (sockets.word(i, SocketWord.state) === TcpState.listen)
       listening.add(sockets.word(i, SocketWord.ports) >>> 16);
-  const counts = new Map<string, { cells: Row; connections: number }>();
   for (let i = 0; i < sockets.count; i++) {
     if (sockets.word(i, SocketWord.state) !== TcpState.established) continue;
     const at = i * SocketWord.count;
@@ -45,10 +40,12 @@ function countSockets({ netns, sockets }: TrackedNamespace, ends: EndNames): Row
     const peer = ends.label(ends.address(sockets.words, at + SocketWord.remote, ipv6), remotePort);
     const port = serves ? localPort : remotePort;
     const role = serves ? "server" : "client";
-    const key = `${role} ${port} ${service}\n${peer}`;
-    const found = counts.get(key);
-    if (found) found.connections++;
-    else counts.set(key, { cells: { netns, service, role, port, peer }, connections: 1 });
+    sums.add(`${netns ?? ""}\n${service}\n${role} ${port}\n${peer}`, () => ({
+      netns,
+      service,
+      role,
+      port,
+      peer,
+    }));
   }
-  return [...counts.values()].map(({ cells, connections }) => ({ ...cells, connections }));
 }

@@ -2,7 +2,7 @@
 
 import type { TrackedNamespace } from "../../capture/tracker.js";
 import type { Column, Row, Table } from "../snapshot.js";
-import { tableOfRows } from "./services.js";
+import { createTable } from "../tables/table.js";
 
 const COLUMNS: readonly Column[] = [
   { name: "netns", title: "Namespace", kind: "text" },
@@ -21,8 +21,19 @@ const COLUMNS: readonly Column[] = [
 /** One row a namespace, in the order given. */
 export function buildLimits(namespaces: readonly TrackedNamespace[]): Table {
   const rows = namespaces.map(rowOf);
-  const summed = ["entries", "insert_failed", "dropped", "early_dropped", "resyncs", "failures"];
-  return tableOfRows("limits", "Connection tracking", COLUMNS, rows, summed);
+  const total: Record<string, number> = {};
+  for (const name of ["entries", "insert_failed", "dropped", "early_dropped", "resyncs", "failures"])
+    total[name] = rows.reduce((sum, row) => sum + Number(row[name] ?? 0), 0);
+  return createTable({
+    name: "limits",
+    title: "Connection tracking",
+    columns: COLUMNS,
+    length: rows.length,
+    rowAt: (i) => rows[i]!,
+    other: null,
+    omitted: 0,
+    total,
+  });
 }
 
 function rowOf({ netns, entries, facts, resyncs, failures }: TrackedNamespace): Row {

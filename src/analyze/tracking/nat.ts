@@ -5,7 +5,7 @@ import { protocolName } from "../../net.js";
 import type { Column, Row, Table } from "../snapshot.js";
 import { natLabel } from "./connections.js";
 import type { EndNames } from "./ends.js";
-import { addCounters, compareRows, tableOfRows } from "./services.js";
+import { addCounters, Sums } from "./sums.js";
 
 const COLUMNS: readonly Column[] = [
   { name: "netns", title: "Namespace", kind: "text" },
@@ -26,34 +26,21 @@ const COLUMNS: readonly Column[] = [
   { name: "server_address", title: "Server address", kind: "text" },
 ];
 
-interface Sum {
-  readonly cells: Row;
-  connections: number;
-  packets: number | null;
-  bytes: number | null;
-}
-
 /** A row for each translation; connections that differ in the source's port alone are one row. */
 export function buildNat(namespaces: readonly TrackedNamespace[], ends: EndNames): Table {
-  const rows: Row[] = [];
+  const sums = new Sums(["connections", "packets", "bytes"]);
   for (const { netns, entries } of namespaces) {
     const { words } = entries;
-    const sums = new Map<string, Sum>();
     for (let entry = 0; entry < entries.count; entry++) {
       const at = entry * Word.count;
       const nat = natLabel(words[at + Word.status]!);
       if (nat === null) continue;
       const cells = { netns, nat, ...translation(words, at, ends) };
-      const key = Object.values(cells).join("\n");
-      const sum = sums.get(key) ?? { cells, connections: 0, packets: null, bytes: null };
-      sums.set(key, sum);
-      sum.connections++;
+      const sum = sums.add(Object.values(cells).join("\n"), () => cells);
       addCounters(sum, entries.numbers, entry * Value.count);
     }
-    for (const { cells, ...counts } of sums.values()) rows.push({ ...cells, ...counts });
   }
-  rows.sort(compareRows);
-  return tableOfRows("nat", "Translated connections", COLUMNS, rows, ["connections", "packets", "bytes"]);
+  return sums.table("nat", "Translated connections", COLUMNS);
 }
 
 function translation(words: Int32Array, at: number, ends: EndNames): Row {

@@ -94,15 +94,15 @@ test(
     }),
 );
 
-test("without privilege: the capability and the command that works, and an exit code of its own", {
-  skip,
-}, () => {
-  // Still the owner of its files, which may lie where nobody else can read.
-  const unprivileged = ["--bounding-set", "-all", process.execPath, CLI, "connections"];
-  for (const more of [[], ["--all-netns"]]) {
-    const { status, stderr } = spawnSync("setpriv", [...unprivileged, ...more], { encoding: "utf8" });
-    assert.equal(status, ExitCode.permission, stderr);
-    assert.match(stderr, /CAP_NET_ADMIN.*sudo netwatch connections/);
-  }
+test("without privilege: the capability and the command that works", { skip, timeout: 30_000 }, () =>
+  withTestNetwork(async (network) => {
+    const netns = network.add();
+    // Still the owner of its files, which may lie where nobody else can read.
+    const unprivileged = ["--bounding-set", "-all", process.execPath, CLI, "connections"];
+    for (const more of [[], ["--netns", netns]]) {
+      const { status, stderr } = spawnSync("setpriv", [...unprivileged, ...more], { encoding: "utf8" });
+      assert.equal(status, ExitCode.permission, stderr);
+      assert.match(stderr, /CAP_NET_ADMIN.*sudo netwatch connections/);
+    }
   }),
 );

@@ -24,6 +24,8 @@ const PR_SET_NO_NEW_PRIVS = 38;
 const CAPABILITY_VERSION_3 = 0x2008_0522;
 /** Highest capability number worth trying; the kernel refuses what it does not know. */
 const LAST_CAPABILITY = 63;
+/** CAP_SETGID and CAP_SETUID. */
+const SET_IDS = (1n << 6n) | (1n << 7n);
 const NOBODY: User = { uid: 65_534, gid: 65_534, name: "nobody", home: null };
 
 /** Who called sudo; null where nobody did. */
@@ -50,7 +52,7 @@ export function unprivilegedUser(env: Environment): User {
  */
 export function dropPrivileges(user: User, keep: readonly Capability[]): void {
   const c = libc();
-  if (process.geteuid!() === 0) {
+  if (process.geteuid!() === 0 && mayChangeUser()) {
     dropBounding();
     if (keep.length > 0) c.prctl(PR_SET_KEEPCAPS, 1);
     process.setgroups!([user.gid]);
@@ -61,6 +63,11 @@ export function dropPrivileges(user: User, keep: readonly Capability[]): void {
   const permitted = permittedCapabilities();
   setCapabilities(keep.filter((capability) => ((permitted >> BigInt(capability)) & 1n) === 1n));
   c.prctl(PR_SET_NO_NEW_PRIVS, 1);
+}
+
+/** Root in a container may have been left without the right to become another user. */
+function mayChangeUser(): boolean {
+  return (permittedCapabilities() & SET_IDS) === SET_IDS;
 }
 
 /** Without CAP_SETPCAP, or past the last one the kernel knows, there is nothing to drop. */

@@ -56,12 +56,19 @@ function limitOf(namespace: TrackedNamespace): Finding[] {
       text: `${placeOf(namespace)}${formatRatio(use)} of the entries that connection tracking may hold are in use; at the limit new connections are dropped`,
     });
   }
-  const dropped = (facts.failures?.dropped ?? 0) + (facts.failures?.earlyDropped ?? 0);
+  const { dropped = 0, earlyDropped = 0 } = facts.failures ?? {};
+  if (earlyDropped > 0) {
+    findings.push({
+      code: "tracking-evicted",
+      severity: "warning",
+      text: `${placeOf(namespace)}${formatCounted(earlyDropped, "connection")} thrown out of connection tracking to make room`,
+    });
+  }
   if (dropped > 0) {
     findings.push({
       code: "tracking-drops",
-      severity: "warning",
-      text: `${placeOf(namespace)}connection tracking has dropped ${formatCounted(dropped, "packet")} or connections for want of room`,
+      severity: use >= NEAR || earlyDropped > 0 ? "warning" : "info",
+      text: `${placeOf(namespace)}connection tracking has dropped ${formatCounted(dropped, "packet")} since it began: the table was full, or two packets raced for one entry`,
     });
   }
   return findings;

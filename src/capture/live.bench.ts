@@ -1,7 +1,7 @@
 /** Measures live capture against tcpdump and engine cap, one after the other on one bridge under the same generated load. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,8 +10,8 @@ import { reasonToSkip, withTestNetwork } from "./netns.test.fixture.js";
 
 const CLI = fileURLToPath(new URL("../cli.js", import.meta.url));
 const ROUNDS = 2;
-/** Linux gives CPU time in these (sysconf _SC_CLK_TCK). */
-const TICK_SECONDS = 0.01;
+/** Sent before the measurement, to every reader: what is compiled while it runs is compiled then. */
+const WARM_UP = 200_000;
 /** What a reader is given to take the last packets in. */
 const SETTLE_MS = 1500;
 
@@ -80,7 +80,7 @@ export async function liveBench(print: (line: string) => void): Promise<void> {
 }
 
 async function compare(lab: BridgeLab, load: Load, print: (line: string) => void): Promise<void> {
-  print(`\nLive, ${load.name} (CPU of the reader, a packet seen)`);
+  print(`\nLive, ${load.name} (CPU of the reader a packet seen, after ${WARM_UP / 1000} k to warm up)`);
   const rows: { name: string; best: Measure }[] = [];
   for (const reader of READERS) {
     const measures: Measure[] = [];
@@ -102,8 +102,8 @@ async function compare(lab: BridgeLab, load: Load, print: (line: string) => void
   }
 }
 
-function cpuOf({ cpuSeconds, seen }: Measure): number {
-  return seen === 0 ? Number.POSITIVE_INFINITY : cpuSeconds / seen;
+function cpuOf({ cpuSeconds: seconds, seen }: Measure): number {
+  return seen === 0 ? Number.POSITIVE_INFINITY : seconds / seen;
 }
 
 async function measure(lab: BridgeLab, reader: Reader, load: Load): Promise<Measure> {
@@ -115,6 +115,8 @@ async function measure(lab: BridgeLab, reader: Reader, load: Load): Promise<Meas
   });
   while (!said.includes("listening on")) await once(child.stderr!, "data");
   await sleep(500); // start-up is not what is measured
+  await generate(lab.ends[0], { ...load, packets: WARM_UP });
+  await sleep(500);
   const before = cpuSeconds(child.pid!);
   await generate(lab.ends[0], load);
   await sleep(SETTLE_MS);
@@ -127,7 +129,7 @@ async function measure(lab: BridgeLab, reader: Reader, load: Load): Promise<Meas
     return digits === undefined ? null : Number(digits);
   };
   return {
-    seen: number(/([\d,]+) packets captured/) ?? 0,
+    seen: Math.max(0, (number(/([\d,]+) packets captured/) ?? 0) - WARM_UP),
     dropped: number(/([\d,]+) (?:packets )?dropped by kernel/),
     cpuSeconds: used,
     peakMb,
@@ -173,10 +175,13 @@ function netwatch(netns: string, engine: string, more: readonly string[]): Child
   return spawn(process.execPath, [CLI, ...words], { stdio: ["ignore", "pipe", "pipe"] });
 }
 
-/** User and system time of a process, all its threads included (proc(5), stat 14 and 15). */
+/** User and system time of a process, all its threads included, in nanoseconds (proc(5), schedstat). */
 function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * TICK_SECONDS;
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const nanoseconds = threads.map((thread) =>
+    Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]),
+  );
+  return nanoseconds.reduce((sum, n) => sum + n, 0) / 1e9;
 }
 
 /** Without the ring, which the kernel holds. */

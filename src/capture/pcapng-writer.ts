@@ -106,9 +106,7 @@ export class PcapngWriter {
     to.setUint32(at + 24, packet.length, true);
     const data = at + PACKET_HEAD;
     to.setUint32(at + length - TAIL - 4, 0, true); // padding
-    const words = caplen & ~3;
-    for (let i = 0; i < words; i += 4) to.setInt32(data + i, from.getInt32(offset + i));
-    for (let i = words; i < caplen; i++) to.setUint8(data + i, from.getUint8(offset + i));
+    copyBytes(from, offset, to, data, caplen);
     to.setUint32(at + length - TAIL, length, true);
     this.#end = at + length;
   }
@@ -192,4 +190,16 @@ export class PcapngWriter {
     this.#bytes = larger;
     this.#view = new DataView(larger.buffer);
   }
+}
+
+/** Copies without a view of the piece, which would be an object a packet; 16 bytes a turn, in whatever byte order. */
+function copyBytes(from: DataView, offset: number, to: DataView, data: number, length: number): void {
+  let i = 0;
+  for (; i + 16 <= length; i += 16) {
+    to.setInt32(data + i, from.getInt32(offset + i, true), true);
+    to.setInt32(data + i + 4, from.getInt32(offset + i + 4, true), true);
+    to.setInt32(data + i + 8, from.getInt32(offset + i + 8, true), true);
+    to.setInt32(data + i + 12, from.getInt32(offset + i + 12, true), true);
+  }
+  for (; i < length; i++) to.setUint8(data + i, from.getUint8(offset + i));
 }

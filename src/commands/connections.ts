@@ -13,6 +13,7 @@ import { formatCounted } from "../format.js";
 import { renderSnapshotJson, renderTableJson, renderTableNdjson } from "../report/json.js";
 import { loadNames } from "./captures.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
+import { openNames, readNamesOnce } from "./live.js";
 import { type ListFormat, TRACKING_TABLE_NAMES } from "./options.js";
 import type { Terminal } from "./terminal.js";
 
@@ -44,10 +45,16 @@ export async function connections(
   terminal: Terminal,
 ): Promise<ExitCode> {
   checkUsage(options);
-  const names = options.numeric || options.names === undefined ? null : loadNames(options.names);
-  if (options.read !== undefined) return showFile(options.read, options, { producer, names }, terminal);
+  const fromFile = options.numeric || options.names === undefined ? null : loadNames(options.names);
+  if (options.read !== undefined)
+    return showFile(options.read, options, { producer, names: fromFile }, terminal);
   const trackers = openTrackers(options);
   try {
+    for (const tracker of trackers) {
+      await tracker.poll(() => setImmediate());
+      if (tracker.denied) throw explain(tracker.denied);
+    }
+    const names = await readNamesOnce(options.numeric ? null : openNames(options, terminal));
     options.giveUpRoot();
     if (options.enableAcct) for (const tracker of trackers) tracker.enableAccounting();
     await poll(trackers, options, { producer, names }, terminal);
@@ -179,10 +186,7 @@ async function poll(
   for (let first = true; ; first = false) {
     const startedMs = performance.now();
     const timeUs = Date.now() * 1000;
-    for (const tracker of trackers) {
-      await tracker.poll(() => setImmediate());
-      if (first && tracker.denied) throw explain(tracker.denied);
-    }
+    for (const tracker of trackers) await tracker.poll(() => setImmediate());
     const snapshot = buildConnectionsSnapshot(trackers, { ...setting, timeUs });
     const last = !options.watch || signal.aborted;
     if (last || options.output !== "json") {

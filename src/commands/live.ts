@@ -29,6 +29,8 @@ export interface LiveResult {
   readonly snapshot: Snapshot;
   readonly exitCode: ExitCode;
   readonly outputs: Outputs;
+  /** What ended it early, a sentence each: to be said when nothing is drawn over it any more. */
+  readonly troubles: readonly string[];
 }
 
 /** Runs a capture to its end. Throws CommandError where it cannot begin; what ends it early is in the result. */
@@ -49,7 +51,7 @@ export async function runLive(
     });
     run = new LiveRun(options, taps, outputs.recorder, names, producer);
     terminal.say(`listening on ${taps.taps.map(({ source }) => source.name).join(", ")}; Ctrl-C ends it`);
-    return await run.execute(view, outputs, terminal);
+    return await run.execute(view, outputs);
   } finally {
     run?.abandon();
     taps.close();
@@ -57,7 +59,7 @@ export async function runLive(
 }
 
 /** Throws CommandError for a names file that is wrong. */
-function openNames({ names }: LiveOptions, terminal: Terminal): NameSources {
+export function openNames({ names }: { readonly names?: string }, terminal: Terminal): NameSources {
   if (names !== undefined) loadNames(names);
   const file = names === undefined ? {} : { file: names };
   return createNameSources({
@@ -71,7 +73,7 @@ function openNames({ names }: LiveOptions, terminal: Terminal): NameSources {
  * What containers and namespaces are called as the run begins. Entering namespaces takes root, so this is the last moment.
  * An engine that does not answer is not waited for.
  */
-async function readNamesOnce(sources: NameSources | null): Promise<Names | null> {
+export async function readNamesOnce(sources: NameSources | null): Promise<Names | null> {
   if (sources === null) return null;
   const late = new Promise((resolve) => setTimeout(resolve, NAMES_WAIT_MS).unref());
   await Promise.race([sources.refresh(Date.now() * 1000), late]);
@@ -119,7 +121,7 @@ class LiveRun {
     process.on("exit", this.#closeNow);
   }
 
-  async execute(view: LiveView, outputs: Outputs, terminal: Terminal): Promise<LiveResult> {
+  async execute(view: LiveView, outputs: Outputs): Promise<LiveResult> {
     const { signal, autostop } = this.#options;
     const ends = autostop?.duration === undefined ? [signal] : [signal, timeout(autostop.duration)];
     let failure: CommandError | null = null;
@@ -130,7 +132,7 @@ class LiveRun {
     } catch (error) {
       failure = this.#unwritable(error);
     }
-    return { ...this.#end(failure, terminal), outputs };
+    return { ...this.#end(failure), outputs };
   }
 
   #watch(view: LiveView, signal: AbortSignal): Promise<void> {
@@ -201,16 +203,15 @@ class LiveRun {
     return new CommandError(ExitCode.unwritable, `${this.#options.write ?? "output"}: ${reasonOf(error)}`);
   }
 
-  /** Says how it ended, and with what in hand. */
-  #end(failure: CommandError | null, terminal: Terminal): { snapshot: Snapshot; exitCode: ExitCode } {
-    const snapshot = this.snapshot();
+  /** How it ended, and with what in hand. */
+  #end(failure: CommandError | null): Omit<LiveResult, "outputs"> {
     const lost = this.#taps.failures;
-    for (const line of lost)
-      terminal.say(`${line}; ${formatCount(this.#analyzer.packets)} packets before that are counted`);
-    if (failure !== null) terminal.say(failure.message);
+    const before = `${formatCount(this.#analyzer.packets)} packets before that are counted`;
+    const troubles = lost.map((line) => `${line}; ${before}`);
+    if (failure !== null) troubles.push(failure.message);
     const exitCode =
       failure !== null ? failure.exitCode : lost.length > 0 ? ExitCode.noInterface : ExitCode.ok;
-    return { snapshot, exitCode };
+    return { snapshot: this.snapshot(), exitCode, troubles };
   }
 
   /** Leaves nothing behind that the run has set up. */

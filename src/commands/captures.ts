@@ -141,7 +141,7 @@ function problemOf(reader: CaptureReader): string {
   return `${reader.name}: damaged at byte ${offset}: ${reason}${more}; ${kept}`;
 }
 
-function ledgerFile(reader: CaptureReader): LedgerFile {
+export function ledgerFile(reader: CaptureReader): LedgerFile {
   const { damages, damageCount } = reader.report;
   const first = damages[0];
   return {

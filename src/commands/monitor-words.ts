@@ -1,6 +1,7 @@
 /** What can be said to `netwatch health`, `topology` and `tui`. Light: loaded at every start. */
 import { randomBytes } from "node:crypto";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { addSourceWords } from "./capture-words.js";
 import type { ExitCode } from "./exit.js";
 import { parsePositive } from "./options.js";
 import type { Terminal } from "./terminal.js";
@@ -22,6 +23,7 @@ const HEALTH_INTERVAL_SECONDS = 10;
 export function addMonitorCommands(program: Command, start: Start): void {
   addHealth(program, start);
   addTopology(program, start);
+  addTui(program, start);
 }
 
 function addHealth(program: Command, start: Start): void {
@@ -95,6 +97,58 @@ Examples:
         return topology({ ...options, seed: randomBytes(4).readInt32LE() }, producer, terminal);
       }),
     );
+}
+
+function addTui(program: Command, start: Start): void {
+  const command = program
+    .command("tui")
+    .description("The monitor: screens of a live interface, a replayed capture or a snapshot.")
+    .option("-r, --read <file...>", "play this capture file")
+    .option("--speed <n>", "seconds of the capture that pass in one (default: 1)", parseSpeed)
+    .option("--from <snapshot.json>", "a snapshot that `analyze -o json` printed")
+    .option("-n, --numeric", "show addresses, not names")
+    .option("--names <file>", "JSON file of names; those with ports are asked for their health")
+    .option(
+      "--registry <url>",
+      "registry that knows where moving services are (default: the file's)",
+      parseUrl,
+    )
+    .option("--interval <seconds>", "time between two looks (default: 1)", parseInterval);
+  addSourceWords(command);
+  command
+    .addHelpText(
+      "after",
+      `
+Without a source it shows what was seen last. Keys: ? in the monitor lists them; q quits.
+
+Examples:
+  sudo netwatch tui -i br-app --names services/lab.json
+  netwatch tui -r fixtures/shop.pcapng --names services/lab.json --speed 4
+  netwatch analyze big.pcap && netwatch tui`,
+    )
+    .action((options) =>
+      start(async ({ producer, argv, terminal, signal }) => {
+        const { tui } = await import("./tui.js");
+        const context = { seed: randomBytes(4).readInt32LE(), commandLine: argv, signal };
+        return tui({ ...options, ...context }, producer, terminal);
+      }),
+    );
+}
+
+const MAX_SPEED = 1_000_000;
+
+function parseSpeed(text: string): number {
+  const speed = Number(text);
+  if (!/^\d{1,7}(\.\d{1,3})?$/.test(text) || speed < 0.01 || speed > MAX_SPEED)
+    throw new InvalidArgumentError(`must be a number from 0.01 to ${MAX_SPEED}.`);
+  return speed;
+}
+
+function parseInterval(text: string): number {
+  const seconds = Number(text);
+  if (!/^\d{1,6}(\.\d{1,3})?$/.test(text) || seconds < 0.1 || seconds > MAX_INTERVAL_SECONDS)
+    throw new InvalidArgumentError(`must be seconds from 0.1 to ${MAX_INTERVAL_SECONDS}.`);
+  return seconds;
 }
 
 function parseUrl(text: string): URL {

@@ -1,0 +1,43 @@
+/** What the monitor writes when asked: the list that is shown, or a report. */
+import { renderCsv } from "../report/csv.js";
+import { renderTableJson } from "../report/json.js";
+import { writeWhole } from "../report/write.js";
+import type { App } from "../tui/app.js";
+import { tableOf } from "../tui/grid.js";
+import type { Effect } from "../tui/state.js";
+import { reasonOf } from "./exit.js";
+
+/** Writes into the folder netwatch was called in, under a name of the moment. Says how it went on the screen. */
+export async function carryOut(effect: Effect, app: App, now = new Date()): Promise<void> {
+  const stamp = now.toISOString().slice(0, 19).replace(/[-:]/g, "");
+  try {
+    if (effect === "report") await writeReport(app, `netwatch-report-${stamp}.pdf`, now);
+    else if (effect === "csv" || effect === "json") writeList(effect, app, stamp);
+  } catch (error) {
+    app.say(`not written: ${reasonOf(error)}`);
+  }
+}
+
+function writeList(form: "csv" | "json", app: App, stamp: string): void {
+  const { grid } = app.frame;
+  if (grid === null) {
+    app.say("this screen is no list: go to one of 2 to 9 to write it");
+    return;
+  }
+  const path = `netwatch-${app.state.screen}-${stamp}.${form}`;
+  const table = tableOf(grid);
+  writeWhole(path, form === "csv" ? renderCsv(table) : renderTableJson(table));
+  app.say(`wrote ${path}`);
+}
+
+async function writeReport(app: App, path: string, date: Date): Promise<void> {
+  const { snapshot, source } = app.model;
+  if (snapshot === null) {
+    app.say("nothing to report on yet");
+    return;
+  }
+  app.say(`writing ${path}`);
+  const { renderPdf } = await import("../report/pdf.js");
+  writeWhole(path, [await renderPdf(snapshot, { title: `Traffic of ${source}`, date })]);
+  app.say(`wrote ${path}`);
+}

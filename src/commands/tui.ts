@@ -1,0 +1,204 @@
+/** `netwatch tui`: the monitor, of a live interface, a replay or a snapshot. */
+import { performance } from "node:perf_hooks";
+import { limitSnapshot } from "../analyze/limit.js";
+import type { Snapshot } from "../analyze/snapshot.js";
+import { growTree } from "../report/topology-tree.js";
+import { App } from "../tui/app.js";
+import { ASCII, UNICODE } from "../tui/glyphs.js";
+import { emptyModel, type Model } from "../tui/model.js";
+import { CommandError, ExitCode } from "./exit.js";
+import { readKeptSnapshot, readSnapshot } from "./kept.js";
+import { checkLiveOptions, type LiveOptions } from "./live-options.js";
+import type { Terminal } from "./terminal.js";
+import { watchConnections } from "./tui-connections.js";
+import { carryOut } from "./tui-exports.js";
+import { watchHealth } from "./tui-health.js";
+import { replay } from "./tui-replay.js";
+
+export interface TuiOptions extends LiveOptions {
+  readonly read?: readonly string[];
+  readonly from?: string;
+  /** Of a replay: how many seconds of the capture pass in one. */
+  readonly speed?: number;
+  readonly registry?: URL;
+}
+
+/** The process's own terminal, or one that a test made. */
+export interface Tty {
+  readonly input: NodeJS.ReadStream;
+  readonly output: NodeJS.WriteStream;
+}
+
+/** Rows of each table that the monitor holds: more than a person scrolls through. */
+const ROWS = 1000;
+
+export async function tui(
+  options: TuiOptions,
+  producer: string,
+  terminal: Terminal,
+  tty: Tty = { input: process.stdin, output: process.stdout },
+): Promise<ExitCode> {
+  checkTerminal(options, terminal, tty);
+  const mode = modeOf(options);
+  if (mode === "live") checkLiveOptions(options);
+  const snapshot = mode === "snapshot" ? await takeSnapshot(options, terminal) : null;
+  const ended = new AbortController();
+  const signal = AbortSignal.any([options.signal, ended.signal]);
+  const monitor = await openMonitor(emptyModel(sourceOf(options, snapshot), mode), terminal, tty, () =>
+    ended.abort(),
+  );
+  const { app, screen } = monitor;
+  try {
+    if (snapshot !== null) app.onSnapshot(snapshot, growTree(snapshot.tables.pairs), 0);
+    else app.draw();
+    return await run(mode, { ...options, signal }, app, producer, monitor.terminal);
+  } finally {
+    monitor.release();
+    screen.close();
+    for (const line of monitor.lastWords) terminal.say(line);
+  }
+}
+
+function checkTerminal(options: TuiOptions, terminal: Terminal, { input, output }: Tty): void {
+  if (input.isTTY && output.isTTY && terminal.env.TERM !== "dumb") return;
+  const live = options.interface?.[0] ?? options.bridge?.[0];
+  const hint = live === undefined ? "`netwatch analyze FILE`" : `\`netwatch capture -i ${live} -o table\``;
+  throw new CommandError(ExitCode.usage, `tui needs a terminal to draw on; without one, use ${hint}`);
+}
+
+function modeOf({ read, from, interface: names, bridge }: TuiOptions): Model["mode"] {
+  const live = names !== undefined || bridge !== undefined;
+  if ([read !== undefined, from !== undefined, live].filter(Boolean).length > 1)
+    throw new CommandError(ExitCode.usage, "give one of -i NAME, -r FILE and --from FILE");
+  return live ? "live" : read !== undefined ? "replay" : "snapshot";
+}
+
+async function takeSnapshot({ from }: TuiOptions, { env }: Terminal): Promise<Snapshot> {
+  return limitSnapshot(from === undefined ? await readKeptSnapshot(env) : await readSnapshot(from), ROWS);
+}
+
+function sourceOf({ interface: names, bridge, read, from }: TuiOptions, snapshot: Snapshot | null): string {
+  const live = [...(names ?? []), ...(bridge ?? [])];
+  if (live.length > 0) return live.join(" ");
+  if (read !== undefined) return read.join(" ");
+  return from ?? snapshot?.ledger.files.map(({ name }) => name).join(" ") ?? "last snapshot";
+}
+
+async function run(
+  mode: Model["mode"],
+  options: TuiOptions,
+  app: App,
+  producer: string,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const { signal } = options;
+  const show = createShow(app);
+  switch (mode) {
+    case "snapshot":
+      await untilAborted(signal);
+      return ExitCode.ok;
+    case "replay": {
+      const exitCode = await replay(options, show, producer, terminal);
+      app.onEnd();
+      await untilAborted(signal);
+      return exitCode;
+    }
+    case "live": {
+      // Both begin while there is root, and go on without.
+      const stopConnections = watchConnections(options, app);
+      const stopHealth = watchHealth(options, app);
+      try {
+        const { runLive } = await import("./live.js");
+        const result = await runLive(options, { show }, producer, terminal);
+        await show(result.snapshot);
+        app.onEnd();
+        return result.exitCode;
+      } finally {
+        stopConnections();
+        stopHealth();
+      }
+    }
+  }
+}
+
+/** Hands a Snapshot to the app with the time since the one before: the packets' time, where there is any. */
+function createShow(app: App): (snapshot: Snapshot, seconds?: number) => Promise<void> {
+  let last: number | null = null;
+  return async (snapshot, given) => {
+    const now = performance.now() / 1000;
+    const seconds = given ?? (last === null ? 0 : now - last);
+    last = now;
+    const limited = limitSnapshot(snapshot, ROWS);
+    app.onSnapshot(limited, growTree(limited.tables.pairs), seconds);
+  };
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    // A pending promise keeps no process alive; this does.
+    const timer = setInterval(() => {}, 2 ** 30);
+    signal.addEventListener("abort", () => {
+      clearInterval(timer);
+      resolve();
+    });
+    if (signal.aborted) clearInterval(timer);
+  });
+}
+
+async function openMonitor(model: Model, terminal: Terminal, { input, output }: Tty, quit: () => void) {
+  const { openScreen } = await import("../tui/screen.js");
+  const { env } = terminal;
+  const utf8 = /utf-?8/i.test(env.LC_ALL || env.LC_CTYPE || env.LANG || "");
+  const lastWords: string[] = [];
+  const act = (key: string) => {
+    const effect = app.onKey(key);
+    if (effect === "quit") quit();
+    else if (effect === "suspend") suspend();
+    else if (effect === "redraw") {
+      screen.forget();
+      app.draw();
+    } else if (effect !== null) void carryOut(effect, app);
+  };
+  const screen = openScreen({
+    input,
+    output,
+    terminal: env.TERM ?? "xterm",
+    color: terminal.color,
+    onKey: act,
+    onResize: () => {
+      screen.forget();
+      app.draw();
+    },
+  });
+  const looks = { size: () => screen.size(), color: terminal.color, glyphs: utf8 ? UNICODE : ASCII };
+  const app = new App(model, { ...looks, paint: (lines) => screen.paint(lines) });
+  const suspend = () => {
+    screen.suspend();
+    process.kill(process.pid, "SIGSTOP");
+  };
+  const resume = () => screen.resume();
+  process.on("SIGTSTP", suspend);
+  process.on("SIGCONT", resume);
+  process.once("SIGHUP", quit);
+  return {
+    app,
+    screen,
+    lastWords,
+    /** What the run has to say becomes an event, and is said again when the screen is gone. */
+    terminal: {
+      ...terminal,
+      say(line: string) {
+        lastWords.push(line);
+        if (lastWords.length > 20) lastWords.shift();
+        app.onEvent("error", line, new Date().toISOString());
+      },
+      progress: () => {},
+    } satisfies Terminal,
+    release() {
+      process.removeListener("SIGTSTP", suspend);
+      process.removeListener("SIGCONT", resume);
+      process.removeListener("SIGHUP", quit);
+    },
+  };
+}

@@ -1,0 +1,92 @@
+/** The monitor without a terminal: takes news and keys, says what is to be painted and what is to be done. */
+import type { ConnectionsSnapshot, HealthReport, Snapshot } from "../analyze/snapshot.js";
+import type { Line } from "./cells.js";
+import { type Frame, type FrameLooks, layOut, type Size } from "./frame.js";
+import { type EventKind, type Model, note, type TreeLine, withHealth, withSnapshot } from "./model.js";
+import { type Effect, press, START, type State } from "./state.js";
+
+export interface AppLooks extends Omit<FrameLooks, "size" | "notice"> {
+  size(): Size;
+  paint(lines: readonly Line[]): void;
+}
+
+export class App {
+  #model: Model;
+  /** What is looked at while the picture is held. */
+  #held: Model | null = null;
+  #state: State = START;
+  #notice: string | null = null;
+  #frame: Frame | null = null;
+  readonly #looks: AppLooks;
+
+  constructor(model: Model, looks: AppLooks) {
+    this.#model = model;
+    this.#looks = looks;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** What is shown: the Snapshot that a report is made of. */
+  get model(): Model {
+    return this.#held ?? this.#model;
+  }
+
+  get frame(): Frame {
+    return this.#frame ?? this.draw();
+  }
+
+  /** `seconds` have passed since the Snapshot before. */
+  onSnapshot(snapshot: Snapshot, tree: readonly TreeLine[], seconds: number): void {
+    this.#change(withSnapshot(this.#model, snapshot, tree, seconds));
+  }
+
+  onHealth(report: HealthReport): void {
+    this.#change(withHealth(this.#model, report));
+  }
+
+  onConnections(connections: ConnectionsSnapshot | null, problem: string | null): void {
+    this.#change({
+      ...this.#model,
+      connections: connections ?? this.#model.connections,
+      connectionsProblem: problem,
+    });
+  }
+
+  onEvent(kind: EventKind, text: string, time: string | null): void {
+    this.#change(note(this.#model, kind, text, time));
+  }
+
+  onEnd(): void {
+    this.#change({ ...this.#model, ended: true });
+  }
+
+  /** Says what was just done; goes with the next key. */
+  say(notice: string): void {
+    this.#notice = notice;
+    this.draw();
+  }
+
+  /** Takes a key; what it asks for beyond the screen is given back. */
+  onKey(key: string): Effect | null {
+    this.#notice = null;
+    const { state, effect } = press(this.#state, key, this.frame.shown);
+    if (state.paused !== this.#state.paused) this.#held = state.paused ? this.#model : null;
+    this.#state = state;
+    this.draw();
+    return effect;
+  }
+
+  draw(): Frame {
+    const { size, color, glyphs, paint } = this.#looks;
+    this.#frame = layOut(this.model, this.#state, { size: size(), color, glyphs, notice: this.#notice });
+    paint(this.#frame.lines);
+    return this.#frame;
+  }
+
+  #change(model: Model): void {
+    this.#model = model;
+    if (this.#held === null) this.draw();
+  }
+}

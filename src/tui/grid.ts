@@ -1,0 +1,91 @@
+/** A grid: the one shape that every list of the monitor has. Which columns, which rows, in which order. Pure. */
+import type { Cell, Column, ColumnKind, Row, Table } from "../analyze/snapshot.js";
+import { formatCell, visible } from "../format.js";
+import type { Style } from "./cells.js";
+import { parseFilter } from "./filter.js";
+import { amount, rate } from "./numbers.js";
+import { type Sort, UNSORTED } from "./state.js";
+
+export interface GridColumn {
+  readonly name: string;
+  readonly title: string;
+  /** `rate` is bytes a second. */
+  readonly kind: ColumnKind | "rate" | "strip";
+  /** The value it is sorted by and shown as; else the row's cell of its name. */
+  readonly value?: (row: Row) => Cell;
+  /** Shown only where there is room for all before it; 0: always. */
+  readonly wide?: number;
+  readonly style?: (row: Row) => Style;
+}
+
+export interface Grid {
+  readonly title: string;
+  readonly columns: readonly GridColumn[];
+  readonly rows: readonly Row[];
+  /** Rows before the filter. */
+  readonly all: number;
+  /** Rows that are only summed. */
+  readonly omitted: number;
+  /** Why there is nothing; null: there may be nothing to say. */
+  readonly empty: string;
+  /** What is exported besides the columns that are shown. */
+  readonly table: Table | null;
+}
+
+export function cellOf(column: GridColumn, row: Row): Cell {
+  return (column.value ? column.value(row) : row[column.name]) ?? null;
+}
+
+export function shownCell(column: GridColumn, row: Row, bits: boolean): string {
+  const cell = cellOf(column, row);
+  if (cell === null) return "-";
+  if (column.kind === "rate") return rate(Number(cell), bits);
+  if (column.kind === "bytes" && typeof cell === "number") return amount(cell, bits);
+  if (column.kind === "strip") return String(cell);
+  return formatCell(column.kind, cell);
+}
+
+/** The rows that pass the filter, in the order chosen. The row `other` stays last. */
+export function arrange(grid: Grid, filterText: string, sort: Sort = UNSORTED): Grid {
+  const filter = parseFilter(filterText);
+  const rows = filterText.trim() === "" ? [...grid.rows] : grid.rows.filter(filter);
+  const column = sort.column === null ? null : (grid.columns[sort.column] ?? null);
+  if (column === null) return { ...grid, rows: sort.reversed ? rows.toReversed() : rows };
+  const last = grid.omitted > 0 && rows.at(-1) === grid.rows.at(-1) ? rows.splice(-1) : [];
+  const keyed = rows.map((row, i) => ({ row, i, key: cellOf(column, row) }));
+  const sign = sort.reversed ? -1 : 1;
+  keyed.sort((a, b) => sign * compare(a.key, b.key) || a.i - b.i);
+  return { ...grid, rows: [...keyed.map(({ row }) => row), ...last] };
+}
+
+/** Numbers largest first, texts by their code units, what is not known last. */
+function compare(a: Cell, b: Cell): number {
+  if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
+  if (typeof a === "number" && typeof b === "number") return b - a;
+  const [x, y] = [String(a), String(b)];
+  return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/** The grid as a Table with what is shown, for a file. */
+export function tableOf(grid: Grid): Table {
+  const columns = grid.columns
+    .filter(({ kind }) => kind !== "strip")
+    .map(
+      ({ name, title, kind }): Column => ({
+        name,
+        title,
+        kind: kind === "rate" ? "bytes" : (kind as ColumnKind),
+      }),
+    );
+  const rows = grid.rows.map(
+    (row): Row => Object.fromEntries(grid.columns.map((column) => [column.name, cellOf(column, row)])),
+  );
+  return { name: "shown", title: grid.title, columns, rows, total: {}, omitted: grid.omitted };
+}
+
+/** `name:port`, an IPv6 address in brackets; safe to show. */
+export function endpoint(name: Cell | undefined, port: Cell | undefined): string {
+  const text = visible(String(name ?? "-"));
+  if (port === null || port === undefined) return text;
+  return text.includes(":") ? `[${text}]:${port}` : `${text}:${port}`;
+}

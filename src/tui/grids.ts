@@ -1,0 +1,186 @@
+/** The grid of each screen, made of the model. */
+import type { Cell, Row, Table, TableName } from "../analyze/snapshot.js";
+import { formatClock } from "../format.js";
+import type { Glyphs } from "./glyphs.js";
+import { endpoint, type Grid, type GridColumn } from "./grid.js";
+import { type Model, pairKey } from "./model.js";
+import { numericPairs, numericTalkers } from "./numeric.js";
+import { serviceGrid } from "./services.js";
+import type { ScreenName, State } from "./state.js";
+
+const WAITING = "Nothing seen yet.";
+
+const TRAFFIC: readonly GridColumn[] = [
+  { name: "packets", title: "Packets", kind: "packets" },
+  { name: "bytes", title: "Bytes", kind: "bytes" },
+  { name: "share", title: "Share", kind: "ratio" },
+];
+
+/** The grid of a screen; null: the screen is no list. */
+export function gridOf(screen: ScreenName, model: Model, state: State, glyphs: Glyphs): Grid | null {
+  switch (screen) {
+    case "overview":
+      return null;
+    case "services":
+      return serviceGrid(model, glyphs);
+    case "pairs":
+      return pairs(model, state.numeric);
+    case "talkers":
+      return talkers(model, state.numeric);
+    case "protocols":
+      return ofTable(model, "protocols", [{ name: "protocol", title: "Protocol", kind: "text" }, ...TRAFFIC]);
+    case "conversations":
+      return conversations(model, state.numeric);
+    case "connections":
+      return connections(model);
+    case "topology":
+      return topology(model, glyphs);
+    case "events":
+      return events(model);
+  }
+}
+
+function ofTable(model: Model, name: TableName, columns: readonly GridColumn[], given?: Table): Grid {
+  const table = given ?? model.snapshot?.tables[name] ?? null;
+  const rows = table === null ? [] : [...table.rows];
+  const omitted = table?.omitted ?? 0;
+  return { title: table?.title ?? name, columns, rows, all: rows.length, omitted, empty: WAITING, table };
+}
+
+function pairs(model: Model, numeric: boolean): Grid {
+  const rateOf = (row: Row): Cell =>
+    model.rates === null
+      ? null
+      : (model.rates.get(pairKey(String(row.source), String(row.destination))) ?? null);
+  const columns: GridColumn[] = [
+    { name: "source", title: "Source", kind: "text" },
+    { name: "destination", title: "Destination", kind: "text" },
+    ...TRAFFIC,
+    { name: "rate", title: "Now", kind: "rate", value: rateOf },
+    { name: "conversations", title: "Conversations", kind: "count", wide: 1 },
+  ];
+  const given = numeric && model.snapshot ? numericPairs(model.snapshot) : undefined;
+  return ofTable(model, "pairs", columns, given);
+}
+
+function talkers(model: Model, numeric: boolean): Grid {
+  const columns: GridColumn[] = [
+    { name: "service", title: numeric ? "Address" : "Service", kind: "text" },
+    ...TRAFFIC,
+  ];
+  const given = numeric && model.snapshot ? numericTalkers(model.snapshot) : undefined;
+  return ofTable(model, "talkers", columns, given);
+}
+
+function conversations(model: Model, numeric: boolean): Grid {
+  const table = model.snapshot?.tables.conversations;
+  const has = (name: string) => table?.columns.some((column) => column.name === name) ?? false;
+  const end = (side: "source" | "destination") => (row: Row) =>
+    endpoint((numeric ? row[`${side}_address`] : null) ?? row[side], row[`${side}_port`]);
+  const optional = (["state", "verdict", "nat"] as const).filter(has).map(
+    (name): GridColumn => ({
+      name,
+      title: name[0]!.toUpperCase() + name.slice(1),
+      kind: "text",
+      wide: name === "nat" ? 1 : 0,
+    }),
+  );
+  const both = (a: string, b: string) => (row: Row) => Number(row[a] ?? 0) + Number(row[b] ?? 0);
+  return ofTable(model, "conversations", [
+    { name: "transport", title: "Proto", kind: "text" },
+    { name: "from", title: "Source", kind: "text", value: end("source") },
+    { name: "to", title: "Destination", kind: "text", value: end("destination") },
+    ...optional,
+    { name: "packets", title: "Packets", kind: "packets", value: both("packets", "reply_packets") },
+    { name: "bytes", title: "Bytes", kind: "bytes", value: both("bytes", "reply_bytes") },
+    { name: "duration", title: "Duration", kind: "seconds" },
+    { name: "start", title: "Start", kind: "time", wide: 1 },
+    { name: "orientation", title: "Known by", kind: "text", wide: 1 },
+  ]);
+}
+
+function connections({ connections: seen, connectionsProblem }: Model): Grid {
+  const table = seen?.tables.services ?? null;
+  const rows = table === null ? [] : [...table.rows];
+  return {
+    title: "Tracked connections by service and state",
+    columns: [
+      { name: "transport", title: "Proto", kind: "text" },
+      { name: "source", title: "Source", kind: "text" },
+      {
+        name: "destination",
+        title: "Destination",
+        kind: "text",
+        value: (row) => endpoint(row.destination, row.port),
+      },
+      { name: "state", title: "State", kind: "text" },
+      { name: "connections", title: "Connections", kind: "count" },
+      { name: "bytes", title: "Bytes", kind: "bytes" },
+      { name: "netns", title: "Namespace", kind: "text", wide: 1 },
+    ],
+    rows,
+    all: rows.length,
+    omitted: table?.omitted ?? 0,
+    empty: connectionsProblem ?? "No connection is tracked, or connection tracking was not looked at here.",
+    table,
+  };
+}
+
+function topology({ tree, rates, snapshot }: Model, glyphs: Glyphs): Grid {
+  const [through, branch, last] = glyphs.ascii ? ["|  ", "|- ", "`- "] : ["│  ", "├─ ", "└─ "];
+  const rows = tree.map(({ name, more, edge, again }): Row => {
+    const above = more.slice(0, -1).map((is) => (is ? through : "   "));
+    const own = more.length === 0 ? "" : more.at(-1) ? branch : last;
+    const now =
+      edge && rates
+        ? (rates.get(pairKey(edge.client, edge.server)) ?? 0) +
+          (rates.get(pairKey(edge.server, edge.client)) ?? 0)
+        : null;
+    return {
+      tree: `${above.join("")}${own}`,
+      service: name,
+      bytes: edge?.bytes ?? null,
+      rate: now,
+      note: again ? "see its other line" : "",
+      client: edge?.client ?? null,
+      server: edge?.server ?? null,
+    };
+  });
+  return {
+    title: "Who calls whom",
+    columns: [
+      { name: "service", title: "Service", kind: "text", value: (row) => `${row.tree}${row.service}` },
+      { name: "bytes", title: "Bytes, both ways", kind: "bytes" },
+      { name: "rate", title: "Now", kind: "rate" },
+      { name: "note", title: "", kind: "text" },
+    ],
+    rows,
+    all: rows.length,
+    omitted: 0,
+    empty: snapshot === null ? WAITING : "No two services talked to each other.",
+    table: null,
+  };
+}
+
+function events({ events: happened }: Model): Grid {
+  const rows = happened.map((event): Row => ({ ...event }));
+  const time = (row: Row) => (row.time === null ? null : formatClock(String(row.time)).slice(0, 8));
+  return {
+    title: "Events",
+    columns: [
+      { name: "time", title: "Time", kind: "text", value: time },
+      {
+        name: "kind",
+        title: "Kind",
+        kind: "text",
+        style: ({ kind }) => (kind === "error" || kind === "drops" ? "bad" : "plain"),
+      },
+      { name: "text", title: "What", kind: "text" },
+    ],
+    rows,
+    all: rows.length,
+    omitted: 0,
+    empty: "Nothing has happened yet: health changes, drops, new pairs and errors come here.",
+    table: null,
+  };
+}

@@ -1,0 +1,184 @@
+/** The first screen: throughput, health, top pairs and talkers, connection tracking, what is missing. Pure. */
+import type { HealthTargetReport, Row, Snapshot } from "../analyze/snapshot.js";
+import { formatCell, formatCount, formatCounted, formatRatio } from "../format.js";
+import { clip, columnsOf, fit, type Line, plain, type Span } from "./cells.js";
+import { type ChartClass, chartLines, classStyle } from "./chart.js";
+import type { Glyphs } from "./glyphs.js";
+import { completenessText } from "./ledger.js";
+import { type Model, pairKey } from "./model.js";
+import { amount, rate } from "./numbers.js";
+import { HEALTH_STYLES } from "./services.js";
+
+export interface OverviewLooks {
+  readonly width: number;
+  readonly height: number;
+  readonly bits: boolean;
+  readonly color: boolean;
+  readonly glyphs: Glyphs;
+}
+
+/** Classes that the chart tells apart; the rest is one. */
+const CLASSES = 4;
+const MIN_CHART = 4;
+const MAX_CHART = 16;
+/** Lines besides chart and lists. */
+const FIXED_LINES = 7;
+
+export function overviewLines(model: Model, looks: OverviewLooks): Line[] {
+  const { snapshot } = model;
+  if (snapshot === null) return [[{ text: " Waiting for the first packets.", style: "dim" }]];
+  const height = Math.max(MIN_CHART, Math.min(MAX_CHART, Math.floor((looks.height - FIXED_LINES) * 0.45)));
+  const classes = chartClasses(model, snapshot);
+  const lists = looks.height - FIXED_LINES - height;
+  return [
+    legendLine(classes, model, snapshot, looks),
+    ...chartLines(classes, { ...looks, height }),
+    [],
+    healthLine(model, looks),
+    trackingLine(model, looks),
+    [{ text: ` ${completenessText(snapshot)}`, style: snapshot.ledger.complete ? "dim" : "bad" }],
+    [],
+    ...topLines(model, snapshot, Math.max(2, lists), looks),
+  ];
+}
+
+/** Whether there is a present: between looks at something that goes on. */
+function isNow({ throughput, ended }: Model): boolean {
+  return throughput.length >= 2 && !ended;
+}
+
+/** Between looks where there were some, else the series of the whole window. */
+function chartClasses(model: Model, snapshot: Snapshot): ChartClass[] {
+  const { throughput } = model;
+  const classes: ChartClass[] = [];
+  if (isNow(model) && model.mode === "live") {
+    const names = [...snapshot.tables.protocols.rows].map((row) => String(row.protocol));
+    for (const name of names)
+      classes.push({ name, values: throughput.map(({ seconds, bytes }) => (bytes[name] ?? 0) / seconds) });
+  } else {
+    const { step, classes: given } = snapshot.series;
+    for (const { name, bytes } of given) classes.push({ name, values: bytes.map((n) => n / step) });
+  }
+  const total = ({ values }: ChartClass) => values.reduce((sum, value) => sum + value, 0);
+  classes.sort((a, b) => total(b) - total(a));
+  if (classes.length <= CLASSES) return classes;
+  const rest = classes.splice(CLASSES - 1);
+  const values = rest[0]!.values.map((_, i) => rest.reduce((sum, of) => sum + of.values[i]!, 0));
+  return [...classes, { name: "rest", values }];
+}
+
+function legendLine(
+  classes: readonly ChartClass[],
+  model: Model,
+  snapshot: Snapshot,
+  { bits, glyphs, color }: OverviewLooks,
+): Line {
+  const last = (values: readonly number[]) => values.at(-1) ?? 0;
+  const mean = (values: readonly number[]) =>
+    values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+  const now = isNow(model);
+  const value = now ? last : mean;
+  const all = classes.reduce((sum, { values }) => sum + value(values), 0);
+  const perSecond = snapshot.window.duration > 0 ? snapshot.totals.bytes / snapshot.window.duration : 0;
+  const spans: Span[] = [
+    {
+      text: ` Throughput ${now ? `${rate(all, bits)} now` : `${rate(perSecond, bits)} on average`}`,
+      style: "bold",
+    },
+  ];
+  classes.forEach(({ name, values }, i) => {
+    const sign = color ? glyphs.gaugeFull : glyphs.classes[Math.min(i, glyphs.classes.length - 1)]!;
+    spans.push(
+      { text: `  ${sign}`, style: classStyle(i) },
+      { text: ` ${formatCell("text", name)} ${rate(value(values), bits)}`, style: "plain" },
+    );
+  });
+  return spans;
+}
+
+function healthLine({ health, mode }: Model, { glyphs }: OverviewLooks): Line {
+  if (health === null || health.targets.length === 0)
+    return [
+      {
+        text: ` Health      ${mode === "live" ? "not asked: --names FILE says who can be" : "asked while listening live only"}`,
+        style: "dim",
+      },
+    ];
+  const { targets } = health;
+  const up = targets.filter(({ state }) => state === "up").length;
+  const spans: Span[] = [{ text: ` Health      ${up} of ${targets.length} up  `, style: "plain" }];
+  for (const { state } of targets) spans.push({ text: glyphs.health[state], style: HEALTH_STYLES[state] });
+  const trouble = targets.filter(({ state }) => state === "down" || state === "degraded");
+  if (trouble.length > 0) spans.push({ text: `  ${trouble.map(troubleText).join(", ")}`, style: "bad" });
+  return spans;
+}
+
+function troubleText({ service, state, reason }: HealthTargetReport): string {
+  return `${formatCell("text", service)} ${state.toUpperCase()}${reason === null ? "" : ` (${formatCell("text", reason)})`}`;
+}
+
+const GAUGE = 20;
+
+function trackingLine({ connections, connectionsProblem }: Model, { glyphs }: OverviewLooks): Line {
+  const limits = connections === null ? undefined : [...connections.tables.limits.rows][0];
+  if (limits === undefined)
+    return [{ text: ` Conntrack   ${connectionsProblem ?? "not looked at here"}`, style: "dim" }];
+  const use = typeof limits.use === "number" ? limits.use : null;
+  const count = formatCounted(Number(limits.entries), "connection");
+  if (use === null) return plain(` Conntrack   ${count}, no limit known`);
+  const full = Math.min(GAUGE, Math.ceil(use * GAUGE));
+  const style = use >= 0.9 ? "bad" : use >= 0.75 ? "warn" : "good";
+  return [
+    { text: " Conntrack   ", style: "plain" },
+    { text: glyphs.gaugeFull.repeat(full), style },
+    { text: glyphs.gaugeEmpty.repeat(GAUGE - full), style: "dim" },
+    { text: ` ${count} of ${formatCount(Number(limits.limit))} (${formatRatio(use)})`, style: "plain" },
+  ];
+}
+
+/** Top pairs to the left, top talkers to the right. */
+function topLines(model: Model, snapshot: Snapshot, height: number, looks: OverviewLooks): Line[] {
+  const left = Math.floor((looks.width - 3) * 0.6);
+  const right = looks.width - 3 - left;
+  const pairs = listLines([...snapshot.tables.pairs.rows].slice(0, height - 1), left, looks, (row) => {
+    const now = (isNow(model) ? model.rates : null)?.get(
+      pairKey(String(row.source), String(row.destination)),
+    );
+    const name = `${formatCell("text", row.source)} > ${formatCell("text", row.destination)}`;
+    return [name, now === undefined ? amount(Number(row.bytes), looks.bits) : rate(now, looks.bits)];
+  });
+  const talkers = listLines([...snapshot.tables.talkers.rows].slice(0, height - 1), right, looks, (row) => [
+    formatCell("text", row.service),
+    amount(Number(row.bytes), looks.bits),
+  ]);
+  const heads: Line = [
+    {
+      text: fit(` Top pairs${isNow(model) ? ", now" : ""}`, left + 3, "left", looks.glyphs.ellipsis),
+      style: "bold",
+    },
+    { text: "Top talkers", style: "bold" },
+  ];
+  const count = Math.max(pairs.length, talkers.length);
+  const beside = Array.from(
+    { length: count },
+    (_, i): Line => [
+      ...clip([{ text: " ", style: "plain" }, ...(pairs[i] ?? [])], left + 1),
+      { text: "  ", style: "plain" },
+      ...(talkers[i] ?? []),
+    ],
+  );
+  return [heads, ...beside];
+}
+
+function listLines(
+  rows: readonly Row[],
+  width: number,
+  { glyphs }: OverviewLooks,
+  texts: (row: Row) => readonly [name: string, value: string],
+): Line[] {
+  return rows.map((row) => {
+    const [name, value] = texts(row);
+    const room = width - columnsOf(value) - 1;
+    return plain(`${fit(name, room, "left", glyphs.ellipsis)} ${value}`);
+  });
+}

@@ -1,0 +1,195 @@
+/** Paints lines on a terminal and reads its keys. The only file that knows blessed; it holds nothing but the terminal. */
+import blessed from "blessed";
+import { type Line, type Style, unitsOf } from "./cells.js";
+import type { Size } from "./frame.js";
+
+export interface ScreenOptions {
+  readonly input: NodeJS.ReadStream;
+  readonly output: NodeJS.WriteStream;
+  /** TERM. */
+  readonly terminal: string;
+  readonly color: boolean;
+  onKey(key: string): void;
+  onResize(): void;
+}
+
+export interface Screen {
+  size(): Size;
+  /** Paints what differs from what is there. Lines are as wide as the screen. */
+  paint(lines: readonly Line[]): void;
+  /** Paints all of it at the next `paint`. */
+  forget(): void;
+  /** Gives the terminal back until `resume`. */
+  suspend(): void;
+  resume(): void;
+  /** Gives the terminal back as it was. Can be called again. */
+  close(): void;
+}
+
+const DEFAULT = 0x1ff;
+const Flag = { bold: 1, inverse: 8 } as const;
+
+function attribute(flags: number, foreground = DEFAULT): number {
+  return (flags << 18) | (foreground << 9) | DEFAULT;
+}
+
+/** Terminal colors 0 to 15 (ECMA-48, aixterm). */
+const COLORED: Readonly<Record<Style, number>> = {
+  plain: attribute(0),
+  dim: attribute(0, 8),
+  bold: attribute(Flag.bold),
+  title: attribute(Flag.inverse),
+  selected: attribute(Flag.inverse | Flag.bold),
+  good: attribute(0, 2),
+  bad: attribute(Flag.bold, 1),
+  warn: attribute(Flag.bold, 3),
+  class0: attribute(0, 4),
+  class1: attribute(0, 6),
+  class2: attribute(0, 5),
+  class3: attribute(0, 3),
+};
+
+const COLORLESS: Readonly<Record<Style, number>> = {
+  ...Object.fromEntries(Object.keys(COLORED).map((style) => [style, attribute(0)])),
+  bold: attribute(Flag.bold),
+  title: attribute(Flag.inverse),
+  selected: attribute(Flag.inverse),
+  bad: attribute(Flag.bold),
+  warn: attribute(Flag.bold),
+} as Record<Style, number>;
+
+/** blessed's own buffers, which its types leave out: what is to be there and what is there, attribute and text a cell. */
+interface Buffers {
+  lines: ([number, string | null][] & { dirty: boolean })[];
+  olines: [number, string | null][][];
+  alloc(): void;
+  enter(): void;
+  leave(): void;
+  draw(start: number, end: number): void;
+}
+
+export function openScreen(options: ScreenOptions): Screen {
+  const { input, output, terminal, color } = options;
+  const program = blessed.program({ input, output, terminal, zero: true } as Parameters<
+    typeof blessed.program
+  >[0]);
+  const screen = blessed.screen({
+    program,
+    smartCSR: false,
+    autoPadding: false,
+    warnings: false,
+    resizeTimeout: 20,
+  } as Parameters<typeof blessed.screen>[0]);
+  const buffers = screen as unknown as Buffers;
+  // What may not be shown is gone from the text already, and the signs are chosen by the caller.
+  (program as unknown as { tput: { unicode: boolean; brokenACS: boolean } }).tput.unicode = true;
+  (program as unknown as { tput: { brokenACS: boolean } }).tput.brokenACS = true;
+  const attributes = color ? COLORED : COLORLESS;
+  let away = false;
+  let closed = false;
+  program.on("keypress", (ch: string | undefined, key: BlessedKey) => {
+    const name = keyName(ch, key);
+    if (name !== null && !away) options.onKey(name);
+  });
+  screen.on("resize", () => {
+    if (!away && !closed) options.onResize();
+  });
+  return {
+    size: () => ({ columns: Number(screen.width), rows: Number(screen.height) }),
+    paint(lines) {
+      if (away || closed) return;
+      paintInto(buffers, lines, attributes);
+      buffers.draw(0, buffers.lines.length - 1);
+    },
+    forget: () => buffers.alloc(),
+    suspend() {
+      if (away || closed) return;
+      away = true;
+      buffers.leave();
+      input.setRawMode?.(false);
+      input.pause();
+    },
+    resume() {
+      if (!away || closed) return;
+      away = false;
+      input.setRawMode?.(true);
+      input.resume();
+      buffers.enter();
+      options.onResize();
+    },
+    close() {
+      if (closed) return;
+      closed = true;
+      screen.destroy();
+    },
+  };
+}
+
+/**
+ * A character of two columns fills one cell and leaves the next empty. It is always painted anew: the terminal's cursor
+ * moves by two where blessed counts one.
+ */
+function paintInto(
+  { lines, olines }: Buffers,
+  painted: readonly Line[],
+  attributes: Readonly<Record<Style, number>>,
+): void {
+  for (let y = 0; y < lines.length; y++) {
+    const cells = lines[y]!;
+    let x = 0;
+    const put = (attr: number, text: string) => {
+      const cell = cells[x];
+      if (cell) {
+        cell[0] = attr;
+        cell[1] = text;
+      }
+      x++;
+    };
+    for (const { text, style } of painted[y] ?? []) {
+      const attr = attributes[style];
+      for (const unit of unitsOf(text)) {
+        if (x + unit.width > cells.length) break;
+        put(attr, unit.text);
+        if (unit.width === 1) continue;
+        put(attr, "");
+        for (const there of [x - 1, x - 2]) olines[y]![there]![1] = null;
+      }
+    }
+    while (x < cells.length) put(attributes.plain, " ");
+    cells.dirty = true;
+  }
+}
+
+interface BlessedKey {
+  readonly name?: string;
+  readonly full?: string;
+  readonly ctrl?: boolean;
+  readonly meta?: boolean;
+  readonly shift?: boolean;
+}
+
+/** `a`, `A`, `/`, `up`, `C-c`, `S-tab`; null: no key of ours. Enter comes twice, once as `return`. */
+function keyName(ch: string | undefined, key: BlessedKey): string | null {
+  const { name, ctrl, shift, meta } = key;
+  if (name === "return") return null;
+  if (name === "linefeed") return "enter";
+  if (ctrl && name) return `C-${name}`;
+  if (name === "tab") return shift ? "S-tab" : "tab";
+  if (!meta && ch !== undefined && [...ch].length === 1 && ch >= " " && ch !== "\x7f") return ch;
+  if (name !== undefined && NAMED.has(name)) return name;
+  return null;
+}
+
+const NAMED = new Set([
+  "up",
+  "down",
+  "left",
+  "right",
+  "pageup",
+  "pagedown",
+  "home",
+  "end",
+  "enter",
+  "escape",
+  "backspace",
+]);

@@ -1,0 +1,180 @@
+/** What the person at the keyboard has chosen, and what each key makes of it. Pure. */
+import { MAX_FILTER } from "./filter.js";
+
+export const SCREENS = [
+  "overview",
+  "services",
+  "pairs",
+  "talkers",
+  "protocols",
+  "conversations",
+  "connections",
+  "topology",
+  "events",
+] as const;
+export type ScreenName = (typeof SCREENS)[number];
+
+export interface Sort {
+  /** Number of the column among those of the screen; null: the order of the Snapshot. */
+  readonly column: number | null;
+  readonly reversed: boolean;
+}
+
+export interface State {
+  readonly screen: ScreenName;
+  readonly sorts: Readonly<Partial<Record<ScreenName, Sort>>>;
+  /** Row the cursor is on, of those that pass the filter. */
+  readonly selected: number;
+  readonly filter: string;
+  /** The filter while it is typed; null: it is not. */
+  readonly typing: string | null;
+  readonly detail: boolean;
+  readonly help: boolean;
+  readonly paused: boolean;
+  readonly bits: boolean;
+  /** Addresses in place of names. */
+  readonly numeric: boolean;
+}
+
+export const START: State = {
+  screen: "overview",
+  sorts: {},
+  selected: 0,
+  filter: "",
+  typing: null,
+  detail: false,
+  help: false,
+  paused: false,
+  bits: false,
+  numeric: false,
+};
+
+/** What a key asks of the world. */
+export type Effect = "quit" | "suspend" | "csv" | "json" | "report" | "redraw";
+
+export interface Step {
+  readonly state: State;
+  readonly effect: Effect | null;
+}
+
+/** What is on the screen now: keys move within it. */
+export interface Shown {
+  readonly rows: number;
+  /** Rows that fit. */
+  readonly page: number;
+  readonly columns: number;
+}
+
+export const UNSORTED: Sort = { column: null, reversed: false };
+
+export function press(state: State, key: string, shown: Shown): Step {
+  if (key === "C-c") return { state, effect: "quit" };
+  if (key === "C-z") return { state, effect: "suspend" };
+  if (key === "C-l") return { state, effect: "redraw" };
+  if (state.typing !== null) return still(type(state, state.typing, key));
+  if (state.help) return key === "q" ? { state, effect: "quit" } : still({ ...state, help: false });
+  const effect = EFFECTS[key];
+  if (effect !== undefined) return { state, effect };
+  return still(change(state, key, shown));
+}
+
+const EFFECTS: Readonly<Record<string, Effect>> = { q: "quit", e: "csv", E: "json", r: "report" };
+
+function still(state: State): Step {
+  return { state, effect: null };
+}
+
+function type(state: State, typing: string, key: string): State {
+  switch (key) {
+    case "enter":
+      return { ...state, typing: null, filter: typing.trim(), selected: 0 };
+    case "escape":
+      return { ...state, typing: null };
+    case "backspace":
+      return { ...state, typing: [...typing].slice(0, -1).join("") };
+    case "C-u":
+      return { ...state, typing: "" };
+    default:
+      return [...key].length === 1 && typing.length < MAX_FILTER ? { ...state, typing: typing + key } : state;
+  }
+}
+
+function change(state: State, key: string, shown: Shown): State {
+  const chosen = SCREENS[Number(key) - 1];
+  if (/^[1-9]$/.test(key) && chosen) return open(state, chosen);
+  const moved = move(state, key, shown);
+  if (moved !== null) return moved;
+  switch (key) {
+    case "tab":
+    case "right":
+    case "l":
+      return open(state, neighbour(state.screen, 1));
+    case "S-tab":
+    case "left":
+    case "h":
+      return open(state, neighbour(state.screen, -1));
+    case "/":
+      return { ...state, typing: state.filter, detail: false };
+    case "s":
+      return sortNext(state, shown.columns);
+    case "S":
+      return withSort(state, ({ column, reversed }) => ({ column, reversed: !reversed }));
+    case "enter":
+      return shown.rows > 0 && state.screen !== "overview" ? { ...state, detail: true } : state;
+    case "escape":
+      return state.detail ? { ...state, detail: false } : { ...state, filter: "", selected: 0 };
+    case "p":
+    case " ":
+      return { ...state, paused: !state.paused };
+    case "b":
+      return { ...state, bits: !state.bits };
+    case "n":
+      return { ...state, numeric: !state.numeric, selected: 0 };
+    case "?":
+      return { ...state, help: true };
+    default:
+      return state;
+  }
+}
+
+function open(state: State, screen: ScreenName): State {
+  return { ...state, screen, selected: 0, detail: false };
+}
+
+function neighbour(screen: ScreenName, by: number): ScreenName {
+  return SCREENS[(SCREENS.indexOf(screen) + by + SCREENS.length) % SCREENS.length]!;
+}
+
+/** null: the key moves nothing. */
+function move(state: State, key: string, { rows, page }: Shown): State | null {
+  const steps: Readonly<Record<string, number>> = {
+    up: -1,
+    k: -1,
+    down: 1,
+    j: 1,
+    pageup: -page,
+    "C-b": -page,
+    pagedown: page,
+    "C-f": page,
+    home: -rows,
+    g: -rows,
+    end: rows,
+    G: rows,
+  };
+  const step = Object.hasOwn(steps, key) ? steps[key]! : null;
+  if (step === null) return null;
+  return { ...state, selected: Math.max(0, Math.min(rows - 1, state.selected + step)) };
+}
+
+/** The Snapshot's order, then by each column, and round again. */
+function sortNext(state: State, columns: number): State {
+  return withSort(state, ({ column, reversed }) => {
+    const next = column === null ? 0 : column + 1;
+    return { column: next >= columns ? null : next, reversed };
+  });
+}
+
+function withSort(state: State, change: (sort: Sort) => Sort): State {
+  const sort = change(state.sorts[state.screen] ?? UNSORTED);
+  return { ...state, sorts: { ...state.sorts, [state.screen]: sort }, selected: 0 };
+}

@@ -59,19 +59,15 @@ Examples:
 }
 
 /** What is listened to, how, and until when: `report -i` knows the same words. */
-export function addSourceWords(command: Command): void {
+export function addSourceWords(command: Command, { stops } = { stops: true }): void {
   command
     .option("-i, --interface <name>", "listen to this interface; more than once for several", gather)
     .option("--bridge <name>", "the same, of a bridge: each packet is seen once there", gather)
     .option("--netns <name>", "the interface is in this network namespace")
     .option("-f, --filter <filter>", "which packets, in one word, in place of the last words")
-    .option("-s, --snaplen <bytes>", "bytes kept of a packet (default: 262144)", parsePositive(MAX_SNAPLEN))
-    .option("-c, --count <n>", "end after this many packets", parsePositive(Number.MAX_SAFE_INTEGER))
-    .option(
-      "-a, --autostop <limit>",
-      "end at duration:S, filesize:KB, packets:N or files:N; more than once",
-      parseLimit,
-    )
+    .option("-s, --snaplen <bytes>", "bytes kept of a packet (default: 262144)", parsePositive(MAX_SNAPLEN));
+  if (stops) addStopWords(command);
+  command
     .addOption(
       new Option("--engine <name>", "ring: the kernel's own (default); cap: the npm package").choices(
         ENGINES,
@@ -79,6 +75,17 @@ export function addSourceWords(command: Command): void {
     )
     .option("--buffer <MB>", "room for packets that wait (default: 64)", parsePositive(MAX_BUFFER_MB))
     .option("-Z, --user <name>", "become this user (default: who called sudo, else nobody)");
+}
+
+/** Until when. */
+function addStopWords(command: Command): void {
+  command
+    .option("-c, --count <n>", "end after this many packets", parsePositive(Number.MAX_SAFE_INTEGER))
+    .option(
+      "-a, --autostop <limit>",
+      "end at duration:S, filesize:KB, packets:N or files:N; more than once",
+      parseLimit,
+    );
 }
 
 function gather(name: string, before: readonly string[] = []): readonly string[] {

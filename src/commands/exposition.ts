@@ -55,7 +55,7 @@ export function exposeAnalyzer(
     interfaces: interfaces.map(exposeInterface),
     traffic: trafficOf(buildProtocols(analyzer).rows),
     truncated: analyzer.truncated,
-    malformed: MALFORMED.map((reason, i) => ({ reason, packets: analyzer.malformed[i]! })),
+    malformed: MALFORMED.map((reason, i) => ({ reason, packets: analyzer.malformed[i]! })).slice(1),
     evictedConversations: flows.evicted.flows,
     conversations: flows.count,
     complete: interfaces.every(({ ended, dropped }) => ended === null && (dropped ?? 0) === 0),

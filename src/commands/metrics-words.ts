@@ -1,7 +1,8 @@
 /** What can be said to `netwatch metrics`. Light: loaded at every start. */
 import { randomBytes } from "node:crypto";
-import type { Command } from "commander";
-import type { Start } from "./monitor-words.js";
+import { type Command, InvalidArgumentError } from "commander";
+import { addSourceWords } from "./capture-words.js";
+import { parseUrl, type Start } from "./monitor-words.js";
 import { parsePositive } from "./options.js";
 
 const MAX_SERIES = 1_000_000;
@@ -10,6 +11,58 @@ const MIN_SERIES = 500;
 
 export function addMetricsCommands(program: Command, start: Start): void {
   addMetrics(program, start);
+  addServe(program, start);
+}
+
+function addServe(program: Command, start: Start): void {
+  const command = program
+    .command("serve")
+    .description("Serve metrics of a live run to Prometheus, with a landing page and health checks.");
+  addSourceWords(command, { stops: false });
+  command
+    .option("-r, --read <file...>", "serve these capture files in place of an interface")
+    .option("--listen <address>", "HOST:PORT, or :PORT for everywhere (default: 127.0.0.1:9810)")
+    .option("--web.config.file <file>", "TLS, client certificates and users, as all exporters read it")
+    .option(
+      "--max-series <n>",
+      "samples on the page; edges beyond are `~other` (default: 2000)",
+      parsePositive(MAX_SERIES, MIN_SERIES),
+    )
+    .option(
+      "--series-ttl <time>",
+      "an edge without packets leaves after 90s, 10m or 2h (default: 10m)",
+      parseTtl,
+    )
+    .option("--names <file>", "JSON file of names, as for analyze; an end without a name is `external`")
+    .option("--registry <url>", "registry that knows where moving services are", parseUrl)
+    .option("--max-flows <n>", "conversations kept (default: 262144)", parsePositive(100_000_000))
+    .addHelpText(
+      "after",
+      `
+It ends with SIGTERM or Ctrl-C; SIGHUP reads the web configuration again. Root is given up once all is open.
+
+Examples:
+  sudo netwatch serve -i br-app --names services/lab.json
+  sudo netwatch serve -i br-app --listen :9810 --web.config.file web.yml
+  netwatch serve -r fixtures/shop.pcapng --names services/lab.json
+  curl -s localhost:9810/metrics | grep '^netwatch_edge_sent_bytes'`,
+    )
+    .action(({ "web.config.file": webConfig, ...options }) =>
+      start(async ({ producer, argv, terminal, signal }) => {
+        const { serve } = await import("./serve.js");
+        const seed = randomBytes(4).readInt32LE();
+        const file = webConfig === undefined ? {} : { webConfig };
+        return serve({ ...options, ...file, seed, commandLine: argv, signal }, producer, terminal);
+      }),
+    );
+}
+
+/** Seconds of `90s`, `10m`, `2h`; a number alone is seconds. */
+function parseTtl(text: string): number {
+  const match = /^(\d{1,6})([smh]?)$/.exec(text);
+  const seconds = Number(match?.[1]) * { "": 1, s: 1, m: 60, h: 3600 }[match?.[2] ?? ""]!;
+  if (!(seconds >= 1)) throw new InvalidArgumentError("must be a time such as 90s, 10m or 2h.");
+  return seconds;
 }
 
 function addMetrics(program: Command, start: Start): void {

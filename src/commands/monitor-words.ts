@@ -151,7 +151,7 @@ function parseInterval(text: string): number {
   return seconds;
 }
 
-function parseUrl(text: string): URL {
+export function parseUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url?.protocol !== "http:") throw new InvalidArgumentError("must be http://host:port.");
   return url;

@@ -1,6 +1,6 @@
 /** Metrics of the edges: which service talks to which, by name. */
-import type { ConnectionsSnapshot } from "../analyze/snapshot.js";
 import { Family } from "./prometheus-family.js";
+import type { ExposedConnections } from "./prometheus-state.js";
 
 export interface ExposedEdge {
   readonly source: string;
@@ -23,7 +23,7 @@ export interface ExposedEdges {
 
 export function edgeFamilies(
   { edges, overflow, unresolvedBytes }: ExposedEdges,
-  connections: ConnectionsSnapshot | null,
+  connections: ExposedConnections | null,
 ): Family[] {
   const of = (what: string, help: string) => new Family("counter", `netwatch_edge_${what}_total`, help);
   const sentBytes = of("sent_bytes", "Bytes on the wire from source, which began, to destination.");
@@ -60,7 +60,7 @@ export function edgeFamilies(
 }
 
 /** Of the edges on the page, 0 where there is none. */
-function activeFamily(edges: readonly ExposedEdge[], { tables }: ConnectionsSnapshot): Family {
+function activeFamily(edges: readonly ExposedEdge[], { tables }: ExposedConnections): Family {
   const active = new Map<string, number>();
   const keyOf = (source: unknown, destination: unknown) => `${source}\n${destination}`;
   for (const row of tables.services.rows) {

@@ -2,6 +2,11 @@
 import type { ConnectionsSnapshot, Row } from "../analyze/snapshot.js";
 import { Family, labelText } from "./prometheus-family.js";
 
+/** The tables of connection tracking that have metrics. */
+export interface ExposedConnections {
+  readonly tables: Readonly<Pick<ConnectionsSnapshot["tables"], "services" | "states" | "limits">>;
+}
+
 /** What a check of one target last said. */
 export interface ExposedHealth {
   readonly target: string;
@@ -14,7 +19,7 @@ export interface ExposedHealth {
 const MAX_ROWS = 100;
 const MAX_TARGETS = 100;
 
-export function conntrackFamilies({ tables }: ConnectionsSnapshot): Family[] {
+export function conntrackFamilies({ tables }: ExposedConnections): Family[] {
   return [entriesFamily(tables.states.rows), ...limitFamilies(tables.limits.rows)];
 }
 

@@ -1,10 +1,14 @@
 /** The exposition: what is known at this moment, as a page that Prometheus reads. The catalogue is in services/prometheus/README.md. */
-import type { ConnectionsSnapshot } from "../analyze/snapshot.js";
 import { captureFamilies, type ExposedCapture } from "./prometheus-capture.js";
 import { type ExposedEdges, edgeFamilies } from "./prometheus-edges.js";
 import { type ExpositionFormat, Family, renderFamilies } from "./prometheus-family.js";
 import { type ExposedProcess, processFamilies } from "./prometheus-process.js";
-import { conntrackFamilies, type ExposedHealth, healthFamilies } from "./prometheus-state.js";
+import {
+  conntrackFamilies,
+  type ExposedConnections,
+  type ExposedHealth,
+  healthFamilies,
+} from "./prometheus-state.js";
 
 /** Everything a page is made of; what is null was not asked, and has no metrics. */
 export interface Exposition {
@@ -12,7 +16,7 @@ export interface Exposition {
   readonly version: string;
   readonly capture: ExposedCapture;
   readonly edges: ExposedEdges;
-  readonly connections: ConnectionsSnapshot | null;
+  readonly connections: ExposedConnections | null;
   readonly health: readonly ExposedHealth[] | null;
   readonly process: ExposedProcess | null;
 }

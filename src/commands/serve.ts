@@ -1,0 +1,162 @@
+/** `netwatch serve`: a live run, or capture files, as a page that Prometheus scrapes. */
+import { EdgeBook } from "../analyze/edge-book.js";
+import { limitSnapshot } from "../analyze/limit.js";
+import type { Snapshot } from "../analyze/snapshot.js";
+import { Capability, dropPrivileges, unprivilegedUser, userNamed } from "../capture/privilege.js";
+import { renderSnapshotJson } from "../report/json.js";
+import type { Exposition } from "../report/prometheus.js";
+import type { ExposedProcess } from "../report/prometheus-process.js";
+import { analyzeCaptures } from "./captures.js";
+import { CommandError, ExitCode, reasonOf } from "./exit.js";
+import { DEFAULT_MAX_SERIES, DEFAULT_TTL_SECONDS, exposeSnapshot, OTHER_SAMPLES } from "./exposition.js";
+import type { LiveOptions } from "./live-options.js";
+import { ConfigWatch } from "./serve/config-watch.js";
+import { formatListen, isLoopback, type ListenAddress, parseListen } from "./serve/listen-address.js";
+import { createRoutes, type Served } from "./serve/pages.js";
+import { ProcessMeter } from "./serve/process-meter.js";
+import { WatchedNetwork } from "./serve/watched-network.js";
+import { WebServer } from "./serve/web-server.js";
+import type { Terminal } from "./terminal.js";
+
+/** Fewer than other commands keep: it runs for months, and what leaves the table has been counted. */
+const DEFAULT_MAX_FLOWS = 262_144;
+
+export interface ServeOptions extends LiveOptions {
+  readonly listen?: string;
+  readonly webConfig?: string;
+  readonly maxSeries?: number;
+  /** Seconds. */
+  readonly seriesTtl?: number;
+  /** Capture files in place of interfaces. */
+  readonly read?: readonly string[];
+  readonly registry?: URL;
+}
+
+/** What is known of packets, and how long there will be more. */
+interface Subject {
+  expose(): Omit<Exposition, "version" | "health" | "process">;
+  snapshot(): Snapshot;
+  readonly polls: ExposedProcess["polls"];
+  /** Resolves when the signal comes or the subject ends; says why it ended, nothing where it was told to. */
+  run(signal: AbortSignal): Promise<readonly string[]>;
+  close(): void;
+}
+
+export async function serve(options: ServeOptions, producer: string, terminal: Terminal): Promise<ExitCode> {
+  const address = parseListen(options.listen);
+  const watchConfig = new ConfigWatch(options.webConfig ?? null, terminal);
+  const subject = await openSubject(options, producer, terminal);
+  const meter = new ProcessMeter();
+  const state = { ready: true };
+  const served: Served = { producer, isReady: () => state.ready, page, snapshot };
+  const server = new WebServer(createRoutes(served, meter), watchConfig.config);
+  function page(): Exposition {
+    const { refused } = server;
+    const { ok, failures } = watchConfig;
+    const own = { ...meter.measure(), refused, polls: subject.polls, reloads: { ok, failures } };
+    return { ...subject.expose(), version: producer.split(" ")[1]!, health: null, process: own };
+  }
+  function snapshot(): Iterable<string> {
+    return renderSnapshotJson(subject.snapshot(), false);
+  }
+  const reload = () => watchConfig.reload((config) => server.use(config));
+  try {
+    await listen(server, address, watchConfig, terminal);
+    giveUpRoot(options, terminal);
+    process.on("SIGHUP", reload);
+    watchConfig.start((config) => server.use(config));
+    const failures = await subject.run(options.signal);
+    state.ready = false;
+    for (const line of failures) terminal.say(line);
+    return failures.length > 0 ? ExitCode.noInterface : ExitCode.ok;
+  } finally {
+    process.removeListener("SIGHUP", reload);
+    watchConfig.stop();
+    await server.close();
+    meter.close();
+    subject.close();
+  }
+}
+
+async function openSubject(options: ServeOptions, producer: string, terminal: Terminal): Promise<Subject> {
+  const maxSamples = (options.maxSeries ?? DEFAULT_MAX_SERIES) - OTHER_SAMPLES;
+  if (options.read !== undefined) return openFiles(options.read, options, maxSamples, producer, terminal);
+  const watched = await WatchedNetwork.open(
+    {
+      ...options,
+      maxFlows: options.maxFlows ?? DEFAULT_MAX_FLOWS,
+      maxSamples,
+      ttlSeconds: options.seriesTtl ?? DEFAULT_TTL_SECONDS,
+    },
+    producer,
+    terminal,
+  );
+  return {
+    expose: () => watched.expose(),
+    snapshot: () => watched.snapshot(),
+    polls: watched.polls.times,
+    async run(signal) {
+      await watched.run(signal);
+      return signal.aborted ? [] : watched.failures;
+    },
+    close: () => watched.close(),
+  };
+}
+
+async function openFiles(
+  files: readonly string[],
+  options: ServeOptions,
+  maxSamples: number,
+  producer: string,
+  terminal: Terminal,
+): Promise<Subject> {
+  if ((options.interface ?? options.bridge) !== undefined)
+    throw new CommandError(ExitCode.usage, "give either -r FILE or an interface, not both");
+  const { snapshot } = await analyzeCaptures(files, options, producer, terminal);
+  const book = new EdgeBook({ maxSamples, ttlUs: Number.POSITIVE_INFINITY });
+  const packets = exposeSnapshot(snapshot, book);
+  const kept = limitSnapshot(snapshot, 1000);
+  return {
+    expose: () => ({ ...packets, connections: null }),
+    snapshot: () => kept,
+    polls: new Map(),
+    run: (signal) => untilAborted(signal),
+    close: () => {},
+  };
+}
+
+function untilAborted(signal: AbortSignal): Promise<readonly string[]> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve([]);
+    signal.addEventListener("abort", () => resolve([]), { once: true });
+  });
+}
+
+async function listen(
+  server: WebServer,
+  address: ListenAddress,
+  { config }: ConfigWatch,
+  terminal: Terminal,
+): Promise<void> {
+  let port: number;
+  try {
+    port = await server.listen(address.host, address.port);
+  } catch (error) {
+    throw new CommandError(ExitCode.failure, `${formatListen(address)}: ${reasonOf(error)}`);
+  }
+  const isGuarded = config.users !== null || (config.tls?.clientAuth ?? "").startsWith("Require");
+  if (!isLoopback(address.host) && !isGuarded)
+    terminal.say(
+      "warning: everybody who reaches this address can read who talks to whom; set users or client certificates with --web.config.file",
+    );
+  const scheme = config.tls === null ? "http" : "https";
+  terminal.say(`listening on ${scheme}://${formatListen({ ...address, port })}/metrics`);
+}
+
+/** What remains is the right to ask connection tracking. */
+function giveUpRoot({ user, read }: ServeOptions, terminal: Terminal): void {
+  const chosen = user === undefined ? null : userNamed(user);
+  if (user !== undefined && chosen === null) throw new CommandError(ExitCode.usage, `no user ${user}`);
+  const keep = read === undefined ? [Capability.netAdmin] : [];
+  dropPrivileges(chosen ?? unprivilegedUser(terminal.env), keep);
+}

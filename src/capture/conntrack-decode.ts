@@ -93,47 +93,50 @@ export class ConntrackDecoder {
 
   /** False: an attribute is longer than what holds it. */
   #attributes(view: DataView, start: number, end: number): boolean {
-    const { words, numbers } = this.table;
     let at = start;
     while (at + ATTRIBUTE_HEADER <= end) {
       const length = view.getUint16(at, LITTLE);
       if (length < ATTRIBUTE_HEADER || length > end - at) return false;
-      const value = at + ATTRIBUTE_HEADER;
-      const stop = at + length;
-      switch (view.getUint16(at + 2, LITTLE) & ATTRIBUTE_TYPE) {
-        case CTA_TUPLE_ORIG:
-          if (!this.#tuple(view, value, stop, ORIG)) return false;
-          break;
-        case CTA_TUPLE_REPLY:
-          if (!this.#tuple(view, value, stop, REPLY)) return false;
-          break;
-        case CTA_STATUS:
-          if (length >= 8) words[this.#words + Word.status] = view.getInt32(value);
-          break;
-        case CTA_PROTOINFO:
-          this.#state(view, value, stop);
-          break;
-        case CTA_TIMEOUT:
-          if (length < 8) break;
-          words[this.#words + Word.timeout] = view.getInt32(value);
-          this.#or(Word.meta, EntryMeta.timeout);
-          break;
-        case CTA_MARK:
-          if (length >= 8) words[this.#words + Word.mark] = view.getInt32(value);
-          break;
-        case CTA_ZONE:
-          if (length >= 6) words[this.#words + Word.zones] = view.getUint16(value) * 0x1_0001;
-          break;
-        case CTA_COUNTERS_ORIG:
-          counters(numbers, this.#numbers + Value.origPackets, view, value, stop);
-          break;
-        case CTA_COUNTERS_REPLY:
-          counters(numbers, this.#numbers + Value.replyPackets, view, value, stop);
-          break;
-        case CTA_TIMESTAMP:
-          this.#timestamp(view, value, stop);
-      }
+      const type = view.getUint16(at + 2, LITTLE) & ATTRIBUTE_TYPE;
+      if (!this.#attribute(view, type, at + ATTRIBUTE_HEADER, at + length)) return false;
       at += (length + 3) & ~3;
+    }
+    return true;
+  }
+
+  #attribute(view: DataView, type: number, value: number, stop: number): boolean {
+    const { words, numbers } = this.table;
+    const bytes = stop - value;
+    switch (type) {
+      case CTA_TUPLE_ORIG:
+        return this.#tuple(view, value, stop, ORIG);
+      case CTA_TUPLE_REPLY:
+        return this.#tuple(view, value, stop, REPLY);
+      case CTA_STATUS:
+        if (bytes >= 4) words[this.#words + Word.status] = view.getInt32(value);
+        return true;
+      case CTA_PROTOINFO:
+        this.#state(view, value, stop);
+        return true;
+      case CTA_TIMEOUT:
+        if (bytes < 4) return true;
+        words[this.#words + Word.timeout] = view.getInt32(value);
+        this.#or(Word.meta, EntryMeta.timeout);
+        return true;
+      case CTA_MARK:
+        if (bytes >= 4) words[this.#words + Word.mark] = view.getInt32(value);
+        return true;
+      case CTA_ZONE:
+        if (bytes >= 2) words[this.#words + Word.zones] = view.getUint16(value) * 0x1_0001;
+        return true;
+      case CTA_COUNTERS_ORIG:
+        counters(numbers, this.#numbers + Value.origPackets, view, value, stop);
+        return true;
+      case CTA_COUNTERS_REPLY:
+        counters(numbers, this.#numbers + Value.replyPackets, view, value, stop);
+        return true;
+      case CTA_TIMESTAMP:
+        this.#timestamp(view, value, stop);
     }
     return true;
   }

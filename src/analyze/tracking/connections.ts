@@ -7,10 +7,9 @@ import {
   Word,
 } from "../../capture/conntrack-table.js";
 import type { TrackedNamespace } from "../../capture/tracker.js";
-import { protocolName } from "../../net.js";
 import type { Column, Row, Table } from "../snapshot.js";
 import { createTable } from "../tables/table.js";
-import type { EndNames } from "./ends.js";
+import { describeEnds, type EndNames } from "./ends.js";
 
 const COLUMNS: readonly Column[] = [
   { name: "netns", title: "Namespace", kind: "text" },
@@ -99,52 +98,24 @@ function compareWords({ words }: ConntrackTable, i: number, j: number): number {
 }
 
 function rowOf({ netns, entries }: TrackedNamespace, entry: number, ends: EndNames): Row {
-  const words = entries.words;
+  const { words } = entries;
   const at = entry * Word.count;
-  const meta = words[at + Word.meta]!;
-  const ipv6 = (meta & EntryMeta.ipv6) !== 0;
-  const port = (ports: Word, shift: number) =>
-    (meta & EntryMeta.ports) === 0 ? null : (words[at + ports]! >>> shift) & 0xffff;
-  const end = (word: Word, ofPort: number | null) => {
-    const address = ends.address(words, at + word, ipv6);
-    return { address, name: ends.label(address, ofPort) };
-  };
   const counter = (value: Value) => {
     const number = entries.number(entry, value);
     return Number.isNaN(number) ? null : number;
   };
-  const sourcePort = port(Word.origPorts, 16);
-  const destinationPort = port(Word.origPorts, 0);
-  const serverPort = port(Word.replyPorts, 16);
-  const seenAsPort = port(Word.replyPorts, 0);
-  const source = end(Word.origSource, sourcePort);
-  const destination = end(Word.origDestination, destinationPort);
-  const server = end(Word.replySource, serverPort);
-  const seenAs = end(Word.replyDestination, seenAsPort);
-  const nat = natLabel(words[at + Word.status]!);
+  const timed = (words[at + Word.meta]! & EntryMeta.timeout) !== 0;
   return {
     netns,
-    transport: protocolName(meta & EntryMeta.protocolMask, ipv6 ? 6 : 4),
     state: entries.stateName(entry),
-    source: source.name,
-    source_port: sourcePort,
-    destination: destination.name,
-    destination_port: destinationPort,
-    nat,
-    server: server.name,
-    server_port: serverPort,
-    seen_as: seenAs.name,
-    seen_as_port: seenAsPort,
+    nat: natLabel(words[at + Word.status]!),
+    ...describeEnds(words, at, ends),
     packets: counter(Value.origPackets),
     bytes: counter(Value.origBytes),
     reply_packets: counter(Value.replyPackets),
     reply_bytes: counter(Value.replyBytes),
-    timeout: (meta & EntryMeta.timeout) === 0 ? null : words[at + Word.timeout]! >>> 0,
+    timeout: timed ? words[at + Word.timeout]! >>> 0 : null,
     mark: words[at + Word.mark]! >>> 0,
     zone: words[at + Word.zones]! >>> 16,
-    source_address: source.address,
-    destination_address: destination.address,
-    server_address: server.address,
-    seen_as_address: seenAs.address,
   };
 }

@@ -1,6 +1,9 @@
 /** What the ends of tracked connections are called. */
+
+import { EntryMeta, Word } from "../../capture/conntrack-table.js";
 import type { Names } from "../../capture/names.js";
-import { formatIpv4, formatIpv6 } from "../../net.js";
+import { formatIpv4, formatIpv6, protocolName } from "../../net.js";
+import type { Row } from "../snapshot.js";
 
 /** Names and texts of addresses held as words; each is made once and kept as long as this is. */
 export class EndNames {
@@ -40,4 +43,23 @@ export class EndNames {
     }
     return label;
   }
+}
+
+/** The four ends of an entry by name, address and port, and its protocol: cells that several tables share. */
+export function describeEnds(words: Int32Array, at: number, ends: EndNames): Row {
+  const meta = words[at + Word.meta]!;
+  const ipv6 = (meta & EntryMeta.ipv6) !== 0;
+  const port = (ports: Word, shift: number) =>
+    (meta & EntryMeta.ports) === 0 ? null : (words[at + ports]! >>> shift) & 0xffff;
+  const end = (name: string, word: Word, ofPort: number | null): Row => {
+    const address = ends.address(words, at + word, ipv6);
+    return { [name]: ends.label(address, ofPort), [`${name}_port`]: ofPort, [`${name}_address`]: address };
+  };
+  return {
+    transport: protocolName(meta & EntryMeta.protocolMask, ipv6 ? 6 : 4),
+    ...end("source", Word.origSource, port(Word.origPorts, 16)),
+    ...end("destination", Word.origDestination, port(Word.origPorts, 0)),
+    ...end("server", Word.replySource, port(Word.replyPorts, 16)),
+    ...end("seen_as", Word.replyDestination, port(Word.replyPorts, 0)),
+  };
 }

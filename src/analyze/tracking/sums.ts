@@ -37,13 +37,15 @@ export class Sums {
 
   /** The rows as a table: most connections first, equal ones by their keys. */
   table(name: string, title: string, columns: readonly Column[]): Table {
-    const sums = [...this.#sums.values()].sort(
-      (x, y) => y.connections - x.connections || (x.key < y.key ? -1 : 1),
-    );
+    const sums = [...this.#sums.values()];
+    let sorted = false;
     const total: Record<string, number> = {};
     for (const column of this.#counted)
       total[column] = sums.reduce((all, sum) => all + (sum[column] ?? 0), 0);
     const rowAt = (i: number): Row => {
+      // Not before somebody looks: a scanner makes rows by the ten thousand.
+      if (!sorted) sums.sort((x, y) => y.connections - x.connections || (x.key < y.key ? -1 : 1));
+      sorted = true;
       const sum = sums[i]!;
       return { ...sum.cells(), ...Object.fromEntries(this.#counted.map((column) => [column, sum[column]])) };
     };

@@ -191,7 +191,7 @@ async function openMonitor(model: Model, terminal: Terminal, { input, output }: 
       say(line: string) {
         lastWords.push(line);
         if (lastWords.length > 20) lastWords.shift();
-        app.onEvent("error", line, new Date().toISOString());
+        app.onEvent("note", line, new Date().toISOString());
       },
       progress: () => {},
     } satisfies Terminal,

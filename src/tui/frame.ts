@@ -74,7 +74,7 @@ export function layOut(model: Model, state: State, looks: FrameLooks): Frame {
 }
 
 function tooSmall({ size, glyphs }: FrameLooks): Frame {
-  const text = `${size.columns}x${size.rows} is too small: ${MIN_COLUMNS}x${MIN_ROWS} or more, please`;
+  const text = `${size.columns}x${size.rows}: at least ${MIN_COLUMNS}x${MIN_ROWS}`;
   const lines = Array.from(
     { length: Math.max(0, size.rows) },
     (_, i): Line =>
@@ -106,6 +106,8 @@ function tabsLine({ screen }: State, columns: number): Line {
   return fits ? long : spansOf(1).map(({ text, style }) => ({ text: text.slice(1), style }));
 }
 
+const KEY_HINTS = ["? help  / filter  s sort  p pause  q quit", "? help  q quit", "? help"];
+
 /** The filter, what was just done, how many rows there are, or a word on the keys. */
 function promptLine(state: State, grid: Grid | null, { notice, size, glyphs }: FrameLooks): Line {
   if (state.typing !== null) {
@@ -128,8 +130,9 @@ function promptLine(state: State, grid: Grid | null, { notice, size, glyphs }: F
       ? [`filter: ${cut(visible(state.filter), Math.floor(size.columns / 3), glyphs.ellipsis)}`]
       : []),
   ].join(", ");
-  const keys = "? help  / filter  s sort  p pause  q quit";
-  const gap = Math.max(2, size.columns - columnsOf(left) - keys.length - 2);
+  const room = size.columns - columnsOf(left) - 4;
+  const keys = KEY_HINTS.find((hint) => hint.length <= room) ?? "";
+  const gap = Math.max(0, size.columns - columnsOf(left) - keys.length - 2);
   return [
     { text: ` ${left}`, style: "plain" },
     { text: `${" ".repeat(gap)}${keys}`, style: "dim" },

@@ -56,7 +56,7 @@ function columnsOf(health: boolean): GridColumn[] {
     { name: "service", title: "Service", kind: "text" },
     ...(health ? [{ name: "at", title: "Asked at", kind: "text" } as const, ...checks] : []),
     { name: "sent", title: "Sent", kind: "bytes" },
-    { name: "received", title: "Received", kind: "bytes" },
+    { name: "received", title: "Received", kind: "bytes", ...(health ? { wide: 1 } : {}) },
     ...(health
       ? ([
           { name: "history", title: "History", kind: "strip", style, wide: 1 },

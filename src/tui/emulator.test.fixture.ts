@@ -1,0 +1,63 @@
+/** A terminal that is none: what is painted is read back from an emulator, keys are typed into it. */
+import { PassThrough, Writable } from "node:stream";
+import xterm from "@xterm/headless";
+import type { Size } from "./frame.js";
+
+export interface Emulator {
+  readonly input: NodeJS.ReadStream;
+  readonly output: NodeJS.WriteStream;
+  /** Whether the program asked for keys one by one. */
+  raw(): boolean;
+  /** What stands on the screen, a line a row, without trailing blanks. */
+  text(): Promise<string>;
+  resize(size: Size): void;
+  /** Everything that was written. */
+  written(): string;
+}
+
+export function createEmulator({ columns, rows }: Size): Emulator {
+  const terminal = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true });
+  let raw = false;
+  let written = "";
+  const input = Object.assign(new PassThrough(), {
+    isTTY: true,
+    isRaw: false,
+    setRawMode(on: boolean) {
+      raw = on;
+      input.isRaw = on;
+      return input;
+    },
+  });
+  const output = Object.assign(
+    new Writable({
+      write(chunk: Buffer, _, done) {
+        written += chunk.toString("utf8");
+        terminal.write(chunk);
+        done();
+      },
+    }),
+    { isTTY: true, columns, rows },
+  );
+  return {
+    input: input as unknown as NodeJS.ReadStream,
+    output: output as unknown as NodeJS.WriteStream,
+    raw: () => raw,
+    written: () => written,
+    async text() {
+      await new Promise<void>((resolve) => terminal.write("", resolve));
+      const { active } = terminal.buffer;
+      const lines = Array.from({ length: terminal.rows }, (_, y) =>
+        active
+          .getLine(active.viewportY + y)!
+          .translateToString(true)
+          .trimEnd(),
+      );
+      return `${lines.join("\n")}\n`;
+    },
+    resize(size) {
+      terminal.resize(size.columns, size.rows);
+      Object.assign(output, size);
+      output.emit("resize");
+    },
+  };
+}

@@ -1,0 +1,301 @@
+/** Every screen as a person sees it, through a terminal emulator, of the bundled capture. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { limitSnapshot } from "../analyze/limit.js";
+import type { ConnectionsSnapshot, HealthReport, Row, Snapshot, Table } from "../analyze/snapshot.js";
+import { analyzeCaptures } from "../commands/captures.js";
+import { createFakeTerminal, expectGolden, ROOT } from "../commands/terminal.test.fixture.js";
+import { growTree } from "../report/topology-tree.js";
+import { App } from "./app.js";
+import { createEmulator, type Emulator } from "./emulator.test.fixture.js";
+import { ASCII, UNICODE } from "./glyphs.js";
+import { emptyModel } from "./model.js";
+import { openScreen, type Screen } from "./screen.js";
+import { SCREENS } from "./state.js";
+
+let shop: Snapshot;
+
+before(async () => {
+  const terminal = createFakeTerminal();
+  const names = join(ROOT, "services/lab.json");
+  const read = await analyzeCaptures([join(ROOT, "fixtures/shop.pcapng")], { names }, "netwatch 0", terminal);
+  shop = limitSnapshot(read.snapshot, 1000);
+  terminal.dispose();
+});
+
+const HEALTH: HealthReport = {
+  format: "netwatch-health",
+  version: 1,
+  time: "2026-11-22T10:59:35.000000Z",
+  targets: [
+    ["nginx-lb", "10.0.0.10", 80, "up", null, 0.0012],
+    ["postgres-db", "10.0.0.60", 5432, "down", "nobody listens", null],
+    ["redis-cache", "10.0.0.50", 6379, "degraded", "slow", 0.61],
+  ].map(([service, address, port, state, reason, latency]) => ({
+    service: String(service),
+    address: String(address),
+    port: Number(port),
+    check: "tcp",
+    state: state as "up",
+    reason: reason as string | null,
+    latency_seconds: latency as number | null,
+    p50_seconds: 0.001,
+    p95_seconds: 0.002,
+    changed: reason === null ? null : "2026-11-22T10:59:30.000000Z",
+    availability: reason === "slow" ? 1 : 0.75,
+    history: ["up", "up", "degraded", state as "up"],
+  })),
+};
+
+function table(name: string, rows: readonly Row[]): Table {
+  return { name, title: name, columns: [], rows, total: {}, omitted: 0 };
+}
+
+const CONNECTIONS = {
+  format: "netwatch-connections",
+  version: 1,
+  tables: {
+    services: table("services", [
+      {
+        netns: null,
+        source: "nginx-lb",
+        destination: "api-gateway",
+        transport: "TCP",
+        port: 8080,
+        state: "ESTABLISHED",
+        connections: 8,
+        bytes: 123_456,
+      },
+      {
+        netns: null,
+        source: "client",
+        destination: "nginx-lb",
+        transport: "TCP",
+        port: 80,
+        state: "TIME_WAIT",
+        connections: 3,
+        bytes: null,
+      },
+    ]),
+    limits: table("limits", [{ netns: null, entries: 200_000, limit: 262_144, use: 0.763 }]),
+  },
+} as unknown as ConnectionsSnapshot;
+
+interface Monitor {
+  readonly app: App;
+  readonly emulator: Emulator;
+  readonly screen: Screen;
+  type(keys: string): Promise<void>;
+}
+
+const open: Screen[] = [];
+after(() => {
+  for (const screen of open) screen.close();
+});
+
+function openMonitor(columns: number, rows: number, looks = { color: true, glyphs: UNICODE }): Monitor {
+  const emulator = createEmulator({ columns, rows });
+  const { input, output } = emulator;
+  const screen = openScreen({
+    input,
+    output,
+    terminal: "xterm-256color",
+    color: looks.color,
+    onKey: (key) => app.onKey(key),
+    onResize: () => app.draw(),
+  });
+  open.push(screen);
+  const app = new App(emptyModel("shop.pcapng", "snapshot"), {
+    ...looks,
+    size: () => screen.size(),
+    paint: (lines) => screen.paint(lines),
+  });
+  return {
+    app,
+    emulator,
+    screen,
+    async type(keys) {
+      input.push(keys);
+      await setTimeout(5);
+    },
+  };
+}
+
+function fill({ app }: Monitor): void {
+  app.onSnapshot(shop, growTree(shop.tables.pairs), 0);
+  app.onHealth(HEALTH);
+  app.onConnections(CONNECTIONS, null);
+  app.onEvent("drops", "12 packets dropped by the kernel", "2026-11-22T10:59:31.000000Z");
+}
+
+for (const [columns, rows] of [
+  [80, 24],
+  [120, 40],
+  [200, 50],
+] as const)
+  test(`every screen at ${columns}x${rows} reads as pinned`, async () => {
+    const monitor = openMonitor(columns, rows);
+    fill(monitor);
+    let all = "";
+    for (const [i, name] of SCREENS.entries()) {
+      await monitor.type(String(i + 1));
+      all += `== ${name}\n${await monitor.emulator.text()}`;
+    }
+    await monitor.type("6\r");
+    all += `== detail\n${await monitor.emulator.text()}`;
+    await monitor.type("\x1b");
+    await monitor.type("?");
+    all += `== help\n${await monitor.emulator.text()}`;
+    expectGolden(`tui.${columns}x${rows}.txt`, all);
+    monitor.screen.close();
+  });
+
+test("a terminal without UTF-8 or colours gets ASCII and no colour at all", async () => {
+  const monitor = openMonitor(80, 24, { color: false, glyphs: ASCII });
+  fill(monitor);
+  let all = "";
+  for (const [i, name] of SCREENS.entries()) {
+    await monitor.type(String(i + 1));
+    all += `== ${name}\n${await monitor.emulator.text()}`;
+  }
+  assert.match(all, /^[\n\x20-\x7e]*$/);
+  expectGolden("tui.ascii.txt", all);
+  monitor.screen.close();
+  const colored = [...monitor.emulator.written().matchAll(/\x1b\[([\d;]*)m/g)].filter(([, codes]) =>
+    codes!.split(";").some((code) => Number(code) >= 30),
+  );
+  assert.deepEqual(colored, []);
+  assert.match(monitor.emulator.written(), /^[\x00-\x7f]*$/);
+});
+
+test("keys sort, filter, pause, switch units and names, and say what they do", async () => {
+  const monitor = openMonitor(120, 40);
+  const { app, emulator } = monitor;
+  fill(monitor);
+  await monitor.type("3/dst:postgres\r");
+  assert.match(await emulator.text(), /filter: dst:postgres/);
+  assert.equal(
+    app.frame.grid?.rows.every(({ destination }) => destination === "postgres-db"),
+    true,
+  );
+  await monitor.type("\x1b");
+  assert.equal(app.frame.grid?.rows.length, shop.tables.pairs.rows.length);
+  await monitor.type("s");
+  const sources = app.frame.grid!.rows.map(({ source }) => String(source));
+  assert.deepEqual(sources, [...sources].sort());
+  await monitor.type("S");
+  assert.match(await emulator.text(), /Source▲/);
+  assert.deepEqual(
+    app.frame.grid!.rows.map(({ source }) => source),
+    [...sources].sort().reverse(),
+  );
+  await monitor.type("b");
+  assert.match(await emulator.text(), /kbit/);
+  await monitor.type("n");
+  assert.match(await emulator.text(), /10\.0\.0\.\d+ .*10\.0\.0\.\d+/);
+  await monitor.type("nbp");
+  const emptied = { ...shop, totals: { packets: 7, bytes: 7 } };
+  app.onSnapshot(emptied, [], 1);
+  assert.match(await emulator.text(), /PAUSED.*5,270 packets/);
+  await monitor.type("p");
+  assert.match(await emulator.text(), /snapshot .* 7 packets/);
+});
+
+test("lists move by arrows, vim's keys and pages, and stay within their ends", async () => {
+  const monitor = openMonitor(80, 24);
+  fill(monitor);
+  const selected = () => monitor.app.state.selected;
+  await monitor.type("6jj");
+  assert.equal(selected(), 2);
+  await monitor.type("k\x1b[B\x1b[A");
+  assert.equal(selected(), 1);
+  await monitor.type("\x1b[6~");
+  assert.equal(selected(), 19);
+  await monitor.type("G");
+  assert.equal(selected(), 103);
+  assert.match(await monitor.emulator.text(), /row 104 of 104/);
+  await monitor.type("j");
+  assert.equal(selected(), 103);
+  await monitor.type("gk");
+  assert.equal(selected(), 0);
+  await monitor.type("\t");
+  assert.equal(monitor.app.state.screen, "connections");
+  await monitor.type("\x1b[Z");
+  assert.equal(monitor.app.state.screen, "conversations");
+});
+
+test("a terminal that is resized is drawn anew, down to one that is too small", async () => {
+  const monitor = openMonitor(80, 24);
+  fill(monitor);
+  monitor.emulator.resize({ columns: 100, rows: 30 });
+  await setTimeout(60);
+  const lines = (await monitor.emulator.text()).split("\n");
+  assert.equal(lines[1], "─".repeat(100));
+  assert.match(lines[29]!, /^ shop\.pcapng/);
+  monitor.emulator.resize({ columns: 30, rows: 5 });
+  await setTimeout(60);
+  assert.match(await monitor.emulator.text(), /^30x5: at least 40x8/);
+});
+
+test("names from the wire cannot move the cursor, and wide ones keep the columns straight", async () => {
+  const evil = "\x1b[2J\x1b]0;pwned\x07\u202e\u009b31m\u0000";
+  const names = [evil, "数据库服务器".repeat(9), "e\u0301".repeat(40), "a".repeat(3000), "__proto__"];
+  const rows = names.map(
+    (source): Row => ({
+      source,
+      destination: "次の目的地",
+      packets: 1,
+      bytes: 1,
+      share: 0.1,
+      conversations: 1,
+    }),
+  );
+  const snapshot = { ...shop, tables: { ...shop.tables, pairs: { ...shop.tables.pairs, rows, omitted: 0 } } };
+  const monitor = openMonitor(80, 24);
+  monitor.app.onSnapshot(snapshot, growTree(snapshot.tables.pairs), 0);
+  monitor.app.onEvent("note", evil, null);
+  for (const key of "123456789") await monitor.type(key);
+  await monitor.type("3");
+  assert.ok(!/\x1b\]|\x07|\u202e|\u009b|\x1b\[31m/.test(monitor.emulator.written()));
+  const shown = async () =>
+    (await monitor.emulator.text())
+      .split("\n")
+      .slice(3, 8)
+      .map((line) => line.trimEnd());
+  const lines = await shown();
+  assert.match(lines[0]!, /\\x1b\[2J/);
+  assert.match(lines[1]!, /数据.*…/);
+  // Every row's numbers end in the same column of the terminal, two columns a wide character.
+  const wide = (line: string) =>
+    [...line.normalize("NFC")].reduce((sum, c) => sum + (/[\u3000-\u9fff]/.test(c) ? 2 : 1), 0);
+  assert.equal(new Set(lines.map(wide)).size, 1, lines.join("\n"));
+  await monitor.type("jjjkkk");
+  const again = await shown();
+  assert.deepEqual(
+    again.map((line) => line.slice(1)),
+    lines.map((line) => line.slice(1)),
+  );
+});
+
+test("the terminal is raw and in its second screen while open, and as before when closed or suspended", async () => {
+  const monitor = openMonitor(80, 24);
+  fill(monitor);
+  await monitor.type("1");
+  assert.equal(monitor.emulator.raw(), true);
+  const isAlternate = () => {
+    const written = monitor.emulator.written();
+    return written.lastIndexOf("\x1b[?1049h") > written.lastIndexOf("\x1b[?1049l");
+  };
+  assert.equal(isAlternate(), true);
+  monitor.screen.suspend();
+  assert.deepEqual([monitor.emulator.raw(), isAlternate()], [false, false]);
+  monitor.screen.resume();
+  await setTimeout(5);
+  assert.deepEqual([monitor.emulator.raw(), isAlternate()], [true, true]);
+  assert.match(await monitor.emulator.text(), /Throughput/);
+  monitor.screen.close();
+  monitor.screen.close();
+  assert.deepEqual([monitor.emulator.raw(), isAlternate()], [false, false]);
+});

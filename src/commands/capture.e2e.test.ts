@@ -71,11 +71,14 @@ describe("netwatch capture", { skip: reasonToSkip("tcpdump", "tshark", "capinfos
   test("known traffic gives known tables, the same as tcpdump and tshark see, each packet once", async () => {
     const tcpdump = spawn(
       "ip",
-      `netns exec ${lab.bridge} tcpdump --nano -U -s 0 -i br0 -w ${work.path("tcpdump.pcap")}`.split(" "),
+      `netns exec ${lab.bridge} tcpdump --immediate-mode --nano -U -s 0 -i br0 -w ${work.path("tcpdump.pcap")}`.split(
+        " ",
+      ),
       { stdio: ["ignore", "ignore", "pipe"] },
     );
     await once(tcpdump.stderr!, "data");
     const snapshot = await snapshotOf(["-w", work.path("own.pcapng")], makeTraffic);
+    await sleep(300);
     tcpdump.kill("SIGINT");
     await once(tcpdump, "exit");
     const protocols = new Map([...snapshot.tables.protocols.rows].map((row) => [row.protocol, row]));

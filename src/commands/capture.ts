@@ -25,10 +25,11 @@ export async function capture(
   const quiet = options.write === "-";
   const show = quiet ? null : createShow(chosen, options, terminal);
   const kept = keptPath(terminal.env);
-  const { snapshot, exitCode, outputs } = await runLive(live, { show, reserve: [kept] }, producer, terminal);
-  keepLive(snapshot, outputs, terminal);
-  terminal.say(summaryLine(snapshot));
+  const result = await runLive(live, { show, reserve: [kept] }, producer, terminal);
+  const { snapshot, exitCode, outputs } = result;
   if (!quiet) await terminal.write(await renderEnd(chosen, snapshot, options, terminal));
+  keepLive(snapshot, outputs, terminal);
+  for (const line of [...result.troubles, summaryLine(snapshot)]) terminal.say(line);
   return exitCode;
 }
 
@@ -134,6 +135,6 @@ export function summaryLine({ ledger, totals }: Snapshot): string {
     `${known(received)} received by filter`,
     `${known(ledger.dropped)} dropped by kernel`,
   ];
-  if (residual !== null) parts.push(`${formatCount(residual)} more on the interface's counters`);
+  if (residual !== null) parts.push(`${formatCount(residual)} more counted by the interface`);
   return parts.join(", ");
 }

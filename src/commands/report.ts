@@ -87,10 +87,10 @@ async function takeLive(
   const { keepLive, summaryLine } = await import("./capture.js");
   const view = { show: null, reserve: [keptPath(terminal.env), path] };
   const live = { signal: new AbortController().signal, commandLine: [], ...options };
-  const { snapshot, exitCode, outputs } = await runLive(live, view, producer, terminal);
+  const { snapshot, exitCode, outputs, troubles } = await runLive(live, view, producer, terminal);
   const limited = limitSnapshot(snapshot, REPORT_ROWS);
   keepLive(limited, outputs, terminal);
-  terminal.say(summaryLine(snapshot));
+  for (const line of [...troubles, summaryLine(snapshot)]) terminal.say(line);
   return { snapshot: limited, exitCode, writeFile: outputs.writeFile };
 }
 

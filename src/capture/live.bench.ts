@@ -27,7 +27,7 @@ interface Load {
 const LOADS: readonly Load[] = [
   { name: "200 k packets/s of 102 bytes", packets: 800_000, rate: "200000pps", payload: 60 },
   { name: "as many packets of 102 bytes as the generator sends", packets: 3_000_000, payload: 60 },
-  { name: "50 k packets/s of 1042 bytes", packets: 200_000, rate: "50000pps", payload: 1000 },
+  { name: "50 k packets/s of 1042 bytes", packets: 500_000, rate: "50000pps", payload: 1000 },
 ];
 
 /** A program that captures on `br0`, and how to read what it says at the end. */

@@ -1,0 +1,229 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { HealthReport, Row, Snapshot } from "../analyze/snapshot.js";
+import { clip, columnsOf, cut, fit, textOf, unitsOf } from "./cells.js";
+import { chartLines, resample } from "./chart.js";
+import { MAX_FILTER, parseFilter } from "./filter.js";
+import { ASCII, UNICODE } from "./glyphs.js";
+import { arrange, type Grid } from "./grid.js";
+import { emptyModel, note, withHealth, withSnapshot } from "./model.js";
+import { press, START, type State } from "./state.js";
+
+const anyText = () => fc.string({ unit: "binary", maxLength: 60 });
+
+test("any text cut to any width takes no more columns than that, and holds no control character", () => {
+  fc.assert(
+    fc.property(anyText(), fc.integer({ min: 0, max: 40 }), (text, width) => {
+      const shown = unitsOf(cut(text, width, "~"));
+      assert.ok(shown.reduce((sum, unit) => sum + unit.width, 0) <= width);
+      assert.doesNotMatch(shown.map((unit) => unit.text).join(""), /[\x00-\x1f\x7f-\x9f]/);
+      assert.equal(columnsOf(fit(text, width, "left", "~")), width);
+      assert.equal(columnsOf(textOf(clip([{ text, style: "plain" }], width))) <= width, true);
+    }),
+  );
+});
+
+test("wide characters, marks, flags and skin tones take the columns that terminals agree on", () => {
+  assert.deepEqual(unitsOf("数e\u0301"), [
+    { text: "数", width: 2 },
+    { text: "e\u0301", width: 1 },
+  ]);
+  assert.equal(unitsOf("e\u0301\u0301\u0301\u0301")[0]?.text.length, 3);
+  assert.equal(columnsOf("👍🏽"), 2);
+  assert.deepEqual(
+    unitsOf("🇩🇪").map(({ text }) => text),
+    ["D", "E"],
+  );
+  assert.equal(cut("数据库", 5, "…"), "数…库");
+  assert.equal(cut("abcdef", 1, "…"), "…");
+});
+
+const row: Row = {
+  transport: "TCP",
+  source: "web",
+  source_port: 40_000,
+  destination: "Postgres-DB",
+  destination_port: 5432,
+  state: "TIME_WAIT",
+  bytes: 5432,
+};
+
+test("a filter takes words and prefixes, all of which must match, whatever their case", () => {
+  const cases: readonly (readonly [string, boolean])[] = [
+    ["", true],
+    ["web", true],
+    ["WEB postgres", true],
+    ["web redis", false],
+    ["src:web dst:postgres proto:tcp port:5432 state:time", true],
+    ["src:postgres", false],
+    ["dst:web", false],
+    ["port:543", false],
+    ["port:40000", true],
+    ["state:", true],
+    ["constructor:x", false],
+    ["__proto__:x", false],
+    ["src:(a+)+$", false],
+  ];
+  for (const [text, expected] of cases) assert.equal(parseFilter(text)(row), expected, text);
+});
+
+test("no filter is slow, whatever it and the row hold", () => {
+  const long: Row = { source: "a".repeat(1_000_000) };
+  const began = performance.now();
+  parseFilter("a".repeat(100_000))(long);
+  parseFilter(`src:${" ".repeat(100_000)}b`)(long);
+  assert.ok(performance.now() - began < 500);
+});
+
+function keys(state: State, ...pressed: readonly string[]): State {
+  return pressed.reduce((now, key) => press(now, key, { rows: 10, page: 4, columns: 3 }).state, state);
+}
+
+test("typing a filter takes letters that are keys elsewhere, and gives up at Escape", () => {
+  const typing = keys(START, "3", "/", "q", "s", "1", "backspace");
+  assert.deepEqual([typing.typing, typing.screen], ["qs", "pairs"]);
+  assert.equal(keys(typing, "enter").filter, "qs");
+  assert.deepEqual([keys(typing, "escape").filter, keys(typing, "escape").typing], ["", null]);
+  assert.equal(keys(keys(typing, "enter"), "escape").filter, "");
+  const long = keys(START, "/", ...Array.from({ length: 500 }, () => "x"));
+  assert.equal(long.typing?.length, MAX_FILTER);
+});
+
+test("any keys in any order leave a state that can be shown", () => {
+  const key = fc.constantFrom(
+    ..."123456789hjklgGsSpbnq?/ eErx",
+    "up",
+    "down",
+    "tab",
+    "S-tab",
+    "enter",
+    "escape",
+    "pageup",
+    "pagedown",
+    "home",
+    "end",
+    "C-c",
+    "C-z",
+    "toString",
+    "数",
+  );
+  fc.assert(
+    fc.property(fc.array(key, { maxLength: 60 }), (pressed) => {
+      const state = keys(START, ...pressed);
+      assert.ok(state.selected >= 0 && state.selected <= 9);
+      const column = state.sorts[state.screen]?.column ?? null;
+      assert.ok(column === null || (column >= 0 && column < 3));
+    }),
+  );
+});
+
+test("sorting goes round the columns and back to the Snapshot's order; `other` stays last", () => {
+  const rows: Row[] = [
+    { a: "x", n: 1 },
+    { a: "b", n: 3 },
+    { a: "m", n: null },
+    { a: "other", n: 99 },
+  ];
+  const grid: Grid = {
+    title: "",
+    columns: [
+      { name: "a", title: "A", kind: "text" },
+      { name: "n", title: "N", kind: "count" },
+    ],
+    rows,
+    all: 4,
+    omitted: 7,
+    empty: "",
+    table: null,
+  };
+  const order = (column: number | null, reversed: boolean) =>
+    arrange(grid, "", { column, reversed }).rows.map(({ a }) => a);
+  assert.deepEqual(order(0, false), ["b", "m", "x", "other"]);
+  assert.deepEqual(order(1, false), ["b", "x", "m", "other"]);
+  assert.deepEqual(order(null, false), ["x", "b", "m", "other"]);
+  assert.deepEqual(order(0, true), ["x", "m", "b", "other"]);
+  const sorts = keys(START, "3", "s", "s", "s", "s").sorts;
+  assert.equal(sorts.pairs?.column, null);
+});
+
+test("a chart keeps its size and its sum, with more steps than columns and with fewer", () => {
+  assert.deepEqual(resample([1, 3, 5, 7], 2), [2, 6]);
+  assert.deepEqual(resample([1, 2], 5), [1, 1, 2, 2]);
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat(1e9), { maxLength: 700 }),
+      fc.constantFrom(UNICODE, ASCII),
+      (values, glyphs) => {
+        const looks = { width: 60, height: 5, glyphs, color: false, bits: false };
+        const lines = chartLines([{ name: "TCP", values }], looks);
+        assert.equal(lines.length, 5);
+        for (const line of lines) assert.ok(columnsOf(textOf(line)) <= 60);
+      },
+    ),
+  );
+});
+
+function snapshotOf(bytes: number, pairs: readonly (readonly [string, string, number])[]): Snapshot {
+  const table = (rows: readonly Row[]) => ({ rows, omitted: 0 });
+  return {
+    window: { start: null, end: "2026-11-22T10:00:00.000000Z", duration: 1 },
+    totals: { packets: 1, bytes },
+    ledger: { dropped: bytes, interfaces: null },
+    tables: {
+      pairs: table(pairs.map(([source, destination, n]) => ({ source, destination, bytes: n }))),
+      protocols: table([{ protocol: "TCP", bytes }]),
+    },
+  } as unknown as Snapshot;
+}
+
+test("two Snapshots give rates, and drops and new pairs as events; a pair is told once, whichever way it talks", () => {
+  const first = withSnapshot(emptyModel("x", "live"), snapshotOf(100, [["a", "b", 100]]), [], 0);
+  assert.equal(first.rates, null);
+  const next = withSnapshot(
+    first,
+    snapshotOf(700, [
+      ["a", "b", 500],
+      ["c", "a", 100],
+      ["a", "c", 100],
+    ]),
+    [],
+    2,
+  );
+  assert.equal(next.rates?.get("a\0b"), 200);
+  assert.deepEqual(next.throughput[0]?.bytes.TCP, 600);
+  assert.deepEqual(
+    next.events.map(({ kind, text }) => [kind, text]),
+    [
+      ["pair", "new: c and a"],
+      ["drops", "600 packets dropped by the kernel"],
+    ],
+  );
+});
+
+test("events and throughput are bounded", () => {
+  let model = emptyModel("x", "live");
+  for (let i = 0; i < 2000; i++) model = note(model, "note", "n", null);
+  assert.equal(model.events.length, 500);
+  for (let i = 0; i < 1000; i++) model = withSnapshot(model, snapshotOf(0, []), [], 1);
+  assert.equal(model.throughput.length, 600);
+});
+
+test("health that changes, and services that move, become events", () => {
+  const target = { service: "web", address: "10.0.0.1", port: 80, state: "up", reason: null };
+  const report = (over: object) =>
+    ({ time: "t", targets: [{ ...target, ...over }] }) as unknown as HealthReport;
+  let model = withHealth(emptyModel("x", "live"), report({ state: "unknown" }));
+  model = withHealth(model, report({}));
+  assert.equal(model.events.length, 0);
+  model = withHealth(model, report({ state: "down", reason: "nobody \u001blistens" }));
+  model = withHealth(model, report({ port: 81 }));
+  assert.deepEqual(
+    model.events.map(({ text }) => text),
+    [
+      "web (10.0.0.1) is UP",
+      "web (10.0.0.1) moved from port 80 to 81",
+      "web (10.0.0.1) is DOWN: nobody \\x1blistens",
+    ],
+  );
+});

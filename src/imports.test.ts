@@ -158,3 +158,10 @@ test("no file has a default export", () => {
   );
   assert.deepEqual(withDefault, []);
 });
+
+test("one file alone knows blessed", () => {
+  const knows = SOURCES.filter((file) =>
+    /from "blessed|import\("blessed/.test(readFileSync(join(ROOT, file), "utf8")),
+  );
+  assert.deepEqual(knows, ["src/tui/screen.ts"]);
+});

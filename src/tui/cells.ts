@@ -70,8 +70,20 @@ function plainUnit(character: string, code: number, width: 1 | 2): Unit {
 function widthOf(character: string, code: number): 0 | 1 | 2 {
   if (code < 0x300) return 1;
   if (isSelector(code) || (code >= 0x1f3fb && code <= 0x1f3ff)) return 0;
-  return Math.min(2, stringWidth(character)) as 0 | 1 | 2;
+  // Box drawing, blocks and geometric shapes: most of what is not ASCII on the screen.
+  if (code >= 0x2500 && code < 0x25fd) return 1;
+  let width = widths.get(code);
+  if (width === undefined) {
+    if (widths.size >= MAX_WIDTHS) widths.clear();
+    width = Math.min(2, stringWidth(character)) as 0 | 1 | 2;
+    widths.set(code, width);
+  }
+  return width;
 }
+
+/** Widths once found out: to find one out costs microseconds. */
+const widths = new Map<number, 0 | 1 | 2>();
+const MAX_WIDTHS = 4096;
 
 function isSelector(code: number): boolean {
   return code >= 0xfe00 && code <= 0xfe0f;

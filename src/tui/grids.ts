@@ -77,26 +77,34 @@ function conversations(model: Model, numeric: boolean): Grid {
   const has = (name: string) => table?.columns.some((column) => column.name === name) ?? false;
   const end = (side: "source" | "destination") => (row: Row) =>
     endpoint((numeric ? row[`${side}_address`] : null) ?? row[side], row[`${side}_port`]);
-  const optional = (["state", "verdict", "nat"] as const).filter(has).map(
-    (name): GridColumn => ({
-      name,
-      title: name[0]!.toUpperCase() + name.slice(1),
-      kind: "text",
-      wide: name === "nat" ? 1 : 0,
-    }),
-  );
+  const evidence: readonly GridColumn[] = [
+    { name: "state", title: "State", kind: "text", value: stateOf(model) },
+    { name: "verdict", title: "Seen by", kind: "text" },
+    { name: "nat", title: "NAT", kind: "text", wide: 1 },
+  ];
   const both = (a: string, b: string) => (row: Row) => Number(row[a] ?? 0) + Number(row[b] ?? 0);
   return ofTable(model, "conversations", [
     { name: "transport", title: "Proto", kind: "text" },
     { name: "from", title: "Source", kind: "text", value: end("source") },
     { name: "to", title: "Destination", kind: "text", value: end("destination") },
-    ...optional,
+    ...evidence.filter(
+      ({ name }) => has(name) || (name === "state" && model.snapshot?.conntrack !== undefined),
+    ),
     { name: "packets", title: "Packets", kind: "packets", value: both("packets", "reply_packets") },
     { name: "bytes", title: "Bytes", kind: "bytes", value: both("bytes", "reply_bytes") },
     { name: "duration", title: "Duration", kind: "seconds" },
     { name: "start", title: "Start", kind: "time", wide: 1 },
     { name: "orientation", title: "Known by", kind: "text", wide: 1 },
   ]);
+}
+
+/** The state that connection tracking gives a conversation; null where it tells of none between the same ends. */
+function stateOf({ snapshot }: Model): (row: Row) => Cell {
+  const keyOf = (row: Row) =>
+    [row.transport, row.source, row.source_port, row.destination, row.destination_port].join("\0");
+  const states = new Map<string, Cell>();
+  for (const row of snapshot?.conntrack?.connections.rows ?? []) states.set(keyOf(row), row.state ?? null);
+  return (row) => states.get(keyOf(row)) ?? null;
 }
 
 function connections({ connections: seen, connectionsProblem }: Model): Grid {

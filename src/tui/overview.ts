@@ -119,20 +119,29 @@ function troubleText({ service, state, reason }: HealthTargetReport): string {
 
 const GAUGE = 20;
 
-function trackingLine({ connections, connectionsProblem }: Model, { glyphs }: OverviewLooks): Line {
+/** Entries and limit: of the latest look at connection tracking, else of what the Snapshot holds. */
+function trackedOf({ connections, snapshot }: Model): { entries: number; limit: number | null } | null {
   const limits = connections === null ? undefined : [...connections.tables.limits.rows][0];
-  if (limits === undefined)
-    return [{ text: ` Conntrack   ${connectionsProblem ?? "not looked at here"}`, style: "dim" }];
-  const use = typeof limits.use === "number" ? limits.use : null;
-  const count = formatCounted(Number(limits.entries), "connection");
-  if (use === null) return plain(` Conntrack   ${count}, no limit known`);
+  if (limits !== undefined)
+    return { entries: Number(limits.entries), limit: limits.limit == null ? null : Number(limits.limit) };
+  return snapshot?.conntrack?.namespaces[0] ?? null;
+}
+
+function trackingLine(model: Model, { glyphs }: OverviewLooks): Line {
+  const tracked = trackedOf(model);
+  if (tracked === null)
+    return [{ text: ` Conntrack   ${model.connectionsProblem ?? "not looked at here"}`, style: "dim" }];
+  const { entries, limit } = tracked;
+  const count = formatCounted(entries, "connection");
+  if (limit === null || limit === 0) return plain(` Conntrack   ${count}, no limit known`);
+  const use = entries / limit;
   const full = Math.min(GAUGE, Math.ceil(use * GAUGE));
   const style = use >= 0.9 ? "bad" : use >= 0.75 ? "warn" : "good";
   return [
     { text: " Conntrack   ", style: "plain" },
     { text: glyphs.gaugeFull.repeat(full), style },
     { text: glyphs.gaugeEmpty.repeat(GAUGE - full), style: "dim" },
-    { text: ` ${count} of ${formatCount(Number(limits.limit))} (${formatRatio(use)})`, style: "plain" },
+    { text: ` ${count} of ${formatCount(limit)} (${formatRatio(use)})`, style: "plain" },
   ];
 }
 

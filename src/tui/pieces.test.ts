@@ -6,7 +6,8 @@ import { clip, columnsOf, cut, fit, textOf, unitsOf } from "./cells.js";
 import { chartLines, resample } from "./chart.js";
 import { MAX_FILTER, parseFilter } from "./filter.js";
 import { ASCII, UNICODE } from "./glyphs.js";
-import { arrange, type Grid } from "./grid.js";
+import { arrange, type Grid, shownCell } from "./grid.js";
+import { gridOf } from "./grids.js";
 import { emptyModel, note, withHealth, withSnapshot } from "./model.js";
 import { press, START, type State } from "./state.js";
 
@@ -226,4 +227,25 @@ test("health that changes, and services that move, become events", () => {
       "web (10.0.0.1) is DOWN: nobody \\x1blistens",
     ],
   );
+});
+
+test("where connection tracking was asked beside the wire, conversations say their state, verdict and NAT", () => {
+  const ends = { transport: "TCP", source: "web", source_port: 1, destination: "db", destination_port: 2 };
+  const table = (columns: readonly string[], rows: readonly Row[]) => ({
+    title: "",
+    columns: columns.map((name) => ({ name, title: name, kind: "text" })),
+    rows,
+    omitted: 0,
+  });
+  const snapshot = {
+    tables: { conversations: table(["verdict", "nat"], [{ ...ends, verdict: "both", nat: "dnat" }]) },
+    conntrack: { connections: table([], [{ ...ends, state: "ESTABLISHED" }]), namespaces: [], evidence: [] },
+  } as unknown as Snapshot;
+  const grid = gridOf("conversations", { ...emptyModel("x", "live"), snapshot }, START, UNICODE)!;
+  const shown = grid.columns.map((column) => [column.title, shownCell(column, grid.rows[0]!, false)]);
+  assert.deepEqual(shown.slice(3, 6), [
+    ["State", "ESTABLISHED"],
+    ["Seen by", "both"],
+    ["NAT", "dnat"],
+  ]);
 });

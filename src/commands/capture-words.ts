@@ -46,7 +46,8 @@ export function addCaptureCommand(
     .addHelpText(
       "after",
       `
-It ends with Ctrl-C, -c or -a. Root is given up once the interface is open; files belong to who called sudo.
+It ends with Ctrl-C, -c or -a. Root is given up once the interface is open, but for CAP_NET_ADMIN, which reading names of
+namespaces needs (not with -n); files belong to who called sudo.
 
 Examples:
   sudo netwatch capture --bridge br-app

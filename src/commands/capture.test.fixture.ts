@@ -66,16 +66,21 @@ export class Workplace {
     return join(this.folder, name);
   }
 
-  start(words: readonly string[], options: SpawnOptions = {}): Running {
+  /** `netns`: where it runs itself. */
+  start(words: readonly string[], options: SpawnOptions = {}, netns: string | null = null): Running {
     const env = { ...process.env, XDG_STATE_HOME: this.folder, SUDO_UID: "", ...options.env };
-    return new Running(
-      spawn(process.execPath, [CLI, ...words], { stdio: ["ignore", "pipe", "pipe"], ...options, env }),
-    );
+    const inside = netns === null ? [] : ["ip", "netns", "exec", netns];
+    const [program, ...rest] = [...inside, process.execPath, CLI, ...words];
+    return new Running(spawn(program!, rest, { stdio: ["ignore", "pipe", "pipe"], ...options, env }));
   }
 
   /** Starts a capture and waits until it listens. */
-  async listen(words: readonly string[], options: SpawnOptions = {}): Promise<Running> {
-    const running = this.start(["capture", ...words], options);
+  async listen(
+    words: readonly string[],
+    options: SpawnOptions = {},
+    netns: string | null = null,
+  ): Promise<Running> {
+    const running = this.start(["capture", ...words], options, netns);
     await running.said("listening on");
     return running;
   }

@@ -12,7 +12,7 @@ import { formatCount } from "../format.js";
 import { Next, watch } from "../watch.js";
 import { loadNames } from "./captures.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
-import { DEFAULT_INTERVAL_SECONDS, type LiveOptions } from "./live-options.js";
+import { checkLiveOptions, DEFAULT_INTERVAL_SECONDS, type LiveOptions } from "./live-options.js";
 import { Taps } from "./live-sources.js";
 import { type Outputs, openOutputs } from "./outputs.js";
 import type { Terminal } from "./terminal.js";
@@ -40,16 +40,17 @@ export async function runLive(
   producer: string,
   terminal: Terminal,
 ): Promise<LiveResult> {
-  const sources = options.numeric ? null : openNames(options, terminal);
+  const near = options.netns === undefined ? checkLiveOptions(options) : [];
+  const sources = options.numeric ? null : openNames(options, terminal, near);
   const taps = await Taps.open(options);
   let run: LiveRun | null = null;
   try {
-    const names = await readNamesOnce(sources);
+    await readNamesOnce(sources);
     const outputs = openOutputs(options, view.reserve ?? [], taps, terminal, {
       application: producer,
       names: () => run?.embeddedNames() ?? [],
     });
-    run = new LiveRun(options, taps, outputs.recorder, names, producer);
+    run = new LiveRun(options, taps, outputs.recorder, sources, producer);
     terminal.say(`listening on ${taps.taps.map(({ source }) => source.name).join(", ")}; Ctrl-C ends it`);
     return await run.execute(view, outputs);
   } finally {
@@ -58,20 +59,25 @@ export async function runLive(
   }
 }
 
-/** Throws CommandError for a names file that is wrong. */
-export function openNames({ names }: { readonly names?: string }, terminal: Terminal): NameSources {
+/** `near`: interfaces of this namespace that are listened to. Throws CommandError for a names file that is wrong. */
+export function openNames(
+  { names }: { readonly names?: string },
+  terminal: Terminal,
+  near: readonly string[] = [],
+): NameSources {
   if (names !== undefined) loadNames(names);
   const file = names === undefined ? {} : { file: names };
   return createNameSources({
     ...file,
+    near,
     engineSockets: engineSockets(terminal.env.DOCKER_HOST),
     say: (line) => terminal.say(line),
   });
 }
 
 /**
- * What containers and namespaces are called as the run begins. Entering namespaces takes root, so this is the last moment.
- * An engine that does not answer is not waited for.
+ * What containers and namespaces are called as the run begins. Entering namespaces takes root, so this is the last moment for
+ * those that no link leads to. An engine that does not answer is not waited for.
  */
 export async function readNamesOnce(sources: NameSources | null): Promise<Names | null> {
   if (sources === null) return null;
@@ -84,7 +90,7 @@ class LiveRun {
   readonly #options: LiveOptions;
   readonly #taps: Taps;
   readonly #recorder: Recorder | null;
-  readonly #names: Names | null;
+  readonly #sources: NameSources | null;
   readonly #producer: string;
   readonly #analyzer: Analyzer;
   readonly #count: number;
@@ -98,13 +104,13 @@ class LiveRun {
     options: LiveOptions,
     taps: Taps,
     recorder: Recorder | null,
-    names: Names | null,
+    sources: NameSources | null,
     producer: string,
   ) {
     this.#options = options;
     this.#taps = taps;
     this.#recorder = recorder;
-    this.#names = names;
+    this.#sources = sources;
     this.#producer = producer;
     this.#analyzer = new Analyzer({
       ...(options.maxFlows === undefined ? {} : { maxFlows: options.maxFlows }),
@@ -144,6 +150,7 @@ class LiveRun {
       intervalMs: (this.#options.interval ?? DEFAULT_INTERVAL_SECONDS) * 1000,
       tick: async () => {
         this.#taps.watchNamespace();
+        void this.#sources?.refresh(Date.now() * 1000);
         await this.#recorder?.tick(new Date(), performance.now());
         if (show !== null) await show(this.snapshot());
       },
@@ -181,17 +188,18 @@ class LiveRun {
       files: taps.map(({ source }) => ({ name: source.name, packets: source.packets, damage: null })),
       interfaces: this.#taps.ledger(),
       dropped: this.#taps.counts().dropped,
-      names: this.#names,
+      names: this.#sources?.current() ?? null,
     });
   }
 
   /** Names of the addresses seen, for the file. */
   embeddedNames(): { address: string; name: string }[] {
-    if (this.#names === null) return [];
+    const names = this.#sources?.current();
+    if (!names) return [];
     const found: { address: string; name: string }[] = [];
     for (const { address, service } of this.snapshot().tables.endpoints.rows) {
       if (found.length >= MAX_NAMES) break;
-      const name = this.#names.find(String(address), null, null);
+      const name = names.find(String(address), null, null);
       if (name !== null && service !== address) found.push({ address: String(address), name });
     }
     return found;

@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { EmbeddedName } from "../capture/packet.js";
 import {
-  type Capability,
+  Capability,
   dropPrivileges,
   invokingUser,
   type User,
@@ -48,7 +48,7 @@ export function openOutputs(
   const env = caller?.home ? { ...terminal.env, XDG_STATE_HOME: stateOf(caller) } : terminal.env;
   const reserved = new Map<string, ReservedFile>();
   const writeFile: Outputs["writeFile"] = (path, pieces) => writeTo(reserved, path, pieces);
-  const giveUp = () => dropPrivileges(caller ?? unprivilegedUser(terminal.env), KEPT);
+  const giveUp = () => dropPrivileges(caller ?? unprivilegedUser(terminal.env), keptBy(options));
   if (process.geteuid?.() !== 0 || caller !== null) {
     giveUp();
     return { recorder: openRecorder(options, taps, terminal, context), env, writeFile };
@@ -60,8 +60,10 @@ export function openOutputs(
   return { recorder: rotates ? openRing(options, taps, terminal, context) : early, env, writeFile };
 }
 
-/** None: the ring stays readable without. */
-const KEPT: readonly Capability[] = [];
+/** The ring stays readable without any; names of namespaces are asked for again and again. */
+function keptBy({ numeric }: LiveOptions): readonly Capability[] {
+  return numeric ? [] : [Capability.netAdmin];
+}
 
 function chosenUser({ user }: LiveOptions): User | null {
   if (user === undefined) return null;

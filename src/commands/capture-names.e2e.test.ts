@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+import type { Snapshot } from "../analyze/snapshot.js";
+import { sleep } from "../capture/live.test.fixture.js";
+import { reasonToSkip, TestNetwork } from "../capture/netns.test.fixture.js";
+import { Workplace } from "./capture.test.fixture.js";
+
+describe("names while a capture runs", { skip: reasonToSkip("ping") }, () => {
+  let network: TestNetwork;
+  let work: Workplace;
+  let host: string;
+  let first: string;
+
+  before(() => {
+    network = new TestNetwork();
+    work = new Workplace();
+    [host, first] = [network.add(), network.add()];
+    network.ip(host, "link add br0 type bridge mcast_snooping 0");
+    network.ip(host, "addr add 10.61.0.1/24 dev br0");
+    network.ip(host, "link set br0 up");
+    plug(first, "10.61.0.10/24", "v0");
+  });
+  after(async () => {
+    await network.close();
+    work.close();
+  });
+
+  function plug(netns: string, address: string, port: string): void {
+    network.link(netns, "eth0", address, host, port, "");
+    network.ip(host, `link set ${port} master br0`);
+  }
+
+  function ping(netns: string): void {
+    network.run(netns, "ping", ["-q", "-c", "3", "-i", "0.05", "10.61.0.1"]);
+  }
+
+  test("a namespace that comes after the start is named, by a process that is root no longer", async () => {
+    const run = await work.listen(["-i", "br0", "-o", "json"], {}, host);
+    const status = readFileSync(`/proc/${run.pid}/status`, "utf8");
+    assert.match(status, /^Uid:\t65534\t65534\t65534\t65534$/m);
+    assert.match(status, /^CapEff:\t0000000000001000$/m);
+    const late = network.add();
+    plug(late, "10.61.0.20/24", "v1");
+    ping(first);
+    ping(late);
+    await sleep(3500);
+    const { code, stdout, stderr } = await run.stop();
+    assert.equal(code, 0, stderr);
+    const { tables }: Snapshot = JSON.parse(stdout.toString());
+    const services = new Map([...tables.endpoints.rows].map((row) => [row.address, row.service]));
+    assert.equal(services.get("10.61.0.10"), first);
+    assert.equal(services.get("10.61.0.20"), late);
+  });
+});

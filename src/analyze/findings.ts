@@ -62,6 +62,8 @@ function findIncompleteness({ ledger, totals }: Omit<Snapshot, "findings">): Fin
         `${name} is damaged at byte ${formatCount(damage.offset)}: ${damage.reason}.`,
       );
   }
+  if (ledger.rounded)
+    add("rounded", "warning", "Byte counts have passed 2^53 and are rounded from there on.");
   const { evicted } = ledger;
   if (evicted.conversations > 0) {
     const what = formatCounted(evicted.conversations, "small conversation");

@@ -250,7 +250,9 @@ test("byte counts beyond 2^53 say that they are rounded", () => {
   analyzer.add(asPacket({ timeUs: 0, bytes: new Uint8Array(0), length: Number.MAX_SAFE_INTEGER }));
   assert.ok(!buildSnapshot(analyzer, CONTEXT).ledger.rounded);
   analyzer.add(asPacket({ timeUs: 0, bytes: new Uint8Array(0), length: 1 }));
-  assert.ok(buildSnapshot(analyzer, CONTEXT).ledger.rounded);
+  const snapshot = buildSnapshot(analyzer, CONTEXT);
+  assert.ok(snapshot.ledger.rounded);
+  assert.ok(snapshot.findings.some(({ code, severity }) => code === "rounded" && severity === "warning"));
 });
 
 test("the series has the classes that occur, and adds up to the packets that have a time", () => {

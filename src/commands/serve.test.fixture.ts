@@ -2,9 +2,13 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type BridgeLab, createBridge } from "../capture/live.test.fixture.js";
+import { TestNetwork } from "../capture/netns.test.fixture.js";
 import { ROOT } from "./terminal.test.fixture.js";
 
 const CLI = join(ROOT, "dist/src/cli.js");
@@ -122,4 +126,46 @@ export async function query(prometheus: string, expr: string): Promise<Answer[]>
   };
   assert.equal(status, "success", `${expr}: ${error}`);
   return data.result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
+}
+
+/** A bridge, a folder, and the programs that run there. */
+export class ServeLab {
+  readonly network = new TestNetwork();
+  readonly bridge: BridgeLab = createBridge(this.network);
+  readonly folder = mkdtempSync(join(tmpdir(), "netwatch-serve-"));
+  readonly #daemons: Daemon[] = [];
+
+  write(name: string, text: string): void {
+    writeFileSync(join(this.folder, name), text);
+  }
+
+  start(command: string, flags: readonly string[]): Daemon {
+    return this.keep(
+      new Daemon(
+        command,
+        flags.map((flag) => `--${flag}`),
+        this.folder,
+      ),
+    );
+  }
+
+  /** On the bridge. */
+  async serve(...words: readonly string[]): Promise<Exporter> {
+    return this.keep(
+      await Exporter.start(this.folder, ["-i", "br0", "--netns", this.bridge.bridge, ...words]),
+    );
+  }
+
+  /** Ends with the lab. */
+  keep<T extends Daemon>(daemon: T): T {
+    this.#daemons.push(daemon);
+    return daemon;
+  }
+
+  async close(): Promise<void> {
+    for (const daemon of this.#daemons) await daemon.stop("SIGKILL");
+    this.bridge.close();
+    await this.network.close();
+    rmSync(this.folder, { recursive: true });
+  }
 }

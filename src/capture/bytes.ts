@@ -1,6 +1,5 @@
-/** Where the bytes of a capture come from: a file or a stream, plain or gzip. */
+/** Where the bytes of a capture come from: a file or a stream. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { createGunzip } from "node:zlib";
 
 /** Gives bytes in order. A number at once where that costs no waiting; 0 means the end. Close it in any case. */
 export interface ByteSource {
@@ -58,11 +57,6 @@ export function fromStream(stream: AsyncIterable<Uint8Array>): ByteSource & { ta
   };
 }
 
-/** Whether these first bytes are gzip's (RFC 1952 2.3.1). */
-export function isGzip(first: Uint8Array): boolean {
-  return first[0] === 0x1f && first[1] === 0x8b;
-}
-
 /** Puts bytes that were already taken from a source back in front of it. */
 export function unread(first: Uint8Array, rest: ByteSource): ByteSource {
   let left = first;
@@ -81,69 +75,5 @@ export function unread(first: Uint8Array, rest: ByteSource): ByteSource {
       return n;
     },
     close: () => rest.close(),
-  };
-}
-
-/** Compressed bytes given to zlib at a time. What comes out of one such piece is all that waits in memory. */
-const GZIP_PIECE = 4 * 1024;
-
-/**
- * Decompresses a gzip source, of any number of members. What was good before a damage is given; `failure` says that
- * there was one. A piece is inflated only when the one before it has been read, so memory stays bounded whatever the
- * ratio of compression.
- */
-export function gunzip(compressed: ByteSource): ByteSource {
-  const inflate = createGunzip({ chunkSize: 64 * 1024 });
-  const ready: Uint8Array[] = [];
-  let failure: string | null = null;
-  let ended = false;
-  let wake = () => {};
-  inflate.on("data", (data: Uint8Array) => ready.push(data));
-  // Also where zeros or other padding follow the last member: what is written after that is never answered.
-  inflate.on("end", () => {
-    ended = true;
-    wake();
-  });
-  inflate.on("error", (error) => {
-    failure ??= `gzip: ${error.message}`;
-    ended = true;
-    wake();
-  });
-  /** Settles when the piece has been taken in whole, or at the first error. */
-  const inflatePiece = (piece: Uint8Array): Promise<void> =>
-    new Promise((resolve) => {
-      wake = resolve;
-      if (piece.length > 0) inflate.write(piece, () => resolve());
-      else inflate.end();
-    });
-  return {
-    get failure() {
-      return failure;
-    },
-    get taken() {
-      return compressed.taken;
-    },
-    async read(into) {
-      while (ready.length === 0 && !ended) {
-        const piece = new Uint8Array(GZIP_PIECE);
-        // Filled whole, so that a damage costs as much from a pipe as from a file.
-        let n = 0;
-        for (let got = -1; got !== 0 && n < piece.length; n += got)
-          got = await compressed.read(piece.subarray(n));
-        if (n === 0) ended = true;
-        await inflatePiece(piece.subarray(0, n));
-      }
-      const first = ready[0];
-      if (!first) return 0;
-      const n = Math.min(first.length, into.length);
-      into.set(first.subarray(0, n));
-      if (n === first.length) ready.shift();
-      else ready[0] = first.subarray(n);
-      return n;
-    },
-    close() {
-      inflate.destroy();
-      compressed.close();
-    },
   };
 }

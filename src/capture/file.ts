@@ -1,5 +1,6 @@
 /** A capture file, or a stream of one, as a PacketSource. */
-import { type ByteSource, gunzip, isGzip, unread } from "./bytes.js";
+import { type ByteSource, unread } from "./bytes.js";
+import { gunzip, isGzip } from "./gzip.js";
 import { InputBuffer } from "./input.js";
 import {
   type CaptureDecoder,

@@ -9,12 +9,12 @@ import { ROOT } from "./terminal.test.fixture.js";
 /** Runs the monitor on a pseudo terminal of its own, ends it in the way that is named, prints what became of the terminal. */
 const HARNESS = `
 import fcntl, json, os, pty, select, signal, struct, subprocess, sys, termios, time
-node, cli, capture, how, crash = sys.argv[1:6]
+node, cli, how, crash = sys.argv[1:5]
 master, slave = pty.openpty()
 fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
 before = termios.tcgetattr(slave)
 env = dict(os.environ, TERM='xterm-256color', LC_ALL='C.UTF-8', NODE_OPTIONS='--require=' + crash if how == 'crash' else '')
-child = subprocess.Popen([node, cli, 'tui', '-r', capture, '--speed', '100'], stdin=slave, stdout=slave, stderr=slave, env=env,
+child = subprocess.Popen([node, cli, 'tui'] + sys.argv[5:], stdin=slave, stdout=slave, stderr=slave, env=env,
     start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
 out = b''
 def read(until, seconds=8):
@@ -30,6 +30,7 @@ read(lambda: b'packets' in out and b'help' in out)
 result['raw'] = termios.tcgetattr(slave) != before
 def alternate(): return out.rfind(b'\\x1b[?1049h') > out.rfind(b'\\x1b[?1049l')
 result['alternate'] = alternate()
+children = open('/proc/%d/task/%d/children' % (child.pid, child.pid)).read().split()
 if how == 'q': os.write(master, b'q')
 elif how == 'ctrl-c': os.write(master, b'\\x03')
 elif how == 'suspend':
@@ -48,6 +49,9 @@ if child.poll() is None:
     result['hung'] = True
 read(lambda: False, 0.1)
 result['code'] = child.wait()
+gone = lambda: all(not os.path.exists('/proc/' + pid) for pid in children)
+read(gone)
+result['left'] = sum(os.path.exists('/proc/' + pid) for pid in children)
 result['same'] = termios.tcgetattr(slave) == before
 result['restored'] = not alternate() and out.rfind(b'\\x1b[?25h') > out.rfind(b'\\x1b[?25l')
 print(json.dumps(result))
@@ -57,33 +61,43 @@ const CRASH = join(ROOT, "dist/src/commands/tui-crash.test.fixture.cjs");
 
 const python = spawnSync("python3", ["--version"]).status === 0;
 
+const noPython = python ? false : "python3 is not installed";
+
+/** What became of the terminal when `netwatch tui WORDS` was ended in that way. */
+function runAndEnd(how: string, words: readonly string[]): unknown {
+  writeFileSync(CRASH, "process.on('SIGUSR2', () => { throw new Error('nobody foresaw this'); });\n");
+  const all = ["-c", HARNESS, process.execPath, join(ROOT, "dist/src/cli.js"), how, CRASH, ...words];
+  const { stdout, stderr } = spawnSync("python3", all, { encoding: "utf8", timeout: 30_000 });
+  rmSync(CRASH);
+  assert.equal(stderr, "");
+  return JSON.parse(stdout);
+}
+
 for (const how of ["q", "ctrl-c", "SIGINT", "SIGTERM", "SIGHUP", "suspend", "crash"])
-  test(`the terminal is as before after ${how}`, {
-    skip: python ? false : "python3 is not installed",
-  }, () => {
-    writeFileSync(CRASH, "process.on('SIGUSR2', () => { throw new Error('nobody foresaw this'); });\n");
-    const words = [
-      process.execPath,
-      join(ROOT, "dist/src/cli.js"),
-      join(ROOT, "fixtures/shop.pcapng"),
-      how,
-      CRASH,
-    ];
-    const { stdout, stderr } = spawnSync("python3", ["-c", HARNESS, ...words], {
-      encoding: "utf8",
-      timeout: 30_000,
-    });
-    rmSync(CRASH);
-    assert.equal(stderr, "");
-    const expected = {
+  test(`the terminal is as before after ${how}`, { skip: noPython }, () => {
+    assert.deepEqual(runAndEnd(how, ["-r", join(ROOT, "fixtures/shop.pcapng"), "--speed", "100"]), {
       raw: true,
       alternate: true,
       ...(how === "suspend" ? { stopped: [true, true], resumed: [true, true] } : {}),
       code: how === "crash" ? 1 : 0,
       same: true,
       restored: true,
-    };
-    assert.deepEqual(JSON.parse(stdout), expected);
+      left: 0,
+    });
+  });
+
+const noRoot = noPython || (process.geteuid?.() === 0 ? false : "needs root");
+
+for (const how of ["q", "SIGTERM"])
+  test(`live, as root, the terminal is as before after ${how} and nothing goes on`, { skip: noRoot }, () => {
+    assert.deepEqual(runAndEnd(how, ["-i", "lo"]), {
+      raw: true,
+      alternate: true,
+      code: 0,
+      same: true,
+      restored: true,
+      left: 0,
+    });
   });
 
 test("without a terminal it says what to use, and ends with 2", () => {

@@ -3,16 +3,15 @@ import { performance } from "node:perf_hooks";
 import { limitSnapshot } from "../analyze/limit.js";
 import type { Snapshot } from "../analyze/snapshot.js";
 import { growTree } from "../report/topology-tree.js";
-import { App } from "../tui/app.js";
-import { ASCII, UNICODE } from "../tui/glyphs.js";
+import type { App } from "../tui/app.js";
 import { emptyModel, type Model } from "../tui/model.js";
 import { CommandError, ExitCode } from "./exit.js";
 import { readKeptSnapshot, readSnapshot } from "./kept.js";
 import { checkLiveOptions, type LiveOptions } from "./live-options.js";
 import type { Terminal } from "./terminal.js";
 import { watchConnections } from "./tui-connections.js";
-import { carryOut } from "./tui-exports.js";
 import { watchHealth } from "./tui-health.js";
+import { Monitor, type Tty } from "./tui-monitor.js";
 import { replay } from "./tui-replay.js";
 
 export interface TuiOptions extends LiveOptions {
@@ -21,12 +20,6 @@ export interface TuiOptions extends LiveOptions {
   /** Of a replay: how many seconds of the capture pass in one. */
   readonly speed?: number;
   readonly registry?: URL;
-}
-
-/** The process's own terminal, or one that a test made. */
-export interface Tty {
-  readonly input: NodeJS.ReadStream;
-  readonly output: NodeJS.WriteStream;
 }
 
 /** Rows of each table that the monitor holds: more than a person scrolls through. */
@@ -44,17 +37,16 @@ export async function tui(
   const snapshot = mode === "snapshot" ? await takeSnapshot(options, terminal) : null;
   const ended = new AbortController();
   const signal = AbortSignal.any([options.signal, ended.signal]);
-  const monitor = await openMonitor(emptyModel(sourceOf(options, snapshot), mode), terminal, tty, () =>
+  const monitor = new Monitor(emptyModel(sourceOf(options, snapshot), mode), terminal, tty, () =>
     ended.abort(),
   );
-  const { app, screen } = monitor;
+  const { app } = monitor;
   try {
     if (snapshot !== null) app.onSnapshot(snapshot, growTree(snapshot.tables.pairs), 0);
     else app.draw();
     return await run(mode, { ...options, signal }, app, producer, monitor.terminal);
   } finally {
-    monitor.release();
-    screen.close();
+    monitor.close();
     for (const line of monitor.lastWords) terminal.say(line);
   }
 }
@@ -110,8 +102,8 @@ async function run(
       try {
         const { runLive } = await import("./live.js");
         const result = await runLive(options, { show }, producer, terminal);
-        await show(result.snapshot);
-        app.onEnd();
+        const { summaryLine } = await import("./capture.js");
+        terminal.say(summaryLine(result.snapshot));
         return result.exitCode;
       } finally {
         stopConnections();
@@ -144,61 +136,4 @@ function untilAborted(signal: AbortSignal): Promise<void> {
     });
     if (signal.aborted) clearInterval(timer);
   });
-}
-
-async function openMonitor(model: Model, terminal: Terminal, { input, output }: Tty, quit: () => void) {
-  const { openScreen } = await import("../tui/screen.js");
-  const { env } = terminal;
-  const utf8 = /utf-?8/i.test(env.LC_ALL || env.LC_CTYPE || env.LANG || "");
-  const lastWords: string[] = [];
-  const act = (key: string) => {
-    const effect = app.onKey(key);
-    if (effect === "quit") quit();
-    else if (effect === "suspend") suspend();
-    else if (effect === "redraw") {
-      screen.forget();
-      app.draw();
-    } else if (effect !== null) void carryOut(effect, app);
-  };
-  const screen = openScreen({
-    input,
-    output,
-    terminal: env.TERM ?? "xterm",
-    color: terminal.color,
-    onKey: act,
-    onResize: () => {
-      screen.forget();
-      app.draw();
-    },
-  });
-  const looks = { size: () => screen.size(), color: terminal.color, glyphs: utf8 ? UNICODE : ASCII };
-  const app = new App(model, { ...looks, paint: (lines) => screen.paint(lines) });
-  const suspend = () => {
-    screen.suspend();
-    process.kill(process.pid, "SIGSTOP");
-  };
-  const resume = () => screen.resume();
-  process.on("SIGTSTP", suspend);
-  process.on("SIGCONT", resume);
-  process.once("SIGHUP", quit);
-  return {
-    app,
-    screen,
-    lastWords,
-    /** What the run has to say becomes an event, and is said again when the screen is gone. */
-    terminal: {
-      ...terminal,
-      say(line: string) {
-        lastWords.push(line);
-        if (lastWords.length > 20) lastWords.shift();
-        app.onEvent("note", line, new Date().toISOString());
-      },
-      progress: () => {},
-    } satisfies Terminal,
-    release() {
-      process.removeListener("SIGTSTP", suspend);
-      process.removeListener("SIGCONT", resume);
-      process.removeListener("SIGHUP", quit);
-    },
-  };
 }

@@ -68,61 +68,77 @@ interface Buffers {
   draw(start: number, end: number): void;
 }
 
+/** Takes the terminal: raw keys, the second screen, no cursor. */
 export function openScreen(options: ScreenOptions): Screen {
-  const { input, output, terminal, color } = options;
-  const program = blessed.program({ input, output, terminal, zero: true } as Parameters<
-    typeof blessed.program
-  >[0]);
-  const screen = blessed.screen({
-    program,
-    smartCSR: false,
-    autoPadding: false,
-    warnings: false,
-    resizeTimeout: 20,
-  } as Parameters<typeof blessed.screen>[0]);
-  const buffers = screen as unknown as Buffers;
-  // What may not be shown is gone from the text already, and the signs are chosen by the caller.
-  (program as unknown as { tput: { unicode: boolean; brokenACS: boolean } }).tput.unicode = true;
-  (program as unknown as { tput: { brokenACS: boolean } }).tput.brokenACS = true;
-  const attributes = color ? COLORED : COLORLESS;
-  let away = false;
-  let closed = false;
-  program.on("keypress", (ch: string | undefined, key: BlessedKey) => {
-    const name = keyName(ch, key);
-    if (name !== null && !away) options.onKey(name);
-  });
-  screen.on("resize", () => {
-    if (!away && !closed) options.onResize();
-  });
-  return {
-    size: () => ({ columns: Number(screen.width), rows: Number(screen.height) }),
-    paint(lines) {
-      if (away || closed) return;
-      paintInto(buffers, lines, attributes);
-      buffers.draw(0, buffers.lines.length - 1);
-    },
-    forget: () => buffers.alloc(),
-    suspend() {
-      if (away || closed) return;
-      away = true;
-      buffers.leave();
-      input.setRawMode?.(false);
-      input.pause();
-    },
-    resume() {
-      if (!away || closed) return;
-      away = false;
-      input.setRawMode?.(true);
-      input.resume();
-      buffers.enter();
-      options.onResize();
-    },
-    close() {
-      if (closed) return;
-      closed = true;
-      screen.destroy();
-    },
-  };
+  return new BlessedScreen(options);
+}
+
+class BlessedScreen implements Screen {
+  readonly #options: ScreenOptions;
+  readonly #screen: blessed.Widgets.Screen;
+  readonly #buffers: Buffers;
+  readonly #attributes: Readonly<Record<Style, number>>;
+  #away = false;
+  #closed = false;
+
+  constructor(options: ScreenOptions) {
+    const { input, output, terminal, color } = options;
+    const program = blessed.program({ input, output, terminal, zero: true } as Parameters<
+      typeof blessed.program
+    >[0]);
+    this.#options = options;
+    this.#screen = blessed.screen({ program, warnings: false, resizeTimeout: 20 } as Parameters<
+      typeof blessed.screen
+    >[0]);
+    this.#buffers = this.#screen as unknown as Buffers;
+    this.#attributes = color ? COLORED : COLORLESS;
+    // What may not be shown is gone from the text already, and the signs are chosen by the caller.
+    Object.assign((program as unknown as { tput: object }).tput, { unicode: true, brokenACS: true });
+    program.on("keypress", (ch: string | undefined, key: BlessedKey) => {
+      const name = keyName(ch, key);
+      if (name !== null && !this.#away) options.onKey(name);
+    });
+    this.#screen.on("resize", () => {
+      if (!this.#away && !this.#closed) options.onResize();
+    });
+  }
+
+  size(): Size {
+    return { columns: Number(this.#screen.width), rows: Number(this.#screen.height) };
+  }
+
+  paint(lines: readonly Line[]): void {
+    if (this.#away || this.#closed) return;
+    paintInto(this.#buffers, lines, this.#attributes);
+    this.#buffers.draw(0, this.#buffers.lines.length - 1);
+  }
+
+  forget(): void {
+    this.#buffers.alloc();
+  }
+
+  suspend(): void {
+    if (this.#away || this.#closed) return;
+    this.#away = true;
+    this.#buffers.leave();
+    this.#options.input.setRawMode?.(false);
+    this.#options.input.pause();
+  }
+
+  resume(): void {
+    if (!this.#away || this.#closed) return;
+    this.#away = false;
+    this.#options.input.setRawMode?.(true);
+    this.#options.input.resume();
+    this.#buffers.enter();
+    this.#options.onResize();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#screen.destroy();
+  }
 }
 
 /**

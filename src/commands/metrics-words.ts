@@ -34,6 +34,7 @@ function addServe(program: Command, start: Start): void {
       parseTtl,
     )
     .option("--names <file>", "JSON file of names, as for analyze; an end without a name is `external`")
+    .option("--health", "also ask the services of the names file whether they serve")
     .option("--registry <url>", "registry that knows where moving services are", parseUrl)
     .option("--max-flows <n>", "conversations kept (default: 262144)", parsePositive(100_000_000))
     .addHelpText(

@@ -11,6 +11,7 @@ import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { DEFAULT_MAX_SERIES, DEFAULT_TTL_SECONDS, exposeSnapshot, OTHER_SAMPLES } from "./exposition.js";
 import type { LiveOptions } from "./live-options.js";
 import { ConfigWatch } from "./serve/config-watch.js";
+import { HealthRounds } from "./serve/health-rounds.js";
 import { formatListen, isLoopback, type ListenAddress, parseListen } from "./serve/listen-address.js";
 import { createRoutes, type Served } from "./serve/pages.js";
 import { ProcessMeter } from "./serve/process-meter.js";
@@ -30,6 +31,8 @@ export interface ServeOptions extends LiveOptions {
   /** Capture files in place of interfaces. */
   readonly read?: readonly string[];
   readonly registry?: URL;
+  /** Also ask the services of the names file whether they serve. */
+  readonly health?: boolean;
 }
 
 /** What is known of packets, and how long there will be more. */
@@ -46,6 +49,7 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
   const address = parseListen(options.listen);
   const watchConfig = new ConfigWatch(options.webConfig ?? null, terminal);
   const subject = await openSubject(options, producer, terminal);
+  const health = openHealth(options);
   const meter = new ProcessMeter();
   const state = { ready: true };
   const served: Served = { producer, isReady: () => state.ready, page, snapshot };
@@ -54,7 +58,12 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
     const { refused } = server;
     const { ok, failures } = watchConfig;
     const own = { ...meter.measure(), refused, polls: subject.polls, reloads: { ok, failures } };
-    return { ...subject.expose(), version: producer.split(" ")[1]!, health: null, process: own };
+    return {
+      ...subject.expose(),
+      version: producer.split(" ")[1]!,
+      health: health?.expose() ?? null,
+      process: own,
+    };
   }
   function snapshot(): Iterable<string> {
     return renderSnapshotJson(subject.snapshot(), false);
@@ -65,6 +74,7 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
     giveUpRoot(options, terminal);
     process.on("SIGHUP", reload);
     watchConfig.start((config) => server.use(config));
+    health?.start();
     const failures = await subject.run(options.signal);
     state.ready = false;
     for (const line of failures) terminal.say(line);
@@ -72,6 +82,7 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
   } finally {
     process.removeListener("SIGHUP", reload);
     watchConfig.stop();
+    health?.stop();
     await server.close();
     meter.close();
     subject.close();
@@ -123,6 +134,13 @@ async function openFiles(
     run: (signal) => untilAborted(signal),
     close: () => {},
   };
+}
+
+function openHealth({ health, names, registry }: ServeOptions): HealthRounds | null {
+  if (!health) return null;
+  if (names === undefined)
+    throw new CommandError(ExitCode.usage, "--health asks the services of a names file: add --names FILE");
+  return new HealthRounds(names, registry);
 }
 
 function untilAborted(signal: AbortSignal): Promise<readonly string[]> {

@@ -134,3 +134,23 @@ test("who sends no request is sent away, and a closing server waits for nobody f
   await server.close();
   agent.destroy();
 });
+
+test("who asks and does not read is cut off after a while, and others are served meanwhile", async (t) => {
+  const large = "x".repeat(64 * 1024 * 1024);
+  const routes = new Map<string, Route>([
+    ["/large", { make: async () => ({ status: 200, type: "text/plain", body: large }), atOnce: 1 }],
+    ["/small", { make: async () => ({ status: 200, type: "text/plain", body: "small" }), atOnce: 1 }],
+  ]);
+  const server = new WebServer(routes, OPEN_CONFIG, 500);
+  const port = await server.listen("127.0.0.1", 0);
+  t.after(() => server.close());
+  const slow = connect(port, "127.0.0.1");
+  slow.on("error", () => {});
+  slow.write("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+  slow.pause();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal((await ask(port, "/small")).body.toString(), "small");
+  while (server.refused.get("timeout") === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal((await ask(port, "/small")).body.toString(), "small");
+  slow.destroy();
+});

@@ -59,14 +59,16 @@ const compress = promisify(gzip);
 export class WebServer {
   readonly refused = new Map<string, number>(REFUSALS.map((reason) => [reason, 0]));
   readonly #routes: ReadonlyMap<string, Route>;
+  readonly #answerMs: number;
   readonly #underWay = new Map<Route, number>();
   readonly #server: Server | TlsServer;
   readonly #listener: Listener;
   #config: WebConfig;
   #authenticator: Authenticator | null = null;
 
-  constructor(routes: ReadonlyMap<string, Route>, config: WebConfig) {
+  constructor(routes: ReadonlyMap<string, Route>, config: WebConfig, answerMs = ANSWER_MS) {
     this.#routes = routes;
+    this.#answerMs = answerMs;
     this.#config = config;
     const { tls } = config;
     this.#server = tls === null ? createServer(LIMITS) : createTlsServer({ ...LIMITS, ...tlsOptions(tls) });
@@ -108,7 +110,7 @@ export class WebServer {
     const deadline = setTimeout(() => {
       this.#count("timeout");
       request.socket.destroy();
-    }, ANSWER_MS);
+    }, this.#answerMs);
     response.on("close", () => clearTimeout(deadline));
     response.on("error", () => request.socket.destroy());
     try {

@@ -105,6 +105,7 @@ Examples:
     )
     .option("-n, --numeric", "show addresses, not names")
     .option("--names <file>", "JSON file of names, as for analyze")
+    .option("--no-conntrack", "do not hold a live run's packets against connection tracking")
     .option("--max-flows <n>", "conversations kept, as for analyze", parsePositive(MAX_MAX_FLOWS));
   addSourceWords(reportCommand);
   reportCommand

@@ -11,6 +11,7 @@ import { buildTables } from "./tables.js";
 import { formatTime } from "./time.js";
 import { EndNames } from "./tracking/ends.js";
 import { buildJoined, countVerdicts, summarizeNamespaces } from "./tracking/joined.js";
+import { reconcile } from "./tracking/reconcile.js";
 
 /** What the analyzer cannot know of itself. */
 export interface SnapshotContext {
@@ -68,9 +69,11 @@ function buildConntrack(
   { names, tracking }: SnapshotContext,
   evidence: Evidence,
 ): Conntrack {
+  const counted = reconcile(flows, evidence);
   return {
     namespaces: summarizeNamespaces(tracking!.namespaces),
     evidence: countVerdicts(flows, evidence),
+    ...(counted ? { counted } : {}),
     connections: limitTable(buildJoined(flows, evidence, new EndNames(names)), CONNECTIONS_KEPT),
   };
 }

@@ -136,6 +136,16 @@ const conntrackSchema = z
         }),
       )
       .describe("Who saw the conversations: the wire, connection tracking, or both"),
+    counted: z
+      .strictObject({
+        connections: count,
+        packets: count,
+        bytes: count.describe("On the wire, link headers included"),
+        tracked_packets: count,
+        tracked_bytes: count.describe("IP bytes"),
+      })
+      .optional()
+      .describe("Both counts of the connections that both saw whole; absent: accounting was off, or none"),
     connections: tableSchema.describe("One connection a row, its conversations before and after NAT joined"),
   })
   .describe("What connection tracking says beside the packets");

@@ -42,12 +42,13 @@ export function addCaptureCommand(
     .option("--interval <seconds>", "time between two looks (default: 1)", parseSeconds)
     .option("-n, --numeric", "show addresses, not names")
     .option("--names <file>", "JSON file of names, as for analyze")
+    .option("--no-conntrack", "do not hold the packets against the kernel's connection tracking")
     .option("--max-flows <n>", "conversations kept, as for analyze", parsePositive(MAX_FLOWS))
     .addHelpText(
       "after",
       `
-It ends with Ctrl-C, -c or -a. Root is given up once the interface is open, but for CAP_NET_ADMIN, which reading names of
-namespaces needs (not with -n); files belong to who called sudo.
+It ends with Ctrl-C, -c or -a. Root is given up once the interface is open, but for CAP_NET_ADMIN, which names of
+namespaces and connection tracking need (not with both -n and --no-conntrack); files belong to who called sudo.
 
 Examples:
   sudo netwatch capture --bridge br-app

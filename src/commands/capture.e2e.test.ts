@@ -23,7 +23,7 @@ describe("netwatch capture", { skip: reasonToSkip("tcpdump", "tshark", "capinfos
   let network: TestNetwork;
   let lab: BridgeLab;
   let work: Workplace;
-  const on = () => ["-i", "br0", "--netns", lab.bridge, "-n"];
+  const on = () => ["-i", "br0", "--netns", lab.bridge, "-n", "--no-conntrack"];
 
   before(() => {
     network = new TestNetwork();

@@ -25,6 +25,8 @@ export interface LiveOptions {
   readonly user?: string;
   readonly numeric?: boolean;
   readonly names?: string;
+  /** Hold the packets against connection tracking. */
+  readonly conntrack?: boolean;
   readonly maxFlows?: number;
   readonly seed?: number;
   /** Ends the run in good order. */

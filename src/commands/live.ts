@@ -1,12 +1,13 @@
 /** A live run: opens what it needs as root, gives root up, then takes packets until it is told to end. */
 import { performance } from "node:perf_hooks";
 import { Analyzer } from "../analyze/analyzer.js";
-import { buildSnapshot } from "../analyze/build.js";
+import { buildSnapshot, type TrackingContext } from "../analyze/build.js";
 import type { Snapshot } from "../analyze/snapshot.js";
 import { engineSockets } from "../capture/docker.js";
 import { createNameSources, type NameSources } from "../capture/name-sources.js";
 import type { Names } from "../capture/names.js";
 import type { Packet } from "../capture/packet.js";
+import { Capability } from "../capture/privilege.js";
 import type { Recorder } from "../capture/recorder.js";
 import { formatCount } from "../format.js";
 import { Next, watch } from "../watch.js";
@@ -14,6 +15,7 @@ import { loadNames } from "./captures.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { checkLiveOptions, DEFAULT_INTERVAL_SECONDS, type LiveOptions } from "./live-options.js";
 import { Taps } from "./live-sources.js";
+import { LiveTracking } from "./live-tracking.js";
 import { type Outputs, openOutputs } from "./outputs.js";
 import type { Terminal } from "./terminal.js";
 
@@ -42,19 +44,24 @@ export async function runLive(
 ): Promise<LiveResult> {
   const near = options.netns === undefined ? checkLiveOptions(options) : [];
   const sources = options.numeric ? null : openNames(options, terminal, near);
+  const startUs = Date.now() * 1000;
   const taps = await Taps.open(options);
+  let tracking: LiveTracking | null = null;
   let run: LiveRun | null = null;
   try {
+    tracking = await LiveTracking.open(options, checkLiveOptions(options), startUs, terminal);
     await readNamesOnce(sources);
     const outputs = openOutputs(options, view.reserve ?? [], taps, terminal, {
       application: producer,
+      keep: sources !== null || tracking !== null ? [Capability.netAdmin] : [],
       names: () => run?.embeddedNames() ?? [],
     });
-    run = new LiveRun(options, taps, outputs.recorder, sources, producer);
+    run = new LiveRun(options, { taps, recorder: outputs.recorder, sources, tracking }, producer);
     terminal.say(`listening on ${taps.taps.map(({ source }) => source.name).join(", ")}; Ctrl-C ends it`);
     return await run.execute(view, outputs);
   } finally {
     run?.abandon();
+    tracking?.close();
     taps.close();
   }
 }
@@ -86,31 +93,37 @@ export async function readNamesOnce(sources: NameSources | null): Promise<Names 
   return sources.current();
 }
 
+/** What a run works with: opened before root is given up, closed by others. null: not asked for, or not to be had. */
+interface Parts {
+  readonly taps: Taps;
+  readonly recorder: Recorder | null;
+  readonly sources: NameSources | null;
+  readonly tracking: LiveTracking | null;
+}
+
 class LiveRun {
   readonly #options: LiveOptions;
   readonly #taps: Taps;
   readonly #recorder: Recorder | null;
   readonly #sources: NameSources | null;
+  readonly #tracking: LiveTracking | null;
   readonly #producer: string;
   readonly #analyzer: Analyzer;
   readonly #count: number;
   readonly #fileBytes: number;
   readonly #files: number;
+  /** When packets ceased to be taken, microseconds since 1970; null: not yet. */
+  #endUs: number | null = null;
   /** Every packet that came was taken: the counts can be held against the interface's. */
   #whole = true;
   readonly #closeNow = () => this.#recorder?.closeNow();
 
-  constructor(
-    options: LiveOptions,
-    taps: Taps,
-    recorder: Recorder | null,
-    sources: NameSources | null,
-    producer: string,
-  ) {
+  constructor(options: LiveOptions, { taps, recorder, sources, tracking }: Parts, producer: string) {
     this.#options = options;
     this.#taps = taps;
     this.#recorder = recorder;
     this.#sources = sources;
+    this.#tracking = tracking;
     this.#producer = producer;
     this.#analyzer = new Analyzer({
       ...(options.maxFlows === undefined ? {} : { maxFlows: options.maxFlows }),
@@ -134,6 +147,8 @@ class LiveRun {
     try {
       await this.#watch(view, AbortSignal.any(ends));
       if (this.#whole) this.#taps.noteCounters();
+      this.#endUs = Date.now() * 1000;
+      await this.#tracking?.poll();
       await this.#recorder?.close();
     } catch (error) {
       failure = this.#unwritable(error);
@@ -152,7 +167,9 @@ class LiveRun {
         this.#taps.watchNamespace();
         void this.#sources?.refresh(Date.now() * 1000);
         await this.#recorder?.tick(new Date(), performance.now());
-        if (show !== null) await show(this.snapshot());
+        if (show === null) return;
+        await this.#tracking?.poll();
+        await show(this.snapshot());
       },
       signal,
     });
@@ -181,7 +198,7 @@ class LiveRun {
     return mustSettle ? Next.settle : Next.packet;
   }
 
-  snapshot(): Snapshot {
+  snapshot(tracking = this.#tracking): Snapshot {
     const { taps } = this.#taps;
     return buildSnapshot(this.#analyzer, {
       producer: this.#producer,
@@ -189,7 +206,15 @@ class LiveRun {
       interfaces: this.#taps.ledger(),
       dropped: this.#taps.counts().dropped,
       names: this.#sources?.current() ?? null,
+      ...(tracking ? { tracking: this.#trackingContext(tracking) } : {}),
     });
+  }
+
+  #trackingContext(tracking: LiveTracking): TrackingContext {
+    const { dropped } = this.#taps.counts();
+    const filtered = (this.#options.filter?.trim() ?? "") !== "";
+    const gap = filtered || (dropped ?? 0) > 0 || this.#analyzer.flows.evicted.flows > 0;
+    return tracking.context(this.#endUs ?? Date.now() * 1000, gap);
   }
 
   /** Names of the addresses seen, for the file. */
@@ -197,7 +222,7 @@ class LiveRun {
     const names = this.#sources?.current();
     if (!names) return [];
     const found: { address: string; name: string }[] = [];
-    for (const { address, service } of this.snapshot().tables.endpoints.rows) {
+    for (const { address, service } of this.snapshot(null).tables.endpoints.rows) {
       if (found.length >= MAX_NAMES) break;
       const name = names.find(String(address), null, null);
       if (name !== null && service !== address) found.push({ address: String(address), name });

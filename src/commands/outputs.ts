@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { EmbeddedName } from "../capture/packet.js";
 import {
-  Capability,
+  type Capability,
   dropPrivileges,
   invokingUser,
   type User,
@@ -28,8 +28,10 @@ export interface Outputs {
   writeFile(path: string, pieces: Iterable<string | Uint8Array>): void;
 }
 
-interface RecorderContext {
+interface OutputContext {
   readonly application: string;
+  /** What is still needed when root is given up. */
+  readonly keep: readonly Capability[];
   readonly names: () => readonly EmbeddedName[];
 }
 
@@ -42,13 +44,13 @@ export function openOutputs(
   reserve: readonly string[],
   taps: Taps,
   terminal: Terminal,
-  context: RecorderContext,
+  context: OutputContext,
 ): Outputs {
   const caller = chosenUser(options) ?? invokingUser(terminal.env);
   const env = caller?.home ? { ...terminal.env, XDG_STATE_HOME: stateOf(caller) } : terminal.env;
   const reserved = new Map<string, ReservedFile>();
   const writeFile: Outputs["writeFile"] = (path, pieces) => writeTo(reserved, path, pieces);
-  const giveUp = () => dropPrivileges(caller ?? unprivilegedUser(terminal.env), keptBy(options));
+  const giveUp = () => dropPrivileges(caller ?? unprivilegedUser(terminal.env), context.keep);
   if (process.geteuid?.() !== 0 || caller !== null) {
     giveUp();
     return { recorder: openRecorder(options, taps, terminal, context), env, writeFile };
@@ -58,11 +60,6 @@ export function openOutputs(
   const early = rotates ? null : openRecorder(options, taps, terminal, context);
   giveUp();
   return { recorder: rotates ? openRing(options, taps, terminal, context) : early, env, writeFile };
-}
-
-/** The ring stays readable without any; names of namespaces are asked for again and again. */
-function keptBy({ numeric }: LiveOptions): readonly Capability[] {
-  return numeric ? [] : [Capability.netAdmin];
 }
 
 function chosenUser({ user }: LiveOptions): User | null {
@@ -80,7 +77,7 @@ function openRing(
   options: LiveOptions,
   taps: Taps,
   terminal: Terminal,
-  context: RecorderContext,
+  context: OutputContext,
 ): Recorder | null {
   try {
     return openRecorder(options, taps, terminal, context);
@@ -95,7 +92,7 @@ function openRecorder(
   options: LiveOptions,
   { taps }: Taps,
   terminal: Terminal,
-  { application, names }: RecorderContext,
+  { application, names }: OutputContext,
 ): Recorder | null {
   const { write, ringBuffer } = options;
   if (write === undefined) return null;

@@ -3,6 +3,7 @@ import type { Finding, Snapshot, Table } from "../analyze/snapshot.js";
 import { formatBytes, formatCount, formatDuration, formatRate, formatSpan } from "../format.js";
 import { peakRate } from "./charts-throughput.js";
 import { describeCompleteness, findGaps } from "./completeness.js";
+import { describeEvidence } from "./evidence.js";
 import type { Sheet } from "./pdf-sheet.js";
 import { COLOR, LEADING, MEASURE, PAGE, SIZE } from "./pdf-theme.js";
 import { countListed } from "./top-rows.js";
@@ -42,6 +43,7 @@ export function drawMasthead(sheet: Sheet, snapshot: Snapshot, title: string, da
   );
   const complete = findGaps(snapshot).length === 0;
   drawFact(sheet, "Completeness", describeCompleteness(snapshot), complete ? COLOR.ink : COLOR.warning);
+  if (snapshot.conntrack) drawFact(sheet, "Tracking", describeEvidence(snapshot.conntrack));
   drawFact(
     sheet,
     "Names",

@@ -19,6 +19,7 @@ import {
   formatSpan,
   visible,
 } from "../format.js";
+import { describeEvidence } from "./evidence.js";
 
 /** How text is to look. */
 export interface TextOptions {
@@ -84,6 +85,7 @@ export function* renderSummary(snapshot: Snapshot, options: TextOptions): Iterab
   const files = names.length > 3 ? `${formatCount(names.length)} files` : names.join(", ");
   yield `${strong(files, options)}: ${formatCounted(totals.packets, "packet")}, ${formatBytes(totals.bytes)} in ${formatDuration(window.duration)}\n`;
   yield `${formatSpan(window.start, window.end)} · ${completeness(ledger)}\n`;
+  if (snapshot.conntrack) yield* wrapWords(describeEvidence(snapshot.conntrack), "", "  ", options);
   if (snapshot.findings.length > 0) {
     yield `\n${heading("Findings", options)}\n`;
     for (const finding of snapshot.findings) yield* renderFinding(finding, options);
@@ -195,14 +197,22 @@ function completeness(ledger: Ledger): string {
 const MARKS: Readonly<Record<Finding["severity"], string>> = { info: "-", notice: "!", warning: "!!" };
 
 /** One finding, broken at the line's width. */
-export function* renderFinding(finding: Finding, { width }: TextOptions): Iterable<string> {
-  let line = `  ${MARKS[finding.severity].padEnd(2)}`;
-  for (const word of visible(finding.text).split(" ")) {
-    if (stringWidth(line) + 1 + stringWidth(word) > width && line.trim() !== "") {
+export function* renderFinding(finding: Finding, options: TextOptions): Iterable<string> {
+  yield* wrapWords(visible(finding.text), `  ${MARKS[finding.severity].padEnd(2)} `, "     ", options);
+}
+
+/** Words in lines no wider than the terminal; `head` before the first line, `indent` before all others. */
+function* wrapWords(text: string, head: string, indent: string, { width }: TextOptions): Iterable<string> {
+  let line = head;
+  let isBare = true;
+  for (const word of text.split(" ")) {
+    if (!isBare && stringWidth(line) + 1 + stringWidth(word) > width) {
       yield `${line}\n`;
-      line = "    ";
+      line = indent;
+      isBare = true;
     }
-    line += ` ${word}`;
+    line += isBare ? word : ` ${word}`;
+    isBare = false;
   }
   yield `${line}\n`;
 }

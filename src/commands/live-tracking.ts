@@ -1,0 +1,93 @@
+/** Connection tracking beside a live capture: polled for each Snapshot that is shown, said once where it is not to be had. */
+import { setImmediate } from "node:timers/promises";
+import type { TrackingContext } from "../analyze/build.js";
+import { SystemError } from "../capture/libc.js";
+import { NetnsError } from "../capture/netns.js";
+import { type Surroundings, SurroundingsReader } from "../capture/surroundings.js";
+import { Tracker } from "../capture/tracker.js";
+import type { LiveOptions } from "./live-options.js";
+import type { Terminal } from "./terminal.js";
+
+export class LiveTracking {
+  readonly #tracker: Tracker;
+  readonly #reader: SurroundingsReader;
+  readonly #terminal: Terminal;
+  /** Microseconds since 1970: no packet was taken before. */
+  readonly #startUs: number;
+  #surroundings: Surroundings;
+  #pollUs = 0;
+  #problem: string | null = null;
+
+  private constructor(tracker: Tracker, reader: SurroundingsReader, startUs: number, terminal: Terminal) {
+    this.#tracker = tracker;
+    this.#reader = reader;
+    this.#startUs = startUs;
+    this.#terminal = terminal;
+    this.#surroundings = reader.read();
+  }
+
+  /**
+   * Opens in the interfaces' namespace and polls once, while there is privilege. null: not asked for, or not to be had, which
+   * is said. `startUs`: when the interfaces were opened.
+   */
+  static async open(
+    options: Pick<LiveOptions, "conntrack" | "netns">,
+    interfaces: readonly string[],
+    startUs: number,
+    terminal: Terminal,
+  ): Promise<LiveTracking | null> {
+    if (!options.conntrack) return null;
+    const netns = options.netns ?? null;
+    const opened: { close(): void }[] = [];
+    const giveUp = (why: string) => {
+      for (const part of opened) part.close();
+      terminal.say(`without connection tracking: ${why}`);
+      return null;
+    };
+    try {
+      const tracker = Tracker.open(netns);
+      opened.push(tracker);
+      const reader = SurroundingsReader.open(interfaces, netns);
+      opened.push(reader);
+      const tracking = new LiveTracking(tracker, reader, startUs, terminal);
+      await tracking.#poll();
+      if (tracker.denied !== null) return giveUp("reading it needs CAP_NET_ADMIN");
+      if (tracker.facts === null) return giveUp("the kernel does none here");
+      return tracking;
+    } catch (error) {
+      if (!(error instanceof NetnsError) && !(error instanceof SystemError)) throw error;
+      return giveUp(error.message);
+    }
+  }
+
+  /** Reads all anew; packets have their turn meanwhile. What goes wrong is said once. Throws nothing that the kernel answers. */
+  async poll(): Promise<void> {
+    await this.#poll();
+    const { problem } = this.#tracker;
+    if (problem !== null && this.#problem === null) this.#terminal.say(problem);
+    this.#problem ??= problem;
+  }
+
+  async #poll(): Promise<void> {
+    await this.#tracker.poll(() => setImmediate());
+    this.#pollUs = Date.now() * 1000;
+    try {
+      this.#surroundings = this.#reader.read();
+    } catch (error) {
+      // What was known of them holds on.
+      if (!(error instanceof SystemError)) throw error;
+    }
+  }
+
+  /** For a Snapshot made now. `endUs`: until when packets were taken; `gap`: some were lost or left out. */
+  context(endUs: number, gap: boolean): TrackingContext {
+    const { netns } = this.#tracker;
+    const times = { startUs: this.#startUs, endUs, pollUs: this.#pollUs };
+    return { namespaces: [this.#tracker], capture: { netns, ...this.#surroundings, ...times, gap } };
+  }
+
+  close(): void {
+    this.#tracker.close();
+    this.#reader.close();
+  }
+}

@@ -17,17 +17,8 @@ export interface Emulator {
 
 export function createEmulator({ columns, rows }: Size): Emulator {
   const terminal = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true });
-  let raw = false;
   let written = "";
-  const input = Object.assign(new PassThrough(), {
-    isTTY: true,
-    isRaw: false,
-    setRawMode(on: boolean) {
-      raw = on;
-      input.isRaw = on;
-      return input;
-    },
-  });
+  const input = createKeyboard();
   const output = Object.assign(
     new Writable({
       write(chunk: Buffer, _, done) {
@@ -41,7 +32,7 @@ export function createEmulator({ columns, rows }: Size): Emulator {
   return {
     input: input as unknown as NodeJS.ReadStream,
     output: output as unknown as NodeJS.WriteStream,
-    raw: () => raw,
+    raw: () => input.isRaw,
     written: () => written,
     async text() {
       await new Promise<void>((resolve) => terminal.write("", resolve));
@@ -60,4 +51,16 @@ export function createEmulator({ columns, rows }: Size): Emulator {
       output.emit("resize");
     },
   };
+}
+
+function createKeyboard() {
+  const input = Object.assign(new PassThrough(), {
+    isTTY: true,
+    isRaw: false,
+    setRawMode(on: boolean) {
+      input.isRaw = on;
+      return input;
+    },
+  });
+  return input;
 }

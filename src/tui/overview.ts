@@ -1,7 +1,7 @@
 /** The first screen: throughput, health, top pairs and talkers, connection tracking, what is missing. Pure. */
 import type { HealthTargetReport, Row, Snapshot } from "../analyze/snapshot.js";
 import { formatCell, formatCount, formatCounted, formatRatio } from "../format.js";
-import { clip, columnsOf, fit, type Line, plain, type Span } from "./cells.js";
+import { clip, columnsOf, cut, fit, type Line, plain, type Span, textOf } from "./cells.js";
 import { type ChartClass, chartLines, classStyle } from "./chart.js";
 import type { Glyphs } from "./glyphs.js";
 import { completenessText } from "./ledger.js";
@@ -71,7 +71,7 @@ function legendLine(
   classes: readonly ChartClass[],
   model: Model,
   snapshot: Snapshot,
-  { bits, glyphs, color }: OverviewLooks,
+  { bits, glyphs, color, width }: OverviewLooks,
 ): Line {
   const last = (values: readonly number[]) => values.at(-1) ?? 0;
   const mean = (values: readonly number[]) =>
@@ -86,17 +86,18 @@ function legendLine(
       style: "bold",
     },
   ];
-  classes.forEach(({ name, values }, i) => {
+  let used = columnsOf(spans[0]!.text);
+  for (const [i, { name, values }] of classes.entries()) {
     const sign = color ? glyphs.gaugeFull : glyphs.classes[Math.min(i, glyphs.classes.length - 1)]!;
-    spans.push(
-      { text: `  ${sign}`, style: classStyle(i) },
-      { text: ` ${formatCell("text", name)} ${rate(value(values), bits)}`, style: "plain" },
-    );
-  });
+    const text = ` ${formatCell("text", name)} ${rate(value(values), bits)}`;
+    used += columnsOf(`  ${sign}${text}`);
+    if (used > width) break;
+    spans.push({ text: `  ${sign}`, style: classStyle(i) }, { text, style: "plain" });
+  }
   return spans;
 }
 
-function healthLine({ health, mode }: Model, { glyphs }: OverviewLooks): Line {
+function healthLine({ health, mode }: Model, { glyphs, width }: OverviewLooks): Line {
   if (health === null || health.targets.length === 0)
     return [
       {
@@ -109,7 +110,9 @@ function healthLine({ health, mode }: Model, { glyphs }: OverviewLooks): Line {
   const spans: Span[] = [{ text: ` Health      ${up} of ${targets.length} up  `, style: "plain" }];
   for (const { state } of targets) spans.push({ text: glyphs.health[state], style: HEALTH_STYLES[state] });
   const trouble = targets.filter(({ state }) => state === "down" || state === "degraded");
-  if (trouble.length > 0) spans.push({ text: `  ${trouble.map(troubleText).join(", ")}`, style: "bad" });
+  const room = width - columnsOf(textOf(spans)) - 3;
+  const words = cut(trouble.map(troubleText).join(", "), room, glyphs.ellipsis);
+  if (trouble.length > 0) spans.push({ text: `  ${words}`, style: "bad" });
   return spans;
 }
 

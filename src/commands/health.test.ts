@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { HealthReport } from "../analyze/snapshot.js";
+import { type CommandError, ExitCode } from "./exit.js";
+import { type HealthOptions, health, renderHealth } from "./health.js";
+import { createFakeTerminal } from "./terminal.test.fixture.js";
+
+const common = { interval: 1, output: "json", signal: new AbortController().signal } as const;
+
+test("one round says who is up, and ends with 9 when one is down", async () => {
+  const server = createServer((_, response) => response.end("ok"));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const terminal = createFakeTerminal();
+  const names = join(terminal.folder, "names.json");
+  const services = { web: { addresses: ["127.0.0.1"], ports: [port], health: "/" } };
+  writeFileSync(names, JSON.stringify({ services }));
+  const run = (over: Partial<HealthOptions>) => health({ ...common, names, ...over }, terminal);
+  assert.equal(await run({}), ExitCode.ok);
+  assert.equal((JSON.parse(terminal.out()) as HealthReport).targets[0]?.state, "up");
+  server.close();
+  server.closeAllConnections();
+  assert.equal(await run({}), ExitCode.findings);
+  await assert.rejects(health(common, terminal), (error: CommandError) => error.exitCode === ExitCode.usage);
+  writeFileSync(names, '{"web": "127.0.0.1"}');
+  await assert.rejects(run({}), /no service in it has a port/);
+  writeFileSync(names, "{");
+  await assert.rejects(run({}), (error: CommandError) => error.exitCode === ExitCode.unreadable);
+  terminal.dispose();
+});
+
+test("a watch prints a round at a time until it is told to end", async () => {
+  const terminal = createFakeTerminal();
+  const names = join(terminal.folder, "names.json");
+  writeFileSync(names, '{"nobody": "127.0.0.1:1"}');
+  const signal = AbortSignal.timeout(300);
+  const options = { names, watch: true, interval: 0.05, output: "ndjson", signal } as const;
+  assert.equal(await health(options, terminal), ExitCode.ok);
+  const reports = terminal
+    .out()
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as HealthReport);
+  assert.ok(reports.length >= 3 && reports.length <= 8, String(reports.length));
+  assert.deepEqual(
+    reports.at(-1)?.targets[0]?.history,
+    reports.map(() => "down"),
+  );
+  terminal.dispose();
+});
+
+test("the table tells the state in words, and foreign text is made safe", () => {
+  const target = {
+    service: "we\u001bb",
+    address: "fd00::1",
+    port: 80,
+    check: "http",
+    latency_seconds: 0.0123,
+    p50_seconds: 0.01,
+    p95_seconds: 0.02,
+    changed: "2026-11-22T10:00:00.000000Z",
+    availability: 0.9,
+    history: [],
+  } as const;
+  const targets = [
+    { ...target, state: "up", reason: null },
+    { ...target, state: "down", reason: "answered \u0007", latency_seconds: null },
+    { ...target, state: "degraded", reason: "slow" },
+  ] as const;
+  const report = {
+    format: "netwatch-health",
+    version: 1,
+    time: "2026-11-22T10:01:00.000000Z",
+    targets,
+  } as const;
+  const text = [...renderHealth(report, { width: 100, color: false })].join("");
+  assert.equal(
+    text,
+    `1 of 3 servers up, 1 slow, 1 DOWN at 2026-11-22 10:01:00 UTC
+
+Health
+  State     Service  Asked at          Now      p95  Why
+  UP        we\\x1bb  [fd00::1]:80  12.3 ms  20.0 ms  up since 10:00:00
+  DOWN      we\\x1bb  [fd00::1]:80        -  20.0 ms  answered \\x07 since 10:00:00
+  DEGRADED  we\\x1bb  [fd00::1]:80  12.3 ms  20.0 ms  slow since 10:00:00
+`,
+  );
+});

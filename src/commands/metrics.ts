@@ -25,6 +25,7 @@ export async function metrics(
     version: producer.split(" ")[1]!,
     ...exposeSnapshot(snapshot, book),
     connections: null,
+    evidence: null,
     health: null,
     process: null,
   };

@@ -89,7 +89,7 @@ describe("serve: a real Prometheus", {
   test("every query of every dashboard and rule is answered, and most have something to say", async () => {
     const queries = allQueries();
     assert.ok(queries.length > 60);
-    const mayBeEmpty = /conntrack|health|connections_active|> 0|== 0|> 1|> 0\.|> 100|unless/;
+    const mayBeEmpty = /conntrack|evidence|health|connections_active|> 0|== 0|> 1|> 0\.|> 100|unless/;
     let silent: string[] = [];
     // A rate takes two scrapes.
     await until(async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { sleep, udpFrame } from "../capture/live.test.fixture.js";
@@ -8,7 +9,7 @@ import { reasonToSkip } from "../capture/netns.test.fixture.js";
 import { Exporter, ServeLab, sumOf, until } from "./serve.test.fixture.js";
 import { ROOT } from "./terminal.test.fixture.js";
 
-describe("serve: a flood", { skip: reasonToSkip("ping") }, () => {
+describe("serve: a flood", { skip: reasonToSkip("conntrack", "sysctl") }, () => {
   let lab: ServeLab;
   before(() => {
     lab = new ServeLab();
@@ -58,6 +59,25 @@ describe("serve: a flood", { skip: reasonToSkip("ping") }, () => {
     view.setUint16(identification, (((view.getUint16(identification) + change) % 0xffff) + 0xffff) % 0xffff);
     return frame;
   }
+
+  test("connection tracking is on the page, by state and against its limit, also once root is given up", async () => {
+    lab.network.track(lab.bridge.bridge, 60);
+    const exporter = await lab.serve();
+    let page = await exporter.page();
+    const entries = () => sumOf(page, "netwatch_conntrack_entries_used");
+    await until(async () => {
+      page = await exporter.page();
+      return entries() > 0 && sumOf(page, "netwatch_polls_total", "conntrack") > 0;
+    });
+    assert.equal(entries(), 60);
+    assert.equal(sumOf(page, "netwatch_conntrack_entries", 'protocol="tcp",state="established"'), 40);
+    assert.ok(sumOf(page, "netwatch_conntrack_entries_limit") > 60);
+    assert.ok(sumOf(page, "netwatch_flow_evidence_conversations", "conntrack-only") > 0);
+    const { Uid, CapPrm } = statusOf(exporter.child.pid!);
+    assert.match(Uid!, /^65534\b/);
+    assert.equal(CapPrm, "0000000000001000");
+    assert.equal(await exporter.stop(), 0);
+  });
 
   test("where the interface goes away the exporter says so and ends with 4", async () => {
     const exporter = await lab.serve();
@@ -161,3 +181,9 @@ describe("serve: TLS and users", { skip: reasonToSkip("openssl", "curl", "promto
     openssl("req", "-x509", ...curve, "-keyout", "other.key", "-out", "other.pem", ...name("other"));
   }
 });
+
+/** The lines of /proc/PID/status. */
+function statusOf(pid: number): Record<string, string> {
+  const lines = readFileSync(`/proc/${pid}/status`, "utf8").split("\n");
+  return Object.fromEntries(lines.map((line) => line.split(":\t")));
+}

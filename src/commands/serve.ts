@@ -128,7 +128,7 @@ async function openFiles(
   const packets = exposeSnapshot(snapshot, book);
   const kept = limitSnapshot(snapshot, 1000);
   return {
-    expose: () => ({ ...packets, connections: null }),
+    expose: () => ({ ...packets, connections: null, evidence: null }),
     snapshot: () => kept,
     polls: new Map(),
     run: (signal) => untilAborted(signal),

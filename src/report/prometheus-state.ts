@@ -7,6 +7,13 @@ export interface ExposedConnections {
   readonly tables: Readonly<Pick<ConnectionsSnapshot["tables"], "services" | "states" | "limits">>;
 }
 
+/** How many conversations the wire, connection tracking or both saw, and why one did not. */
+export interface ExposedEvidence {
+  readonly verdict: string;
+  readonly cause: string | null;
+  readonly count: number;
+}
+
 /** What a check of one target last said. */
 export interface ExposedHealth {
   readonly target: string;
@@ -76,6 +83,17 @@ function limitFamilies(rows: Iterable<Row>): Family[] {
 
 function numberIn(cell: unknown): number | null {
   return typeof cell === "number" ? cell : null;
+}
+
+export function evidenceFamilies(evidence: readonly ExposedEvidence[]): Family[] {
+  const family = new Family(
+    "gauge",
+    "netwatch_flow_evidence_conversations",
+    "Conversations by who saw them (wire, connection tracking, both) and why one did not.",
+  );
+  for (const { verdict, cause, count } of evidence)
+    family.add(count, { evidence: verdict, cause: cause ?? "none" });
+  return [family];
 }
 
 export function healthFamilies(targets: readonly ExposedHealth[]): Family[] {

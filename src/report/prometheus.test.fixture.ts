@@ -67,6 +67,7 @@ export function fullExposition(edges: readonly ExposedEdge[]): Exposition {
         ]),
       },
     },
+    evidence: [{ verdict: "wire-only", cause: "same-bridge", count: 2 }],
     health: [{ target: "web", up: true, seconds: 0.01 }],
     process: {
       cpuSeconds: 1,

@@ -16,6 +16,7 @@ const EMPTY: Exposition = {
   },
   edges: { edges: [], overflow: 0, unresolvedBytes: 0 },
   connections: null,
+  evidence: null,
   health: null,
   process: null,
 };

@@ -6,7 +6,9 @@ import { type ExposedProcess, processFamilies } from "./prometheus-process.js";
 import {
   conntrackFamilies,
   type ExposedConnections,
+  type ExposedEvidence,
   type ExposedHealth,
+  evidenceFamilies,
   healthFamilies,
 } from "./prometheus-state.js";
 
@@ -17,6 +19,7 @@ export interface Exposition {
   readonly capture: ExposedCapture;
   readonly edges: ExposedEdges;
   readonly connections: ExposedConnections | null;
+  readonly evidence: readonly ExposedEvidence[] | null;
   readonly health: readonly ExposedHealth[] | null;
   readonly process: ExposedProcess | null;
 }
@@ -26,13 +29,22 @@ export async function renderExposition(exposition: Exposition, format: Expositio
   return await renderFamilies(buildFamilies(exposition), format);
 }
 
-function buildFamilies({ version, capture, edges, connections, health, process }: Exposition): Family[] {
+function buildFamilies({
+  version,
+  capture,
+  edges,
+  connections,
+  evidence,
+  health,
+  process,
+}: Exposition): Family[] {
   const build = new Family("gauge", "netwatch_build_info", "The netwatch that gives this page; always 1.");
   return [
     build.add(1, { version }),
     ...captureFamilies(capture),
     ...edgeFamilies(edges, connections),
     ...(connections === null ? [] : conntrackFamilies(connections)),
+    ...(evidence === null ? [] : evidenceFamilies(evidence)),
     ...(health === null ? [] : healthFamilies(health)),
     ...(process === null ? [] : processFamilies(process)),
   ];

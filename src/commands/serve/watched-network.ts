@@ -1,26 +1,25 @@
 /** What `netwatch serve` watches: packets of some interfaces, names and connection tracking, for as long as it runs. */
-import { setImmediate } from "node:timers/promises";
 import { Analyzer } from "../../analyze/analyzer.js";
 import { buildSnapshot } from "../../analyze/build.js";
 import { EdgeBook, EXTERNAL } from "../../analyze/edge-book.js";
 import { EdgeCounter } from "../../analyze/edges.js";
+import { Evidence } from "../../analyze/evidence.js";
 import { limitSnapshot } from "../../analyze/limit.js";
 import type { LedgerInterface, Snapshot } from "../../analyze/snapshot.js";
 import { EndNames } from "../../analyze/tracking/ends.js";
+import { countVerdicts } from "../../analyze/tracking/joined.js";
 import { buildLimits } from "../../analyze/tracking/limits.js";
 import { buildStates, buildTrackedServices } from "../../analyze/tracking/services.js";
 import { engineSockets } from "../../capture/docker.js";
-import { SystemError } from "../../capture/libc.js";
 import { createNameSources, type NameSources } from "../../capture/name-sources.js";
 import { Names } from "../../capture/names.js";
-import { NetnsError } from "../../capture/netns.js";
-import { Tracker } from "../../capture/tracker.js";
-import type { ExposedConnections } from "../../report/prometheus-state.js";
+import type { ExposedConnections, ExposedEvidence } from "../../report/prometheus-state.js";
 import { Next, watch } from "../../watch.js";
 import { loadNames } from "../captures.js";
 import { type ExposedPackets, exposeAnalyzer } from "../exposition.js";
-import type { LiveOptions } from "../live-options.js";
+import { checkLiveOptions, type LiveOptions } from "../live-options.js";
 import { Taps } from "../live-sources.js";
+import { LiveTracking } from "../live-tracking.js";
 import type { Terminal } from "../terminal.js";
 import { PollTimes } from "./poll-times.js";
 import { Residuals } from "./residuals.js";
@@ -31,6 +30,8 @@ const TICK_MS = 1000;
 /** Ticks from one look at connection tracking to the next: a full table takes a tenth of a second. */
 const TRACKING_TICKS = 5;
 const NAMES_WAIT_MS = 500;
+/** Conversations and tracked connections that are held against each other; of more it is not said who saw them. */
+const MAX_JUDGED = 50_000;
 
 export interface WatchedOptions extends LiveOptions {
   readonly maxFlows: number;
@@ -39,11 +40,18 @@ export interface WatchedOptions extends LiveOptions {
   readonly registry?: URL;
 }
 
+/** The parts of a page that come from what is watched. */
+export interface WatchedExposition extends ExposedPackets {
+  readonly connections: ExposedConnections | null;
+  readonly evidence: readonly ExposedEvidence[] | null;
+}
+
 export class WatchedNetwork {
   readonly polls = new PollTimes(["names", "conntrack"]);
   readonly #taps: Taps;
   readonly #sources: NameSources;
-  readonly #tracker: Tracker | null;
+  readonly #tracking: LiveTracking | null;
+  readonly #filtered: boolean;
   readonly #analyzer: Analyzer;
   readonly #book: EdgeBook;
   readonly #counter: EdgeCounter;
@@ -53,18 +61,20 @@ export class WatchedNetwork {
   #names = new Names(EXTERNAL);
   #connections: ExposedConnections | null = null;
   #ticks = 0;
-  #tracking: Promise<void> | null = null;
+  #evidence: readonly ExposedEvidence[] | null = null;
+  #poll: Promise<void> | null = null;
 
   private constructor(
     taps: Taps,
     sources: NameSources,
-    tracker: Tracker | null,
+    tracking: LiveTracking | null,
     options: WatchedOptions,
     producer: string,
   ) {
     this.#taps = taps;
     this.#sources = sources;
-    this.#tracker = tracker;
+    this.#tracking = tracking;
+    this.#filtered = (options.filter?.trim() ?? "") !== "";
     this.#producer = producer;
     this.#analyzer = new Analyzer({ maxFlows: options.maxFlows, seed: options.seed ?? 0 });
     this.#book = new EdgeBook({ maxSamples: options.maxSamples, ttlUs: options.ttlSeconds * 1e6 });
@@ -78,13 +88,17 @@ export class WatchedNetwork {
     const sources = createNameSources({
       ...(names === undefined ? {} : { file: names }),
       ...(registry === undefined ? {} : { registry }),
+      near: options.netns === undefined ? checkLiveOptions(options) : [],
       engineSockets: engineSockets(terminal.env.DOCKER_HOST),
       say: (line) => terminal.say(line),
     });
+    const startUs = Date.now() * 1000;
     const taps = await Taps.open(options);
     const late = new Promise((resolve) => setTimeout(resolve, NAMES_WAIT_MS).unref());
     await Promise.race([sources.refresh(Date.now() * 1000), late]);
-    return new WatchedNetwork(taps, sources, openTracker(options.netns ?? null, terminal), options, producer);
+    const asked = { ...options, conntrack: true };
+    const tracking = await LiveTracking.open(asked, checkLiveOptions(options), startUs, terminal);
+    return new WatchedNetwork(taps, sources, tracking, options, producer);
   }
 
   /** Takes packets until the signal comes or nothing more does. */
@@ -102,7 +116,7 @@ export class WatchedNetwork {
       signal,
     });
     this.#update();
-    await this.#tracking;
+    await this.#poll;
   }
 
   /** Why the capture ended though nobody stopped it; none where it did not. */
@@ -110,11 +124,11 @@ export class WatchedNetwork {
     return this.#taps.failures;
   }
 
-  expose(): ExposedPackets & { readonly connections: ExposedConnections | null } {
+  expose(): WatchedExposition {
     this.#update();
     const interfaces = this.#residuals.apply(this.#taps.ledger());
     const packets = exposeAnalyzer(this.#analyzer, this.#counter, this.#book, interfaces);
-    return { ...packets, connections: this.#connections };
+    return { ...packets, connections: this.#connections, evidence: this.#evidence };
   }
 
   snapshot(): Snapshot {
@@ -132,7 +146,7 @@ export class WatchedNetwork {
 
   close(): void {
     this.#taps.close();
-    this.#tracker?.close();
+    this.#tracking?.close();
   }
 
   #tick(): void {
@@ -143,8 +157,8 @@ export class WatchedNetwork {
     const started = performance.now();
     void this.#sources
       .refresh(Date.now() * 1000)
-      .then(() => this.polls.note("names", performance.now() - started, this.#sources.failures.length > 0));
-    if (this.#ticks++ % TRACKING_TICKS === 0) this.#tracking ??= this.#pollTracking();
+      .then(() => this.polls.note("names", performance.now() - started, this.#hasFailingSource));
+    if (this.#ticks++ % TRACKING_TICKS === 0) this.#poll ??= this.#pollTracking();
   }
 
   #update(): void {
@@ -158,30 +172,34 @@ export class WatchedNetwork {
   }
 
   async #pollTracking(): Promise<void> {
-    const tracker = this.#tracker;
-    if (tracker === null) return;
+    const tracking = this.#tracking;
+    if (tracking === null) return;
     const started = performance.now();
-    await tracker.poll(() => setImmediate());
+    await tracking.poll();
+    const gap = this.#filtered || (this.#taps.counts().dropped ?? 0) > 0 || this.#hasEvicted;
+    const { namespaces, capture } = tracking.context(Date.now() * 1000, gap);
     const ends = new EndNames(this.#names);
     this.#connections = {
       tables: {
-        services: buildTrackedServices([tracker], ends),
-        states: buildStates([tracker]),
-        limits: buildLimits([tracker]),
+        services: buildTrackedServices(namespaces, ends),
+        states: buildStates(namespaces),
+        limits: buildLimits(namespaces),
       },
     };
-    this.polls.note("conntrack", performance.now() - started, tracker.problem !== null);
-    this.#tracking = null;
+    const { flows } = this.#analyzer;
+    const size = namespaces.reduce((sum, { entries }) => sum + entries.count, flows.count);
+    this.#evidence =
+      size > MAX_JUDGED ? null : countVerdicts(flows, new Evidence(flows, namespaces, capture));
+    const hasFailed = namespaces.some(({ problem }) => problem !== null);
+    this.polls.note("conntrack", performance.now() - started, hasFailed);
+    this.#poll = null;
   }
-}
 
-/** Connection tracking is extra: without it the packets are counted all the same. */
-function openTracker(netns: string | null, terminal: Terminal): Tracker | null {
-  try {
-    return Tracker.open(netns);
-  } catch (error) {
-    if (!(error instanceof NetnsError) && !(error instanceof SystemError)) throw error;
-    terminal.say(`without connection tracking: ${error.message}`);
-    return null;
+  get #hasFailingSource(): boolean {
+    return this.#sources.failures.some(({ failing }) => failing);
+  }
+
+  get #hasEvicted(): boolean {
+    return this.#analyzer.flows.evicted.flows > 0;
   }
 }

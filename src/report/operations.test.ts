@@ -58,7 +58,7 @@ const QUERIES = [
 
 function run(t: TestContext, command: string, words: readonly string[]): void {
   const { error, status, stdout, stderr } = spawnSync(command, words, { encoding: "utf8", cwd: PROMETHEUS });
-  if (error) t.skip(`needs ${command} (Debian's packages prometheus and prometheus-alertmanager)`);
+  if (error) t.skip(`needs the program ${command}`);
   else assert.equal(status, 0, stdout + stderr);
 }
 
@@ -76,6 +76,10 @@ test("every alert fires where all is wrong and is silent where all is well", (t)
 
 test("amtool takes the Alertmanager's configuration", (t) =>
   run(t, "amtool", ["check-config", "alertmanager.yml"]));
+
+test("systemd takes the unit", (t) => {
+  run(t, "systemd-analyze", ["verify", "../systemd/netwatch.service"]);
+});
 
 test("every alert says what it is and where its cure stands", () => {
   const headings = new Set(

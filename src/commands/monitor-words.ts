@@ -113,7 +113,8 @@ function addTui(program: Command, start: Start): void {
       "registry that knows where moving services are (default: the file's)",
       parseUrl,
     )
-    .option("--interval <seconds>", "time between two looks (default: 1)", parseInterval);
+    .option("--interval <seconds>", "time between two looks (default: 1)", parseInterval)
+    .option("--no-conntrack", "do not hold the packets against the kernel's connection tracking");
   addSourceWords(command);
   command
     .addHelpText(

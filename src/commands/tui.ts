@@ -9,7 +9,6 @@ import { CommandError, ExitCode } from "./exit.js";
 import { readKeptSnapshot, readSnapshot } from "./kept.js";
 import { checkLiveOptions, type LiveOptions } from "./live-options.js";
 import type { Terminal } from "./terminal.js";
-import { watchConnections } from "./tui-connections.js";
 import { watchHealth } from "./tui-health.js";
 import { Monitor, type Tty } from "./tui-monitor.js";
 import { replay } from "./tui-replay.js";
@@ -96,8 +95,6 @@ async function run(
       return exitCode;
     }
     case "live": {
-      // Both begin while there is root, and go on without.
-      const stopConnections = watchConnections(options, app);
       const stopHealth = watchHealth(options, app);
       try {
         const { runLive } = await import("./live.js");
@@ -106,7 +103,6 @@ async function run(
         terminal.say(summaryLine(result.snapshot));
         return result.exitCode;
       } finally {
-        stopConnections();
         stopHealth();
       }
     }

@@ -1,5 +1,5 @@
 /** The monitor without a terminal: takes news and keys, says what is to be painted and what is to be done. */
-import type { ConnectionsSnapshot, HealthReport, Snapshot } from "../analyze/snapshot.js";
+import type { HealthReport, Snapshot } from "../analyze/snapshot.js";
 import type { Line } from "./cells.js";
 import { type Frame, type FrameLooks, layOut, type Size } from "./frame.js";
 import { type EventKind, type Model, note, type TreeLine, withHealth, withSnapshot } from "./model.js";
@@ -44,14 +44,6 @@ export class App {
 
   onHealth(report: HealthReport): void {
     this.#change(withHealth(this.#model, report));
-  }
-
-  onConnections(connections: ConnectionsSnapshot | null, problem: string | null): void {
-    this.#change({
-      ...this.#model,
-      connections: connections ?? this.#model.connections,
-      connectionsProblem: problem,
-    });
   }
 
   onEvent(kind: EventKind, text: string, time: string | null): void {

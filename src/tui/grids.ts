@@ -107,9 +107,11 @@ function stateOf({ snapshot }: Model): (row: Row) => Cell {
   return (row) => states.get(keyOf(row)) ?? null;
 }
 
-function connections({ connections: seen, connectionsProblem }: Model): Grid {
-  const table = seen?.tables.services ?? null;
-  const rows = table === null ? [] : [...table.rows];
+/** By service and state: what connection tracking knows, whoever saw it on the wire. */
+function connections({ snapshot, mode }: Model): Grid {
+  const tracked = snapshot?.conntrack?.connections ?? null;
+  const rows = tracked === null ? [] : byServiceAndState(tracked);
+  const none = "Connection tracking was not looked at here.";
   return {
     title: "Tracked connections by service and state",
     columns: [
@@ -124,14 +126,40 @@ function connections({ connections: seen, connectionsProblem }: Model): Grid {
       { name: "state", title: "State", kind: "text" },
       { name: "connections", title: "Connections", kind: "count" },
       { name: "bytes", title: "Bytes", kind: "bytes" },
-      { name: "netns", title: "Namespace", kind: "text", wide: 1 },
     ],
     rows,
     all: rows.length,
-    omitted: table?.omitted ?? 0,
-    empty: connectionsProblem ?? "No connection is tracked, or connection tracking was not looked at here.",
-    table,
+    omitted: tracked?.omitted ?? 0,
+    empty:
+      tracked !== null ? "No connection is tracked." : mode === "live" ? `${none} 9 Events says why.` : none,
+    table: null,
   };
+}
+
+function byServiceAndState(tracked: Table): Row[] {
+  const sums = new Map<string, { row: Row; connections: number; bytes: number }>();
+  for (const row of tracked.rows) {
+    const {
+      transport = null,
+      source = null,
+      destination = null,
+      destination_port: port = null,
+      state = null,
+    } = row;
+    if (state === null) continue;
+    const key = [transport, source, destination, port, state].join("\0");
+    const sum = sums.get(key) ?? {
+      row: { transport, source, destination, port, state },
+      connections: 0,
+      bytes: 0,
+    };
+    sum.connections++;
+    sum.bytes += Number(row.tracked_bytes ?? row.bytes ?? 0);
+    sums.set(key, sum);
+  }
+  return [...sums.values()]
+    .sort((a, b) => b.connections - a.connections)
+    .map(({ row, connections: count, bytes }) => ({ ...row, connections: count, bytes }));
 }
 
 function topology({ tree, rates, snapshot }: Model, glyphs: Glyphs): Grid {

@@ -1,5 +1,5 @@
 /** What the monitor knows: the last Snapshot, what changed since the one before, and what happened. Pure and bounded. */
-import type { ConnectionsSnapshot, HealthReport, Snapshot } from "../analyze/snapshot.js";
+import type { HealthReport, Snapshot } from "../analyze/snapshot.js";
 import { formatCounted, visible } from "../format.js";
 
 /** One line of the tree of who calls whom. */
@@ -37,9 +37,6 @@ export interface Model {
   /** Oldest first. */
   readonly throughput: readonly Throughput[];
   readonly health: HealthReport | null;
-  readonly connections: ConnectionsSnapshot | null;
-  /** Why there are no connections; null: none were asked for. */
-  readonly connectionsProblem: string | null;
   /** Newest first. */
   readonly events: readonly MonitorEvent[];
   /** The replay has come to its end. */
@@ -60,8 +57,6 @@ export function emptyModel(source: string, mode: Model["mode"]): Model {
     rates: null,
     throughput: [],
     health: null,
-    connections: null,
-    connectionsProblem: null,
     events: [],
     ended: false,
   };

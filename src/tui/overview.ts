@@ -122,18 +122,15 @@ function troubleText({ service, state, reason }: HealthTargetReport): string {
 
 const GAUGE = 20;
 
-/** Entries and limit: of the latest look at connection tracking, else of what the Snapshot holds. */
-function trackedOf({ connections, snapshot }: Model): { entries: number; limit: number | null } | null {
-  const limits = connections === null ? undefined : [...connections.tables.limits.rows][0];
-  if (limits !== undefined)
-    return { entries: Number(limits.entries), limit: limits.limit == null ? null : Number(limits.limit) };
-  return snapshot?.conntrack?.namespaces[0] ?? null;
-}
-
-function trackingLine(model: Model, { glyphs }: OverviewLooks): Line {
-  const tracked = trackedOf(model);
-  if (tracked === null)
-    return [{ text: ` Conntrack   ${model.connectionsProblem ?? "not looked at here"}`, style: "dim" }];
+function trackingLine({ snapshot, mode }: Model, { glyphs }: OverviewLooks): Line {
+  const tracked = snapshot?.conntrack?.namespaces[0];
+  if (tracked === undefined)
+    return [
+      {
+        text: ` Conntrack   not looked at here${mode === "live" ? ": 9 Events says why" : ""}`,
+        style: "dim",
+      },
+    ];
   const { entries, limit } = tracked;
   const count = formatCounted(entries, "connection");
   if (limit === null || limit === 0) return plain(` Conntrack   ${count}, no limit known`);

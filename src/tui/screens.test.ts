@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { limitSnapshot } from "../analyze/limit.js";
-import type { ConnectionsSnapshot, HealthReport, Row, Snapshot, Table } from "../analyze/snapshot.js";
+import type { HealthReport, Row, Snapshot, Table } from "../analyze/snapshot.js";
 import { analyzeCaptures } from "../commands/captures.js";
 import { createFakeTerminal, expectGolden, ROOT } from "../commands/terminal.test.fixture.js";
 import { growTree } from "../report/topology-tree.js";
@@ -53,35 +53,26 @@ function table(name: string, rows: readonly Row[]): Table {
   return { name, title: name, columns: [], rows, total: {}, omitted: 0 };
 }
 
-const CONNECTIONS = {
-  format: "netwatch-connections",
-  version: 1,
-  tables: {
-    services: table("services", [
-      {
-        netns: null,
-        source: "nginx-lb",
-        destination: "api-gateway",
-        transport: "TCP",
-        port: 8080,
-        state: "ESTABLISHED",
-        connections: 8,
-        bytes: 123_456,
-      },
-      {
-        netns: null,
-        source: "client",
-        destination: "nginx-lb",
-        transport: "TCP",
-        port: 80,
-        state: "TIME_WAIT",
-        connections: 3,
-        bytes: null,
-      },
-    ]),
-    limits: table("limits", [{ netns: null, entries: 200_000, limit: 262_144, use: 0.763 }]),
-  },
-} as unknown as ConnectionsSnapshot;
+/** Tracked connections: one that the wire saw too, one that it did not. */
+const CONNTRACK = {
+  namespaces: [{ netns: null, entries: 200_000, limit: 262_144 }],
+  evidence: [],
+  connections: table("connections", [
+    ...Array.from({ length: 8 }, () => tracked("nginx-lb", "api-gateway", 8080, "ESTABLISHED", 15_432)),
+    tracked("client", "nginx-lb", 80, "TIME_WAIT", null),
+    tracked("web", "nginx-lb", 80, null, null),
+  ]),
+} as unknown as NonNullable<Snapshot["conntrack"]>;
+
+function tracked(
+  source: string,
+  destination: string,
+  port: number,
+  state: string | null,
+  bytes: number | null,
+): Row {
+  return { transport: "TCP", source, destination, destination_port: port, state, tracked_bytes: bytes };
+}
 
 interface Monitor {
   readonly app: App;
@@ -124,9 +115,8 @@ function openMonitor(columns: number, rows: number, looks = { color: true, glyph
 }
 
 function fill({ app }: Monitor): void {
-  app.onSnapshot(shop, growTree(shop.tables.pairs), 0);
+  app.onSnapshot({ ...shop, conntrack: CONNTRACK }, growTree(shop.tables.pairs), 0);
   app.onHealth(HEALTH);
-  app.onConnections(CONNECTIONS, null);
   app.onEvent("drops", "12 packets dropped by the kernel", "2026-11-22T10:59:31.000000Z");
 }
 

@@ -66,6 +66,7 @@ function createProgram(
     .addOption(
       new Option("--table <name>", "print this table whole, instead of a summary").choices(TABLE_NAMES),
     )
+    .option("--sidecar <file>", "what `capture --sidecar` wrote beside the capture: names, verdicts")
     .option("--out-dir <dir>", "also write CSV tables, PNG charts and snapshot.json into this folder")
     .option(
       "--names <file>",
@@ -95,6 +96,7 @@ Examples:
     .description("Write a PDF report: of captures, a snapshot, a live run, or of what was seen last.")
     .argument("<out.pdf>", "the file to write")
     .option("-r, --read <file...>", "capture files to report on; - is stdin")
+    .option("--sidecar <file>", "beside -r: what `capture --sidecar` wrote")
     .option("--from <snapshot.json>", "a snapshot that `analyze -o json` printed")
     .option("--sections <a,b>", `only these sections, of ${SECTIONS.join(", ")}`)
     .option("--title <text>", "title on the first page")

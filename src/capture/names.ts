@@ -27,6 +27,13 @@ interface Holding {
   readonly toUs: number;
 }
 
+/** Names in full. */
+export interface NamesList {
+  readonly rest: string | null;
+  readonly holdings: readonly (Holding & { readonly address: string })[];
+  readonly groups: readonly { readonly cidr: Cidr; readonly name: string }[];
+}
+
 /** A names file that is wrong, and where. `message` is one line without the file's name. */
 export class NamesError extends Error {}
 
@@ -73,6 +80,14 @@ export class Names {
       for (const { name, ports, fromUs, toUs } of held)
         names.add(name, parseAddress(address)!, ports, fromUs, toUs);
     for (const { name, cidr } of this.#groups) names.addGroup(name, cidr);
+  }
+
+  /** All that is in here: `add` and `addGroup` in this order make the same. */
+  list(): NamesList {
+    const holdings = [...this.#holdings].flatMap(([address, held]) =>
+      held.map((one) => ({ address, ...one })),
+    );
+    return { rest: this.rest, holdings, groups: [...this.#groups] };
   }
 
   /** Whether the name of this address (canonical text) can depend on the port or the time. */

@@ -27,6 +27,7 @@ export function addCaptureCommand(
   command
     .option("-D, --list-interfaces", "list bridges and interfaces, and end")
     .option("-w, --write <file>", "also write the packets to this file as pcapng; - is stdout")
+    .option("--sidecar <file>", "beside -w: names and connection tracking, for `analyze --sidecar`")
     .option(
       "-b, --ring-buffer <limit>",
       "begin a new file at filesize:KB, duration:S or packets:N; keep files:N; more than once",

@@ -11,11 +11,14 @@ import { type Names, NamesError, namesOfCapture, readNames } from "../capture/na
 import type { Packet } from "../capture/packet.js";
 import { formatBytes, formatCount, formatCounted } from "../format.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
+import type { Sidecar } from "./sidecar-reader.js";
 import type { Terminal } from "./terminal.js";
 
 export interface CaptureOptions {
   readonly numeric?: boolean;
   readonly names?: string;
+  /** What a live run wrote beside its capture. */
+  readonly sidecar?: string;
   readonly maxFlows?: number;
   /** In tcpdump's language: only packets that match are counted. */
   readonly filter?: string;
@@ -42,6 +45,7 @@ export async function analyzeCaptures(
   terminal: Terminal,
 ): Promise<CaptureResult> {
   const fromFile = options.numeric || options.names === undefined ? null : loadNames(options.names);
+  const sidecar = options.sidecar === undefined ? null : await loadSidecar(options.sidecar, terminal);
   const { readers, size, failures } = await openAll(files, terminal);
   const analyzer = new Analyzer({
     ...(options.maxFlows === undefined ? {} : { maxFlows: options.maxFlows }),
@@ -68,12 +72,13 @@ export async function analyzeCaptures(
   for (const line of [...failures, ...damaged]) terminal.say(line);
   const names = options.numeric
     ? null
-    : (fromFile ?? namesOfCapture(readers.flatMap((reader) => reader.report.names)));
+    : (fromFile ?? sidecar?.names ?? namesOfCapture(readers.flatMap((reader) => reader.report.names)));
   const snapshot = buildSnapshot(analyzer, {
     producer,
     files: readers.map(ledgerFile),
     dropped: droppedOf(readers),
     names,
+    ...(sidecar?.tracking ? { tracking: sidecar.tracking } : {}),
   });
   const exitCode =
     failures.length > 0 ? ExitCode.unreadable : damaged.length > 0 ? ExitCode.damaged : ExitCode.ok;
@@ -88,6 +93,13 @@ export function loadNames(path: string): Names {
     const reason = error instanceof NamesError ? error.message : reasonOf(error);
     throw new CommandError(ExitCode.unreadable, `names file ${path}: ${reason}`);
   }
+}
+
+async function loadSidecar(path: string, terminal: Terminal): Promise<Sidecar> {
+  const { readSidecar } = await import("./sidecar-reader.js");
+  const sidecar = await readSidecar(path);
+  if (sidecar.cut) terminal.say(`sidecar ${path}: cut off in its last line; the lines before it are used`);
+  return sidecar;
 }
 
 /** Counts a packet, where it matches. Throws CommandError for a filter that is wrong, before any packet. */

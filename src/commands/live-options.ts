@@ -12,6 +12,8 @@ export interface LiveOptions {
   readonly netns?: string;
   readonly filter?: string;
   readonly write?: string;
+  /** Beside the capture file: names and connection tracking as they were read. */
+  readonly sidecar?: string;
   readonly snaplen?: number;
   readonly count?: number;
   readonly autostop?: Limits;
@@ -57,7 +59,9 @@ export function checkLiveOptions(options: LiveOptions): readonly string[] {
     throw wrong(
       "the interface `any` sees a bridged packet several times; name the bridge: `netwatch capture -D` lists them",
     );
-  const { write, ringBuffer } = options;
+  const { write, ringBuffer, sidecar } = options;
+  if (sidecar !== undefined && (write === undefined || write === sidecar))
+    throw wrong("--sidecar FILE goes beside the packets: name those with -w, another file");
   if (ringBuffer !== undefined) {
     if (write === undefined || write === "-") throw wrong("-b makes a ring of files: name them with -w FILE");
     if (ringBuffer.filesize === undefined && ringBuffer.duration === undefined && !ringBuffer.packets)

@@ -17,6 +17,7 @@ import { checkLiveOptions, DEFAULT_INTERVAL_SECONDS, type LiveOptions } from "./
 import { Taps } from "./live-sources.js";
 import { LiveTracking } from "./live-tracking.js";
 import { type Outputs, openOutputs } from "./outputs.js";
+import type { SidecarWriter } from "./sidecar-writer.js";
 import type { Terminal } from "./terminal.js";
 
 /** What a run is seen by. */
@@ -56,7 +57,7 @@ export async function runLive(
       keep: sources !== null || tracking !== null ? [Capability.netAdmin] : [],
       names: () => run?.embeddedNames() ?? [],
     });
-    run = new LiveRun(options, { taps, recorder: outputs.recorder, sources, tracking }, producer);
+    run = new LiveRun(options, { taps, ...outputs, sources, tracking }, producer);
     terminal.say(`listening on ${taps.taps.map(({ source }) => source.name).join(", ")}; Ctrl-C ends it`);
     return await run.execute(view, outputs);
   } finally {
@@ -97,6 +98,7 @@ export async function readNamesOnce(sources: NameSources | null): Promise<Names 
 interface Parts {
   readonly taps: Taps;
   readonly recorder: Recorder | null;
+  readonly sidecar: SidecarWriter | null;
   readonly sources: NameSources | null;
   readonly tracking: LiveTracking | null;
 }
@@ -105,6 +107,7 @@ class LiveRun {
   readonly #options: LiveOptions;
   readonly #taps: Taps;
   readonly #recorder: Recorder | null;
+  readonly #sidecar: SidecarWriter | null;
   readonly #sources: NameSources | null;
   readonly #tracking: LiveTracking | null;
   readonly #producer: string;
@@ -118,10 +121,12 @@ class LiveRun {
   #whole = true;
   readonly #closeNow = () => this.#recorder?.closeNow();
 
-  constructor(options: LiveOptions, { taps, recorder, sources, tracking }: Parts, producer: string) {
+  constructor(options: LiveOptions, parts: Parts, producer: string) {
+    const { taps, recorder, sidecar, sources, tracking } = parts;
     this.#options = options;
     this.#taps = taps;
     this.#recorder = recorder;
+    this.#sidecar = sidecar;
     this.#sources = sources;
     this.#tracking = tracking;
     this.#producer = producer;
@@ -150,6 +155,10 @@ class LiveRun {
       this.#endUs = Date.now() * 1000;
       await this.#tracking?.poll();
       await this.#recorder?.close();
+      // Nothing is waited for from here to the Snapshot: both tell the same.
+      this.#noteNames();
+      this.#noteTracking();
+      this.#sidecar?.close();
     } catch (error) {
       failure = this.#unwritable(error);
     }
@@ -166,9 +175,11 @@ class LiveRun {
       tick: async () => {
         this.#taps.watchNamespace();
         void this.#sources?.refresh(Date.now() * 1000);
+        this.#noteNames();
         await this.#recorder?.tick(new Date(), performance.now());
         if (show === null) return;
         await this.#tracking?.poll();
+        this.#noteTracking();
         await show(this.snapshot());
       },
       signal,
@@ -210,6 +221,14 @@ class LiveRun {
     });
   }
 
+  #noteNames(): void {
+    this.#sidecar?.addNames(this.#sources?.current() ?? null, Date.now() * 1000);
+  }
+
+  #noteTracking(): void {
+    if (this.#tracking) this.#sidecar?.addTracking(this.#trackingContext(this.#tracking));
+  }
+
   #trackingContext(tracking: LiveTracking): TrackingContext {
     const { dropped } = this.#taps.counts();
     const filtered = (this.#options.filter?.trim() ?? "") !== "";
@@ -231,6 +250,7 @@ class LiveRun {
   }
 
   #unwritable(error: unknown): CommandError {
+    if (error instanceof CommandError) return error;
     const { syscall, code } = error as NodeJS.ErrnoException;
     if (code === "EPIPE" || (syscall !== "write" && syscall !== "open" && syscall !== "fsync")) throw error;
     return new CommandError(ExitCode.unwritable, `${this.#options.write ?? "output"}: ${reasonOf(error)}`);

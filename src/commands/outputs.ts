@@ -16,12 +16,14 @@ import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import type { LiveOptions } from "./live-options.js";
 import type { Taps } from "./live-sources.js";
 import { type ReservedFile, reserveFile } from "./reserved.js";
+import { SidecarWriter } from "./sidecar-writer.js";
 import type { Limits } from "./stop-conditions.js";
 import type { Terminal } from "./terminal.js";
 
 /** Everything a run writes to. */
 export interface Outputs {
   readonly recorder: Recorder | null;
+  readonly sidecar: SidecarWriter | null;
   /** Where state is kept: of the invoking user, whoever that was. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Writes a file; where root has been given up for nobody, one that was named to `openOutputs`. Throws the system's error. */
@@ -53,13 +55,16 @@ export function openOutputs(
   const giveUp = () => dropPrivileges(caller ?? unprivilegedUser(terminal.env), context.keep);
   if (process.geteuid?.() !== 0 || caller !== null) {
     giveUp();
-    return { recorder: openRecorder(options, taps, terminal, context), env, writeFile };
+    const recorder = openRecorder(options, taps, terminal, context);
+    return { recorder, sidecar: openSidecar(options, context), env, writeFile };
   }
   for (const path of reserve) reserved.set(path, reservePlace(path));
   const rotates = options.ringBuffer !== undefined;
   const early = rotates ? null : openRecorder(options, taps, terminal, context);
+  const sidecar = openSidecar(options, context);
   giveUp();
-  return { recorder: rotates ? openRing(options, taps, terminal, context) : early, env, writeFile };
+  const recorder = rotates ? openRing(options, taps, terminal, context) : early;
+  return { recorder, sidecar, env, writeFile };
 }
 
 function chosenUser({ user }: LiveOptions): User | null {
@@ -114,6 +119,10 @@ function openRecorder(
   } catch (error) {
     throw new CommandError(ExitCode.unwritable, `${write}: ${reasonOf(error)}`);
   }
+}
+
+function openSidecar({ sidecar }: LiveOptions, { application }: OutputContext): SidecarWriter | null {
+  return sidecar === undefined ? null : new SidecarWriter(sidecar, application, Date.now() * 1000);
 }
 
 function rotationOf({ filesize, duration, packets, files }: Limits) {

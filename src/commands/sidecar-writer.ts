@@ -1,0 +1,125 @@
+/** Writes the sidecar of a live run: a line for every look at names that changed, and for every poll of connection tracking. */
+import type { TrackingContext } from "../analyze/build.js";
+import type { CaptureFacts } from "../analyze/evidence.js";
+import { formatTime } from "../analyze/time.js";
+import { type CaptureFile, openCaptureFile } from "../capture/capture-file.js";
+import type { ConntrackFacts } from "../capture/conntrack-facts.js";
+import { entryToJson } from "../capture/conntrack-json.js";
+import type { Names } from "../capture/names.js";
+import type { TrackedNamespace } from "../capture/tracker.js";
+import { formatAddress } from "../net.js";
+import { CommandError, ExitCode, reasonOf } from "./exit.js";
+import { type ConntrackLine, type NamesLine, SIDECAR_VERSION, type SidecarLine } from "./sidecar-lines.js";
+
+export class SidecarWriter {
+  readonly #path: string;
+  readonly #file: CaptureFile;
+  #names: Names | null = null;
+
+  /** Opens the file anew, for its owner alone. Throws CommandError. */
+  constructor(path: string, producer: string, nowUs: number) {
+    this.#path = path;
+    this.#file = this.#guard(() => openCaptureFile(path));
+    this.#write({ kind: "netwatch-sidecar", version: SIDECAR_VERSION, time: formatTime(nowUs), producer });
+  }
+
+  /** Writes the names where they are others than last time. Throws CommandError. */
+  addNames(names: Names | null, nowUs: number): void {
+    if (names === null || names === this.#names) return;
+    this.#names = names;
+    this.#write(namesLine(names, nowUs));
+  }
+
+  /** Throws CommandError. */
+  addTracking({ namespaces, capture }: TrackingContext): void {
+    this.#write({
+      kind: "conntrack",
+      time: formatTime(capture.pollUs),
+      capture: captureOf(capture),
+      namespaces: namespaces.map(namespaceOf),
+    });
+  }
+
+  /** Throws CommandError. */
+  close(): void {
+    this.#guard(() => this.#file.close());
+  }
+
+  #write(line: SidecarLine): void {
+    const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
+    this.#guard(() => this.#file.write(bytes));
+  }
+
+  #guard<T>(act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      throw new CommandError(ExitCode.unwritable, `${this.#path}: ${reasonOf(error)}`);
+    }
+  }
+}
+
+function namesLine(names: Names, nowUs: number): NamesLine {
+  const { rest, holdings, groups } = names.list();
+  return {
+    kind: "names",
+    time: formatTime(nowUs),
+    rest,
+    holdings: holdings.map(({ address, name, ports, fromUs, toUs }) => ({
+      address,
+      name,
+      ports: [...ports],
+      from_us: Number.isFinite(fromUs) ? fromUs : null,
+      to_us: Number.isFinite(toUs) ? toUs : null,
+    })),
+    groups: groups.map(({ cidr, name }) => ({
+      block: `${formatAddress(cidr.network)}/${cidr.prefix}`,
+      name,
+    })),
+  };
+}
+
+function captureOf(facts: CaptureFacts): ConntrackLine["capture"] {
+  const { netns, bridge, networks, ownAddresses, startUs, endUs, pollUs, gap } = facts;
+  return {
+    netns,
+    bridge,
+    networks: networks.map(({ network, prefix }) => `${formatAddress(network)}/${prefix}`),
+    own_addresses: [...ownAddresses],
+    start_us: startUs,
+    end_us: endUs,
+    poll_us: pollUs,
+    gap,
+  };
+}
+
+function namespaceOf(namespace: TrackedNamespace): ConntrackLine["namespaces"][number] {
+  const { netns, entries, facts, resyncs, failures, odd, problem } = namespace;
+  return {
+    netns,
+    facts: facts && factsOf(facts),
+    resyncs,
+    failures,
+    odd,
+    problem,
+    omitted: entries.omitted,
+    entries: Array.from({ length: entries.count }, (_, entry) => entryToJson(entries, entry)),
+  };
+}
+
+function factsOf(facts: ConntrackFacts): NonNullable<ConntrackLine["namespaces"][number]["facts"]> {
+  const { count, limit, accounting, bridgeIpv4, bridgeIpv6, failures, timeouts } = facts;
+  return {
+    count,
+    limit,
+    accounting,
+    bridge_ipv4: bridgeIpv4,
+    bridge_ipv6: bridgeIpv6,
+    failures: failures && {
+      insert_failed: failures.insertFailed,
+      dropped: failures.dropped,
+      early_dropped: failures.earlyDropped,
+    },
+    timeouts: Object.fromEntries(timeouts),
+  };
+}

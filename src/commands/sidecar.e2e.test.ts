@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { readFileSync, statSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+import type { Snapshot } from "../analyze/snapshot.js";
+import { sleep } from "../capture/live.test.fixture.js";
+import { reasonToSkip, TestNetwork } from "../capture/netns.test.fixture.js";
+import { Workplace } from "./capture.test.fixture.js";
+
+describe("a capture with its sidecar", { skip: reasonToSkip("nft") }, () => {
+  let network: TestNetwork;
+  let work: Workplace;
+  let host: string;
+  let first: string;
+  let second: string;
+
+  before(async () => {
+    network = new TestNetwork();
+    work = new Workplace();
+    [host, first, second] = [network.add(), network.add(), network.add()];
+    network.ip(host, "link add br0 type bridge mcast_snooping 0");
+    network.ip(host, "addr add 10.63.0.1/24 dev br0");
+    network.ip(host, "link set br0 up");
+    [first, second].forEach((netns, i) => {
+      network.link(netns, "eth0", `10.63.0.${10 + i}/24`, host, `v${i}`, "");
+      network.ip(host, `link set v${i} master br0`);
+    });
+    network.nft(
+      host,
+      "table ip t { chain in { type filter hook input priority 0; ct state new counter; }; }",
+    );
+    await network.start(
+      host,
+      `require("node:net").createServer((socket) => socket.end("hello").resume())
+        .listen(80, "0.0.0.0", () => console.log("ready"));`,
+    );
+  });
+  after(async () => {
+    await network.close();
+    work.close();
+  });
+
+  const connect = (netns: string) =>
+    network.script(
+      netns,
+      `require("node:net").connect({ host: "10.63.0.1", port: 80, localAddress: "10.63.0.99" }).end("hello").resume();`,
+    );
+
+  test("replayed, it equals the live run: an address that moved, who saw what", async () => {
+    const [file, sidecar] = [work.path("moved.pcapng"), work.path("moved.ndjson")];
+    const run = await work.listen(["-i", "br0", "-o", "json", "-w", file, "--sidecar", sidecar], {}, host);
+    network.ip(first, "addr add 10.63.0.99/24 dev eth0");
+    await sleep(50);
+    connect(first);
+    await sleep(2500);
+    network.ip(first, "addr del 10.63.0.99/24 dev eth0");
+    network.ip(first, "neigh flush all");
+    network.ip(host, "neigh flush dev br0");
+    await sleep(50);
+    network.ip(second, "addr add 10.63.0.99/24 dev eth0");
+    await sleep(50);
+    connect(second);
+    await sleep(3000);
+    const { code, stdout, stderr } = await run.stop();
+    assert.equal(code, 0, stderr);
+    const live: Snapshot = JSON.parse(stdout.toString());
+    const rows = [...live.tables.conversations.rows].filter((row) => row.source_address === "10.63.0.99");
+    assert.deepEqual(new Set(rows.map((row) => row.source)), new Set([first, second]));
+    assert.ok(rows.some((row) => row.verdict === "both"));
+
+    const replay = await work.analyze(file, ["--sidecar", sidecar]);
+    assert.deepEqual(replay.tables, live.tables);
+    assert.deepEqual(replay.conntrack, live.conntrack);
+    assert.deepEqual(
+      [replay.named, replay.window, replay.findings],
+      [live.named, live.window, live.findings],
+    );
+    const alone = await work.analyze(file);
+    assert.notDeepEqual(alone.tables, live.tables);
+    assert.equal(statSync(sidecar).mode & 0o777, 0o600);
+    const kinds = readFileSync(sidecar, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).kind);
+    assert.ok(kinds.filter((kind) => kind === "names").length >= 3, String(kinds));
+    assert.equal(kinds.at(-1), "conntrack");
+    const report = await work.run(["report", work.path("moved.pdf"), "-r", file, "--sidecar", sidecar]);
+    assert.equal(report.code, 0, report.stderr);
+  });
+
+  test("--sidecar wants the packets beside it", async () => {
+    const { code, stderr } = await work.run(["capture", "-i", "br0", "--sidecar", work.path("x")]);
+    assert.equal(code, 2);
+    assert.match(stderr, /name those with -w/);
+  });
+});

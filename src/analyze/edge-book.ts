@@ -69,6 +69,8 @@ export class EdgeBook {
   #samples = 0;
   /** Conversations that were counted under `~other` because the page was full. */
   overflow = 0;
+  /** Edges that have left the page and made room. */
+  freed = 0;
 
   constructor(bounds: EdgeBounds) {
     this.#bounds = bounds;
@@ -106,6 +108,7 @@ export class EdgeBook {
       this.#listed.delete(key);
       this.#samples -= samplesOf(edge.protocol);
       edge.state = "kept";
+      this.freed++;
       this.#kept.set(key, edge);
       if (this.#kept.size > this.#bounds.maxSamples * KEPT_PER_SAMPLE) this.#forgetOldest();
     }

@@ -145,6 +145,32 @@ test("an edge without traffic leaves the page after its time, makes room, and co
   assert.equal(book.claim("a", "b", "tcp", 301).sentBytes, 7);
 });
 
+test("a conversation that found no room is listed once an edge has left", () => {
+  const run = begin({ maxSamples: 6, ttlUs: 100 });
+  const talk = (source: number, destination: number): Talk => ({
+    ...talks(SEED, 1)[0]!,
+    version: 4,
+    protocol: 6,
+    laterFragment: false,
+    source,
+    destination,
+    sourcePort: 40_000,
+    destinationPort: 80,
+    length: 100,
+  });
+  const names = namesOf(8);
+  const sourcesAfter = (talked: readonly Talk[], nowUs: number) => {
+    add(run, talked);
+    run.counter.update(names, nowUs);
+    return run.book.list().map(({ source, sentBytes }) => `${source} ${sentBytes}`);
+  };
+  assert.deepEqual(sourcesAfter([talk(1, 2)], 0), ["host-1 100"]);
+  assert.deepEqual(sourcesAfter([talk(3, 4)], 50), ["host-1 100", "~other 100"]);
+  assert.deepEqual(sourcesAfter([talk(3, 4)], 101), ["~other 200"]);
+  assert.deepEqual(sourcesAfter([talk(3, 4)], 102), ["host-3 100", "~other 200"]);
+  assert.equal(run.book.overflow, 1);
+});
+
 test("labels are never an address, never `~other`, never unsafe, and never longer than 128 characters", () => {
   const run = begin();
   add(run, talks(SEED, 200, 4));

@@ -11,7 +11,10 @@ const enum Mark {
   seen = 1,
   /** End b is the source. Decided once, so that a flow never changes sides. */
   fromB = 2,
+  /** Counted under `~other` for want of room. */
   overflowed = 4,
+  /** An end of it has no name. */
+  unresolved = 8,
 }
 
 /** What has been counted of each flow of one IP version, by its place among them. */
@@ -46,6 +49,7 @@ export class EdgeCounter implements EvictionWatcher {
   readonly #ipv6 = new Counted();
   #names: Names | null = null;
   #nowUs = 0;
+  #freed = 0;
   /** Bytes of IP packets from or to an end that no name is known for. */
   unresolvedBytes = 0;
 
@@ -63,8 +67,18 @@ export class EdgeCounter implements EvictionWatcher {
       this.#ipv6.edges.fill(null);
     }
     this.#nowUs = nowUs;
+    if (this.#book.freed !== this.#freed) this.#seekRoom();
     this.#look();
     this.#book.expire(nowUs);
+  }
+
+  /** Some edges have left the page: those that found no room may try again. */
+  #seekRoom(): void {
+    this.#freed = this.#book.freed;
+    for (const { marks, edges } of [this.#ipv4, this.#ipv6])
+      marks.forEach((mark, place) => {
+        if ((mark & Mark.overflowed) !== 0) edges[place] = null;
+      });
   }
 
   beforeEviction(): void {
@@ -116,7 +130,7 @@ export class EdgeCounter implements EvictionWatcher {
     edge.receivedPackets += received.packets;
     edge.receivedBytes += received.bytes;
     edge.lastUs = this.#nowUs;
-    if (this.#isUnresolved(edge, flow, counted, place)) this.unresolvedBytes += a.bytes + b.bytes;
+    if ((counted.marks[place]! & Mark.unresolved) !== 0) this.unresolvedBytes += a.bytes + b.bytes;
   }
 
   #takeOver(flow: number, numbers: Float64Array, at: number): void {
@@ -127,17 +141,9 @@ export class EdgeCounter implements EvictionWatcher {
     numbers[at + 3] = flows.bytes(flow, true);
   }
 
-  /** An edge says it by its labels; of one that is `~other` the flow's own ends do. */
-  #isUnresolved(edge: Edge, flow: number, counted: Counted, place: number): boolean {
-    if ((counted.marks[place]! & Mark.overflowed) === 0)
-      return edge.source === EXTERNAL || edge.destination === EXTERNAL;
-    return this.#label(flow, false) === EXTERNAL || this.#label(flow, true) === EXTERNAL;
-  }
-
   #edgeOf(flow: number, counted: Counted, place: number): Edge {
     const known = counted.edges[place]!;
-    if (known !== null && known.state === "listed" && (counted.marks[place]! & Mark.overflowed) === 0)
-      return known;
+    if (known !== null && known.state === "listed") return known;
     const read = this.#flows.read(flow);
     const protocol = edgeProtocol(protocolName(read.protocol, read.version));
     const isOpened = protocol === "tcp" && read.orientation === "handshake";
@@ -149,7 +155,12 @@ export class EdgeCounter implements EvictionWatcher {
     const isOther = edge.source !== source || edge.destination !== destination;
     if (isOther && (marks & Mark.overflowed) === 0) this.#book.overflow++;
     if (isOpened && (marks & Mark.seen) === 0) edge.opened++;
-    counted.marks[place] = Mark.seen | (marks & Mark.fromB) | (isOther ? Mark.overflowed : 0);
+    const isUnresolved = source === EXTERNAL || destination === EXTERNAL;
+    counted.marks[place] =
+      Mark.seen |
+      (marks & Mark.fromB) |
+      (isOther ? Mark.overflowed : 0) |
+      (isUnresolved ? Mark.unresolved : 0);
     counted.edges[place] = edge;
     return edge;
   }

@@ -132,6 +132,10 @@ describe("serve: TLS and users", { skip: reasonToSkip("openssl", "curl", "promto
     await until(() => exporter.said.includes("read again"));
     assert.equal(curl(url, right, "alice:second"), 200);
     assert.equal(curl(url, right, "alice:first"), 401);
+    const before = certificateOf(url);
+    signCertificate("server");
+    await until(() => certificateOf(url) !== before);
+    assert.equal(curl(url, right, "alice:second"), 200);
     lab.write("web.yml", "nonsense: [");
     await until(() => exporter.said.includes("stays in use"));
     assert.equal(curl(url, right, "alice:second"), 200);
@@ -157,28 +161,34 @@ describe("serve: TLS and users", { skip: reasonToSkip("openssl", "curl", "promto
     }
   }
 
+  const CURVE = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+
   function makeCertificates(): void {
-    const openssl = (...words: string[]) =>
-      execFileSync("openssl", words, { cwd: lab.folder, stdio: "ignore" });
-    const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-    const name = (text: string) => ["-subj", `/CN=${text}`, "-addext", "subjectAltName=IP:127.0.0.1"];
-    openssl("req", "-x509", ...curve, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca");
-    for (const end of ["server", "client"])
-      openssl(
-        "req",
-        "-x509",
-        "-CA",
-        "ca.pem",
-        "-CAkey",
-        "ca.key",
-        ...curve,
-        "-keyout",
-        `${end}.key`,
-        "-out",
-        `${end}.pem`,
-        ...name(end),
-      );
-    openssl("req", "-x509", ...curve, "-keyout", "other.key", "-out", "other.pem", ...name("other"));
+    openssl("req", "-x509", ...CURVE, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca");
+    for (const end of ["server", "client"]) signCertificate(end);
+    openssl("req", "-x509", ...CURVE, "-keyout", "other.key", "-out", "other.pem", "-subj", "/CN=other");
+  }
+
+  function signCertificate(end: string): void {
+    const signer = ["-x509", "-CA", "ca.pem", "-CAkey", "ca.key"];
+    const name = ["-subj", `/CN=${end}`, "-addext", "subjectAltName=IP:127.0.0.1"];
+    openssl("req", ...signer, ...CURVE, "-keyout", `${end}.key`, "-out", `${end}.pem`, ...name);
+  }
+
+  /** The certificate that the server shows. */
+  function certificateOf(url: string): string {
+    const client = ["-cert", "client.pem", "-key", "client.key"];
+    const text = openssl("s_client", "-connect", new URL(url).host, ...client);
+    return /-----BEGIN CERTIFICATE-----[^-]+/.exec(text)![0];
+  }
+
+  function openssl(...words: string[]): string {
+    return execFileSync("openssl", words, {
+      cwd: lab.folder,
+      encoding: "utf8",
+      input: "",
+      stdio: ["pipe", "pipe", "ignore"],
+    });
   }
 });
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import type { Snapshot } from "../analyze/snapshot.js";
+import { answering, startEngine } from "../capture/engine.test.fixture.js";
 import { sleep } from "../capture/live.test.fixture.js";
 import { reasonToSkip, TestNetwork } from "../capture/netns.test.fixture.js";
 import { Workplace } from "./capture.test.fixture.js";
@@ -51,5 +52,31 @@ describe("names while a capture runs", { skip: reasonToSkip("ping") }, () => {
     const services = new Map([...tables.endpoints.rows].map((row) => [row.address, row.service]));
     assert.equal(services.get("10.61.0.10"), first);
     assert.equal(services.get("10.61.0.20"), late);
+  });
+
+  test("--network listens to the bridge of an engine's network", async () => {
+    const network = { Name: "shop_app", Id: "ab".repeat(32), Driver: "bridge", IPAM: null };
+    const Options = { "com.docker.network.bridge.name": "br0" };
+    const answers = { "/containers/json": [], "/networks": [{ ...network, Options }] };
+    const engine = await startEngine(answering(answers));
+    const env = { ...process.env, DOCKER_HOST: `unix://${engine.socket}` };
+    try {
+      const run = await work.listen(
+        ["--network", "app", "-n", "-o", "json", "--no-conntrack"],
+        { env },
+        host,
+      );
+      ping(first);
+      const { code, stdout, stderr } = await run.stop();
+      assert.equal(code, 0, stderr);
+      const { ledger }: Snapshot = JSON.parse(stdout.toString());
+      assert.deepEqual([ledger.interfaces!.length, ledger.interfaces![0]!.name], [1, "br0"]);
+      assert.ok(ledger.packets >= 6);
+      const unknown = await work.start(["capture", "--network", "web"], { env }, host).ended;
+      assert.equal(unknown.code, 4);
+      assert.match(unknown.stderr, /--network: no network web; there are shop_app/);
+    } finally {
+      await engine.close();
+    }
   });
 });

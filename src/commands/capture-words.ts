@@ -25,6 +25,7 @@ export function addCaptureCommand(
     .argument("[filter...]", "which packets, in tcpdump's language; VLAN-tagged ones match too");
   addSourceWords(command);
   command
+    .option("--network <name>", "the bridge of this network of Docker or podman; more than once", gather)
     .option("-D, --list-interfaces", "list bridges and interfaces, and end")
     .option("-w, --write <file>", "also write the packets to this file as pcapng; - is stdout")
     .option("--sidecar <file>", "beside -w: names and connection tracking, for `analyze --sidecar`")
@@ -54,6 +55,7 @@ namespaces and connection tracking need (not with both -n and --no-conntrack); f
 Examples:
   sudo netwatch capture --bridge br-app
   sudo netwatch capture --bridge br-app -a duration:60 -w hour.pcapng tcp port 5432
+  sudo netwatch capture --network shop_backend
   sudo netwatch capture -i br-app -w ring.pcapng -b filesize:10000 -b files:5
   sudo netwatch capture -i eth0 --netns web -n -o ndjson | jq '.totals'
   ssh host sudo netwatch capture -i br-app -w - | netwatch analyze -`,

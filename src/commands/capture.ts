@@ -21,7 +21,7 @@ export async function capture(
   terminal: Terminal,
 ): Promise<ExitCode> {
   const chosen = checkOutput(options);
-  const live = { ...options, ...chosenFilter(filter, options) };
+  const live = { ...options, ...chosenFilter(filter, options), ...(await chosenBridges(options, terminal)) };
   const quiet = options.write === "-";
   const show = quiet ? null : createShow(chosen, options, terminal);
   const kept = keptPath(terminal.env);
@@ -46,6 +46,29 @@ function chosenFilter(words: readonly string[], { filter }: LiveOptions): { filt
   if (words.length > 0 && filter !== undefined)
     throw new CommandError(ExitCode.usage, "give the filter either as -f or as the last words, not both");
   return { filter: filter ?? words.join(" ") };
+}
+
+/** The bridges that were named, those of networks among them. Throws CommandError. */
+async function chosenBridges(
+  { network, bridge = [], netns }: CaptureCommandOptions,
+  terminal: Terminal,
+): Promise<{ bridge?: readonly string[] }> {
+  if (network === undefined) return {};
+  if (netns !== undefined)
+    throw new CommandError(
+      ExitCode.usage,
+      "an engine's networks are in its own namespace: leave --netns out",
+    );
+  const { engineSockets, findNetworkBridge } = await import("../capture/docker.js");
+  const { ServiceError } = await import("../capture/json-client.js");
+  const sockets = engineSockets(terminal.env.DOCKER_HOST);
+  try {
+    const found = await Promise.all(network.map((name) => findNetworkBridge(sockets, name)));
+    return { bridge: [...bridge, ...found] };
+  } catch (error) {
+    if (!(error instanceof ServiceError)) throw error;
+    throw new CommandError(ExitCode.noInterface, `--network: ${error.message}`);
+  }
 }
 
 /** What is shown while it runs: a screen that is redrawn, lines of JSON, or a summary each time where that was asked for. */

@@ -43,6 +43,8 @@ export type CaptureFormat = (typeof CAPTURE_FORMATS)[number];
 export interface CaptureCommandOptions extends LiveOptions {
   readonly output?: CaptureFormat;
   readonly table?: TableName;
+  /** Networks of a container engine: their bridges are listened to. */
+  readonly network?: readonly string[];
 }
 
 export const DEFAULT_SNAPLEN = 262_144;

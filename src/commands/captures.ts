@@ -95,7 +95,8 @@ export function loadNames(path: string): Names {
   }
 }
 
-async function loadSidecar(path: string, terminal: Terminal): Promise<Sidecar> {
+/** Reads what a live run wrote beside its capture. Throws CommandError. */
+export async function loadSidecar(path: string, terminal: Terminal): Promise<Sidecar> {
   const { readSidecar } = await import("./sidecar-reader.js");
   const sidecar = await readSidecar(path);
   if (sidecar.cut) terminal.say(`sidecar ${path}: cut off in its last line; the lines before it are used`);
@@ -103,7 +104,7 @@ async function loadSidecar(path: string, terminal: Terminal): Promise<Sidecar> {
 }
 
 /** Counts a packet, where it matches. Throws CommandError for a filter that is wrong, before any packet. */
-function takerOf(analyzer: Analyzer, filter = ""): (packet: Packet) => void {
+export function takerOf(analyzer: Analyzer, filter = ""): (packet: Packet) => void {
   if (filter.trim() === "") return (packet) => analyzer.add(packet);
   try {
     const packetFilter = new PacketFilter(filter);

@@ -6,9 +6,10 @@ import type { Snapshot } from "../analyze/snapshot.js";
 import { openFile } from "../capture/bytes.js";
 import { CaptureReader } from "../capture/file.js";
 import { type Names, namesOfCapture } from "../capture/names.js";
-import { ledgerFile, loadNames } from "./captures.js";
+import { ledgerFile, loadNames, loadSidecar, takerOf } from "./captures.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { DEFAULT_INTERVAL_SECONDS } from "./live-options.js";
+import type { Sidecar } from "./sidecar-reader.js";
 import type { Terminal } from "./terminal.js";
 import type { TuiOptions } from "./tui.js";
 
@@ -29,6 +30,7 @@ export async function replay(
       "a replay is of one file: -r FILE (`netwatch analyze` joins several)",
     );
   const names = options.numeric || options.names === undefined ? null : loadNames(options.names);
+  const sidecar = options.sidecar === undefined ? null : await loadSidecar(options.sidecar, terminal);
   let reader: CaptureReader;
   try {
     reader = await CaptureReader.open(file, openFile(file));
@@ -36,7 +38,7 @@ export async function replay(
     throw new CommandError(ExitCode.unreadable, `${file}: ${reasonOf(error)}`);
   }
   try {
-    await play(reader, names, options, show, producer);
+    await play(reader, { names, sidecar }, options, show, producer);
   } finally {
     reader.close();
   }
@@ -49,19 +51,21 @@ export async function replay(
 
 async function play(
   reader: CaptureReader,
-  given: Names | null,
+  { names: given, sidecar }: { readonly names: Names | null; readonly sidecar: Sidecar | null },
   options: TuiOptions,
   show: Show,
   producer: string,
 ): Promise<void> {
   const { interval = DEFAULT_INTERVAL_SECONDS, speed = 1, signal, numeric } = options;
   const analyzer = new Analyzer({ seed: options.seed ?? 0 });
+  const take = takerOf(analyzer, options.filter);
   const snapshot = () =>
     buildSnapshot(analyzer, {
       producer,
       files: [ledgerFile(reader)],
       dropped: reader.report.dropped,
-      names: numeric ? null : (given ?? namesOfCapture(reader.report.names)),
+      names: numeric ? null : (given ?? sidecar?.names ?? namesOfCapture(reader.report.names)),
+      ...(sidecar?.tracking ? { tracking: sidecar.tracking } : {}),
     });
   /** The packets' time up to which they are taken; null: none had a time yet. */
   let untilUs: number | null = null;
@@ -70,13 +74,13 @@ async function play(
     if (untilUs !== null) untilUs += interval * speed * 1e6;
     while (waiting && (untilUs === null || timeOf(reader) <= untilUs)) {
       if (untilUs === null && timeOf(reader) >= 0) untilUs = timeOf(reader) + interval * speed * 1e6;
-      analyzer.add(reader.packet);
+      take(reader.packet);
       waiting = reader.next() || (await advance(reader));
     }
     await show(snapshot(), interval * speed);
     if (waiting) await setTimeout(interval * 1000, undefined, { signal }).catch(() => {});
   }
-  if (analyzer.packets === 0) await show(snapshot(), 0);
+  if (reader.packets === 0) await show(snapshot(), 0);
 }
 
 /** Negative where the packet has no time: such a packet is never waited for. */

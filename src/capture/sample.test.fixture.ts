@@ -543,3 +543,14 @@ export function talks(seed: number, count: number, hosts = 4): Talk[] {
     };
   });
 }
+
+/** Everything a source gives, asked for `room` bytes at a time. */
+export async function drain(source: ByteSource, room = 1000): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for (;;) {
+    const into = new Uint8Array(room);
+    const n = await source.read(into);
+    if (n === 0) return join(...pieces);
+    pieces.push(into.subarray(0, n));
+  }
+}

@@ -9,21 +9,10 @@ import {
 import type { TrackedNamespace } from "../../capture/tracker.js";
 import type { Column, Row, Table } from "../snapshot.js";
 import { createTable } from "../tables/table.js";
-import { describeEnds, type EndNames } from "./ends.js";
+import { describeEnds, ENTRY_COLUMNS, type EndNames } from "./ends.js";
 
 const COLUMNS: readonly Column[] = [
-  { name: "netns", title: "Namespace", kind: "text" },
-  { name: "transport", title: "Transport", kind: "text" },
-  { name: "state", title: "State", kind: "text" },
-  { name: "source", title: "Source", kind: "text" },
-  { name: "source_port", title: "Port", kind: "port" },
-  { name: "destination", title: "Destination", kind: "text" },
-  { name: "destination_port", title: "Port", kind: "port" },
-  { name: "nat", title: "NAT", kind: "text" },
-  { name: "server", title: "Answered by", kind: "text" },
-  { name: "server_port", title: "Port", kind: "port" },
-  { name: "seen_as", title: "Source seen as", kind: "text" },
-  { name: "seen_as_port", title: "Port", kind: "port" },
+  ...ENTRY_COLUMNS,
   { name: "packets", title: "Packets", kind: "packets" },
   { name: "bytes", title: "IP bytes", kind: "bytes" },
   { name: "reply_packets", title: "Reply packets", kind: "packets" },

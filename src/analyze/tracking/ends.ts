@@ -3,7 +3,23 @@
 import { EntryMeta, Word } from "../../capture/conntrack-table.js";
 import type { Names } from "../../capture/names.js";
 import { formatIpv4, formatIpv6, protocolName } from "../../net.js";
-import type { Row } from "../snapshot.js";
+import type { Column, Row } from "../snapshot.js";
+
+/** What says which connection a row is of, in every table of them. */
+export const ENTRY_COLUMNS: readonly Column[] = [
+  { name: "netns", title: "Namespace", kind: "text" },
+  { name: "transport", title: "Transport", kind: "text" },
+  { name: "state", title: "State", kind: "text" },
+  { name: "source", title: "Source", kind: "text" },
+  { name: "source_port", title: "Port", kind: "port" },
+  { name: "destination", title: "Destination", kind: "text" },
+  { name: "destination_port", title: "Port", kind: "port" },
+  { name: "nat", title: "NAT", kind: "text" },
+  { name: "server", title: "Answered by", kind: "text" },
+  { name: "server_port", title: "Port", kind: "port" },
+  { name: "seen_as", title: "Source seen as", kind: "text" },
+  { name: "seen_as_port", title: "Port", kind: "port" },
+];
 
 /** Names and texts of addresses held as words; each is made once and kept as long as this is. */
 export class EndNames {

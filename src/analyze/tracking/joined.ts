@@ -8,23 +8,12 @@ import { Groups } from "../groups.js";
 import type { Column, Conntrack, Row, Table } from "../snapshot.js";
 import { createTable } from "../tables/table.js";
 import { natLabel } from "./connections.js";
-import type { EndNames } from "./ends.js";
+import { ENTRY_COLUMNS, type EndNames } from "./ends.js";
 
 const COLUMNS: readonly Column[] = [
   { name: "verdict", title: "Seen by", kind: "text" },
   { name: "cause", title: "Likely cause", kind: "text" },
-  { name: "netns", title: "Namespace", kind: "text" },
-  { name: "transport", title: "Transport", kind: "text" },
-  { name: "state", title: "State", kind: "text" },
-  { name: "source", title: "Source", kind: "text" },
-  { name: "source_port", title: "Port", kind: "port" },
-  { name: "destination", title: "Destination", kind: "text" },
-  { name: "destination_port", title: "Port", kind: "port" },
-  { name: "nat", title: "NAT", kind: "text" },
-  { name: "server", title: "Answered by", kind: "text" },
-  { name: "server_port", title: "Port", kind: "port" },
-  { name: "seen_as", title: "Source seen as", kind: "text" },
-  { name: "seen_as_port", title: "Port", kind: "port" },
+  ...ENTRY_COLUMNS,
   { name: "legs", title: "Conversations", kind: "count" },
   { name: "packets", title: "Packets", kind: "packets" },
   { name: "bytes", title: "Bytes", kind: "bytes" },

@@ -1,6 +1,6 @@
 /** Every benchmark in turn. Run by `npm run bench`. */
-import { conntrackBench } from "./capture/conntrack.bench.js";
-import { liveBench } from "./capture/live.bench.js";
+import { conntrackBench } from "./capture/conntrack/conntrack.bench.js";
+import { liveBench } from "./capture/live/live.bench.js";
 import { analyzeBench } from "./commands/analyze.bench.js";
 import { prometheusBench } from "./report/prometheus.bench.js";
 import { tuiBench } from "./tui/tui.bench.js";

@@ -200,7 +200,7 @@ Examples:
     )
     .action(async (options) => {
       const { connections } = await import("./commands/connections.js");
-      const { Capability, dropPrivileges, unprivilegedUser } = await import("./capture/privilege.js");
+      const { Capability, dropPrivileges, unprivilegedUser } = await import("./capture/kernel/privilege.js");
       const giveUpRoot = () => dropPrivileges(unprivilegedUser(process.env), [Capability.netAdmin]);
       end(await connections({ ...options, signal: interruption(), giveUpRoot }, producer, terminal));
     });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { SEED } from "./capture/sample.test.fixture.js";
+import { SEED } from "./capture/file/sample.test.fixture.js";
 import {
   formatBytes,
   formatCell,

@@ -90,8 +90,8 @@ function isAllowed({ from, to, erased }: Edge): boolean {
 test("imports are found in every form", () => {
   assert.ok(SOURCES.length > 40);
   const edge = (from: string, to: string) => EDGES.filter((e) => e.from === from && e.to === to);
-  assert.equal(edge("src/capture/file.ts", "src/capture/pcap.ts")[0]?.erased, false);
-  assert.equal(edge("src/capture/pcap.ts", "src/capture/input.ts")[0]?.erased, true);
+  assert.equal(edge("src/capture/file/file.ts", "src/capture/file/pcap.ts")[0]?.erased, false);
+  assert.equal(edge("src/capture/file/pcap.ts", "src/capture/file/input.ts")[0]?.erased, true);
   assert.equal(edge("src/analyze/headers.ts", "src/net.ts")[0]?.erased, true);
   assert.equal(edge("src/analyze/analyzer.ts", "src/capture/packet.ts")[0]?.erased, true);
   assert.equal(edge("src/analyze/flows.ts", "src/analyze/flowstore.ts")[0]?.erased, false);
@@ -119,15 +119,15 @@ test("edges that are not allowed are told from those that are", () => {
     ["src/net.ts", "src/format.ts", true, false],
     ["src/format.ts", "src/analyze/snapshot.ts", true, true],
     ["src/format.ts", "src/analyze/snapshot.ts", false, false],
-    ["src/capture/file.ts", "src/net.ts", false, true],
-    ["src/capture/file.ts", "src/analyze/flows.ts", true, false],
-    ["src/capture/file.ts", "src/format.ts", false, false],
+    ["src/capture/file/file.ts", "src/net.ts", false, true],
+    ["src/capture/file/file.ts", "src/analyze/flows.ts", true, false],
+    ["src/capture/file/file.ts", "src/format.ts", false, false],
     ["src/analyze/flows.ts", "src/capture/packet.ts", true, true],
     ["src/analyze/flows.ts", "src/capture/packet.ts", false, false],
     ["src/analyze/flows.ts", "src/report/csv.ts", true, false],
     ["src/report/csv.ts", "src/analyze/limit.ts", false, true],
     ["src/report/csv.ts", "src/analyze/flows.ts", true, false],
-    ["src/report/csv.ts", "src/capture/names.ts", true, false],
+    ["src/report/csv.ts", "src/capture/names/names.ts", true, false],
     ["src/report/csv.ts", "src/report/write.ts", false, true],
     ["src/tui/screen.ts", "src/report/text.ts", false, false],
     ["src/commands/analyze.ts", "services/lab.ts", false, true],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { isIP } from "node:net";
 import { test } from "node:test";
 import fc from "fast-check";
-import { SEED } from "./capture/sample.test.fixture.js";
+import { SEED } from "./capture/file/sample.test.fixture.js";
 import {
   cidrContains,
   formatAddress,

@@ -1,6 +1,7 @@
 /** The Snapshot, made of what the analyzer has counted. */
-import type { Names } from "../capture/names.js";
-import type { TrackedNamespace } from "../capture/tracker.js";
+
+import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
+import type { Names } from "../capture/names/names.js";
 import { type Analyzer, ProtocolSlot, SERIES_CLASSES } from "./analyzer.js";
 import { type CaptureFacts, Evidence } from "./evidence.js";
 import { findFindings } from "./findings.js";

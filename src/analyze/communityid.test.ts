@@ -13,7 +13,7 @@ import {
   u16,
   u32,
   udp,
-} from "../capture/sample.test.fixture.js";
+} from "../capture/file/sample.test.fixture.js";
 import { Analyzer } from "./analyzer.js";
 import { communityId } from "./communityid.js";
 

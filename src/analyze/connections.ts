@@ -1,6 +1,7 @@
 /** What connection tracking says of one or more namespaces at one moment, as tables: the value that `netwatch connections` shows. */
-import type { Names } from "../capture/names.js";
-import type { TrackedNamespace } from "../capture/tracker.js";
+
+import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
+import type { Names } from "../capture/names/names.js";
 import type { ConnectionsSnapshot } from "./snapshot.js";
 import { formatTime } from "./time.js";
 import { buildTracked } from "./tracking/connections.js";

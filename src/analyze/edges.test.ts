@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Names } from "../capture/names.js";
-import { asPacket, SEED, type Talk, talkAddress, talkPacket, talks } from "../capture/sample.test.fixture.js";
+import {
+  asPacket,
+  SEED,
+  type Talk,
+  talkAddress,
+  talkPacket,
+  talks,
+} from "../capture/file/sample.test.fixture.js";
+import { Names } from "../capture/names/names.js";
 import { Analyzer } from "./analyzer.js";
 import { buildSnapshot } from "./build.js";
 import {

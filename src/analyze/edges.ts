@@ -1,5 +1,5 @@
 /** From flows to edges: what each flow has grown by since the last look goes to the edge between its ends' names. */
-import type { Names } from "../capture/names.js";
+import type { Names } from "../capture/names/names.js";
 import { protocolName } from "../net.js";
 import { type Edge, type EdgeBook, EXTERNAL, edgeLabel, edgeProtocol } from "./edge-book.js";
 import type { EvictionWatcher, FlowTable } from "./flows.js";

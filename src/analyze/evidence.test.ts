@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { ConntrackFacts } from "../capture/conntrack-facts.js";
-import { ConntrackTable } from "../capture/conntrack-table.js";
-import { parseConntrackText } from "../capture/conntrack-text.js";
-import { asPacket, talkPacket, talks } from "../capture/sample.test.fixture.js";
-import type { TrackedNamespace } from "../capture/tracker.js";
+import type { ConntrackFacts } from "../capture/conntrack/conntrack-facts.js";
+import { ConntrackTable } from "../capture/conntrack/conntrack-table.js";
+import { parseConntrackText } from "../capture/conntrack/conntrack-text.js";
+import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
+import { asPacket, talkPacket, talks } from "../capture/file/sample.test.fixture.js";
 import { formatAddress, parseCidr } from "../net.js";
 import { renderSnapshotJson } from "../report/json.js";
 import { Analyzer } from "./analyzer.js";

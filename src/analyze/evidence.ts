@@ -1,7 +1,7 @@
 /** Two witnesses for every conversation, the wire and the kernel's connection tracking: who saw it, and if one did not, why. */
 
-import { Word } from "../capture/conntrack-table.js";
-import type { TrackedNamespace } from "../capture/tracker.js";
+import { Word } from "../capture/conntrack/conntrack-table.js";
+import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
 import { type Cidr, cidrContains, formatIpv4, formatIpv6, parseAddress } from "../net.js";
 import type { Flow, FlowTable } from "./flows.js";
 import { lastPacketUs, lifetimeUs } from "./tracking/activity.js";

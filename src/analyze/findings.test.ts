@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseNames } from "../capture/names.js";
 import {
   arp,
   asPacket,
@@ -10,7 +9,8 @@ import {
   type Talk,
   talkPacket,
   tcp,
-} from "../capture/sample.test.fixture.js";
+} from "../capture/file/sample.test.fixture.js";
+import { parseNames } from "../capture/names/names.js";
 import { Analyzer, type AnalyzerOptions } from "./analyzer.js";
 import { buildSnapshot, type SnapshotContext } from "./build.js";
 import type { Finding } from "./snapshot.js";

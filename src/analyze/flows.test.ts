@@ -15,7 +15,7 @@ import {
   tcp,
   u32,
   udp,
-} from "../capture/sample.test.fixture.js";
+} from "../capture/file/sample.test.fixture.js";
 import { formatAddress, formatIpv4, formatIpv6 } from "../net.js";
 import { Analyzer, type AnalyzerOptions } from "./analyzer.js";
 import type { Flow, Orientation } from "./flows.js";

@@ -25,7 +25,7 @@ import {
   u32,
   udp,
   vlanTag,
-} from "../capture/sample.test.fixture.js";
+} from "../capture/file/sample.test.fixture.js";
 import { Fragment, Headers, MALFORMED, Network } from "./headers.js";
 
 /** What a test says of a frame: the network, and the fields that hold for it. */

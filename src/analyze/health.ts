@@ -1,5 +1,5 @@
 /** What many health checks say together: state, latency over a window, availability, last change. Bounded; reads no clock. */
-import type { CheckResult, HealthTarget } from "../capture/health.js";
+import type { CheckResult, HealthTarget } from "../capture/health/health.js";
 import type { HealthReport, HealthState, HealthTargetReport } from "./snapshot.js";
 import { formatTime } from "./time.js";
 

@@ -1,5 +1,5 @@
 /** From flows to what their ends are called: each end of each flow gets the number of a label, equal labels one number. */
-import type { Names } from "../capture/names.js";
+import type { Names } from "../capture/names/names.js";
 import type { FlowTable } from "./flows.js";
 import { Groups } from "./groups.js";
 import { numbers, Sorter } from "./order.js";

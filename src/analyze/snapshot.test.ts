@@ -4,8 +4,7 @@ import { gzipSync } from "node:zlib";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { z } from "zod";
-import { CaptureReader, readPackets } from "../capture/file.js";
-import { type Names, parseNames } from "../capture/names.js";
+import { CaptureReader, readPackets } from "../capture/file/file.js";
 import {
   asPacket,
   inPieces,
@@ -17,7 +16,8 @@ import {
   SEED,
   talkPacket,
   talks,
-} from "../capture/sample.test.fixture.js";
+} from "../capture/file/sample.test.fixture.js";
+import { type Names, parseNames } from "../capture/names/names.js";
 import { renderSnapshotJson } from "../report/json.js";
 import { Analyzer, type AnalyzerOptions } from "./analyzer.js";
 import { buildSnapshot, type SnapshotContext } from "./build.js";

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Names, parseNames } from "../capture/names.js";
 import {
   arp,
   asPacket,
@@ -13,7 +12,8 @@ import {
   talkPacket,
   talks,
   tcp,
-} from "../capture/sample.test.fixture.js";
+} from "../capture/file/sample.test.fixture.js";
+import { Names, parseNames } from "../capture/names/names.js";
 import { formatAddress, parseAddress, protocolName } from "../net.js";
 import { Analyzer, type AnalyzerOptions } from "./analyzer.js";
 import { buildSnapshot } from "./build.js";

@@ -1,5 +1,5 @@
 /** All tables of what an analyzer holds. */
-import type { Names } from "../capture/names.js";
+import type { Names } from "../capture/names/names.js";
 import type { Analyzer } from "./analyzer.js";
 import type { Evidence } from "./evidence.js";
 import { Labels } from "./labels.js";

@@ -3,8 +3,8 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import type { Snapshot } from "../analyze/snapshot.js";
-import { type BridgeLab, createBridge, sleep, udpFrame } from "../capture/live.test.fixture.js";
-import { reasonToSkip, TestNetwork } from "../capture/netns.test.fixture.js";
+import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
+import { type BridgeLab, createBridge, sleep, udpFrame } from "../capture/live/live.test.fixture.js";
 import { Workplace } from "./capture.test.fixture.js";
 
 const NOBODY = 65_534;

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import type { Snapshot } from "../analyze/snapshot.js";
-import { answering, startEngine } from "../capture/engine.test.fixture.js";
-import { sleep } from "../capture/live.test.fixture.js";
-import { reasonToSkip, TestNetwork } from "../capture/netns.test.fixture.js";
+import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
+import { answering, startEngine } from "../capture/live/engine.test.fixture.js";
+import { sleep } from "../capture/live/live.test.fixture.js";
 import { Workplace } from "./capture.test.fixture.js";
 
 describe("names while a capture runs", { skip: reasonToSkip("ping") }, () => {

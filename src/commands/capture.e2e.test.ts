@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import type { Snapshot } from "../analyze/snapshot.js";
-import { type BridgeLab, createBridge, sleep, udpFrame } from "../capture/live.test.fixture.js";
-import { reasonToSkip, TestNetwork } from "../capture/netns.test.fixture.js";
+import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
+import { type BridgeLab, createBridge, sleep, udpFrame } from "../capture/live/live.test.fixture.js";
 import { Workplace } from "./capture.test.fixture.js";
 
 const NOBODY = 65_534;

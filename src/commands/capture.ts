@@ -59,8 +59,8 @@ async function chosenBridges(
       ExitCode.usage,
       "an engine's networks are in its own namespace: leave --netns out",
     );
-  const { engineSockets, findNetworkBridge } = await import("../capture/docker.js");
-  const { ServiceError } = await import("../capture/json-client.js");
+  const { engineSockets, findNetworkBridge } = await import("../capture/names/docker.js");
+  const { ServiceError } = await import("../capture/names/json-client.js");
   const sockets = engineSockets(terminal.env.DOCKER_HOST);
   try {
     const found = await Promise.all(network.map((name) => findNetworkBridge(sockets, name)));

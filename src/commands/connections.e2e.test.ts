@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { reasonToSkip, withTestNetwork } from "../capture/netns.test.fixture.js";
+import { reasonToSkip, withTestNetwork } from "../capture/kernel/netns.test.fixture.js";
 import { ExitCode } from "./exit.js";
 
 const CLI = fileURLToPath(new URL("../cli.js", import.meta.url));

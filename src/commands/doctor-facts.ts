@@ -3,15 +3,15 @@ import { execFile } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { engineSockets, readEngine } from "../capture/docker.js";
+import { Flag, libc, SystemError } from "../capture/kernel/libc.js";
 import {
   describeInterfaces,
   type HostNetwork,
   type Interface,
   readHostNetwork,
-} from "../capture/interfaces.js";
-import { ServiceError } from "../capture/json-client.js";
-import { Flag, libc, SystemError } from "../capture/libc.js";
+} from "../capture/live/interfaces.js";
+import { engineSockets, readEngine } from "../capture/names/docker.js";
+import { ServiceError } from "../capture/names/json-client.js";
 
 export interface InterfaceFacts {
   readonly name: string;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startEngine } from "../capture/engine.test.fixture.js";
+import { startEngine } from "../capture/live/engine.test.fixture.js";
 import { doctor } from "./doctor.js";
 import { createFakeTerminal } from "./terminal.test.fixture.js";
 

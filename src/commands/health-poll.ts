@@ -3,11 +3,11 @@ import { networkInterfaces } from "node:os";
 import { performance } from "node:perf_hooks";
 import { HealthCourse } from "../analyze/health.js";
 import type { HealthReport } from "../analyze/snapshot.js";
-import { checkHealth } from "../capture/health.js";
-import { type Candidate, onlyLocal, readCandidates, targetsOf } from "../capture/health-targets.js";
-import { ServiceError } from "../capture/json-client.js";
-import { NamesError } from "../capture/names.js";
-import { readRegistry, type Tenancy } from "../capture/registry-names.js";
+import { checkHealth } from "../capture/health/health.js";
+import { type Candidate, onlyLocal, readCandidates, targetsOf } from "../capture/health/health-targets.js";
+import { ServiceError } from "../capture/names/json-client.js";
+import { NamesError } from "../capture/names/names.js";
+import { readRegistry, type Tenancy } from "../capture/names/registry-names.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 
 /** The service that knows where the moving ones are. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { link, NETWORK, space, veth } from "../capture/network.test.fixture.js";
+import { link, NETWORK, space, veth } from "../capture/names/network.test.fixture.js";
 import { renderCsv } from "../report/csv.js";
 import { renderTableJson } from "../report/json.js";
 import { buildInterfaces, listInterfaces, renderInterfaces } from "./interfaces.js";

@@ -1,14 +1,14 @@
 /** `netwatch interfaces`, and `netwatch capture -D`: where one can capture, and who stands behind each port. */
 import type { Column, Row, Table } from "../analyze/snapshot.js";
-import { type Engine, engineSockets, readEngine } from "../capture/docker.js";
+import { NetnsError, withNetns } from "../capture/kernel/netns.js";
 import {
   describeInterfaces,
   type HostNetwork,
   type Interface,
   readHostNetwork,
-} from "../capture/interfaces.js";
-import { ServiceError } from "../capture/json-client.js";
-import { NetnsError, withNetns } from "../capture/netns.js";
+} from "../capture/live/interfaces.js";
+import { type Engine, engineSockets, readEngine } from "../capture/names/docker.js";
+import { ServiceError } from "../capture/names/json-client.js";
 import { formatCell, formatCounted } from "../format.js";
 import { renderTableJson, renderTableNdjson } from "../report/json.js";
 import { renderTable, type TextOptions } from "../report/text.js";

@@ -1,8 +1,17 @@
 /** The interfaces of a live capture: opened together, their losses and counters told together. */
 import type { LedgerInterface } from "../analyze/snapshot.js";
-import { type CounterReader, type InterfaceCounters, openCounters } from "../capture/interface-counters.js";
-import { CaptureError, type CaptureFailure, type KernelCounts, type LiveSource } from "../capture/live.js";
-import { netnsId } from "../capture/netns.js";
+import { netnsId } from "../capture/kernel/netns.js";
+import {
+  type CounterReader,
+  type InterfaceCounters,
+  openCounters,
+} from "../capture/live/interface-counters.js";
+import {
+  CaptureError,
+  type CaptureFailure,
+  type KernelCounts,
+  type LiveSource,
+} from "../capture/live/live.js";
 import { CommandError, ExitCode } from "./exit.js";
 import {
   checkLiveOptions,
@@ -138,8 +147,8 @@ async function openTap(name: string, options: LiveOptions): Promise<Tap> {
   try {
     const source =
       options.engine === "cap"
-        ? (await import("../capture/cap.js")).openCapSource(live)
-        : (await import("../capture/ring.js")).openRingSource(live);
+        ? (await import("../capture/live/cap.js")).openCapSource(live)
+        : (await import("../capture/live/ring.js")).openRingSource(live);
     return { source, counters, before, bytes: 0 };
   } catch (error) {
     counters?.close();

@@ -1,10 +1,10 @@
 /** Connection tracking beside a live capture: polled for each Snapshot that is shown, said once where it is not to be had. */
 import { setImmediate } from "node:timers/promises";
 import type { TrackingContext } from "../analyze/build.js";
-import { SystemError } from "../capture/libc.js";
-import { NetnsError } from "../capture/netns.js";
-import { type Surroundings, SurroundingsReader } from "../capture/surroundings.js";
-import { Tracker } from "../capture/tracker.js";
+import { Tracker } from "../capture/conntrack/tracker.js";
+import { SystemError } from "../capture/kernel/libc.js";
+import { NetnsError } from "../capture/kernel/netns.js";
+import { type Surroundings, SurroundingsReader } from "../capture/live/surroundings.js";
 import type { LiveOptions } from "./live-options.js";
 import type { Terminal } from "./terminal.js";
 

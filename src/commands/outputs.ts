@@ -1,7 +1,7 @@
 /** What a live run writes, opened at the right moment: as whom it will be, or while it still can. */
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { EmbeddedName } from "../capture/packet.js";
+import { Recorder } from "../capture/file/recorder.js";
 import {
   type Capability,
   dropPrivileges,
@@ -9,8 +9,8 @@ import {
   type User,
   unprivilegedUser,
   userNamed,
-} from "../capture/privilege.js";
-import { Recorder } from "../capture/recorder.js";
+} from "../capture/kernel/privilege.js";
+import type { EmbeddedName } from "../capture/packet.js";
 import { writeWhole } from "../report/write.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import type { LiveOptions } from "./live-options.js";

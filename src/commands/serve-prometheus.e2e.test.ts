@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { parse } from "yaml";
 import type { Snapshot } from "../analyze/snapshot.js";
-import { sleep } from "../capture/live.test.fixture.js";
-import { reasonToSkip } from "../capture/netns.test.fixture.js";
+import { reasonToSkip } from "../capture/kernel/netns.test.fixture.js";
+import { sleep } from "../capture/live/live.test.fixture.js";
 import { type Exporter, freePort, query, ServeLab, until } from "./serve.test.fixture.js";
 import { ROOT } from "./terminal.test.fixture.js";
 

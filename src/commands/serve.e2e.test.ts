@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { sleep, udpFrame } from "../capture/live.test.fixture.js";
-import { reasonToSkip } from "../capture/netns.test.fixture.js";
+import { reasonToSkip } from "../capture/kernel/netns.test.fixture.js";
+import { sleep, udpFrame } from "../capture/live/live.test.fixture.js";
 import { Exporter, ServeLab, sumOf, until } from "./serve.test.fixture.js";
 import { ROOT } from "./terminal.test.fixture.js";
 

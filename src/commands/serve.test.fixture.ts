@@ -7,8 +7,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type BridgeLab, createBridge } from "../capture/live.test.fixture.js";
-import { TestNetwork } from "../capture/netns.test.fixture.js";
+import { TestNetwork } from "../capture/kernel/netns.test.fixture.js";
+import { type BridgeLab, createBridge } from "../capture/live/live.test.fixture.js";
 import { ROOT } from "./terminal.test.fixture.js";
 
 const CLI = join(ROOT, "dist/src/cli.js");

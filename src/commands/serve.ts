@@ -2,7 +2,7 @@
 import { EdgeBook } from "../analyze/edge-book.js";
 import { limitSnapshot } from "../analyze/limit.js";
 import type { Snapshot } from "../analyze/snapshot.js";
-import { Capability, dropPrivileges, unprivilegedUser, userNamed } from "../capture/privilege.js";
+import { Capability, dropPrivileges, unprivilegedUser, userNamed } from "../capture/kernel/privilege.js";
 import { renderSnapshotJson } from "../report/json.js";
 import type { Exposition } from "../report/prometheus.js";
 import type { ExposedProcess } from "../report/prometheus-process.js";

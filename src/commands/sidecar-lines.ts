@@ -1,6 +1,6 @@
 /** The lines of a sidecar: what a capture file cannot hold, so that its replay equals the live run. */
 import { z } from "zod";
-import { addressText, entrySchema } from "../capture/conntrack-json.js";
+import { addressText, entrySchema } from "../capture/conntrack/conntrack-json.js";
 import { parseCidr } from "../net.js";
 
 export const SIDECAR_VERSION = 1;

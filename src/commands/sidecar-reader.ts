@@ -1,11 +1,11 @@
 /** Reads a sidecar: the names and the connection tracking that a live run had at its end. */
 import { createReadStream } from "node:fs";
 import type { TrackingContext } from "../analyze/build.js";
-import type { ConntrackFacts } from "../capture/conntrack-facts.js";
-import { addEntry } from "../capture/conntrack-json.js";
-import { ConntrackTable } from "../capture/conntrack-table.js";
-import { Names } from "../capture/names.js";
-import type { TrackedNamespace } from "../capture/tracker.js";
+import type { ConntrackFacts } from "../capture/conntrack/conntrack-facts.js";
+import { addEntry } from "../capture/conntrack/conntrack-json.js";
+import { ConntrackTable } from "../capture/conntrack/conntrack-table.js";
+import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
+import { Names } from "../capture/names/names.js";
 import { parseAddress, parseCidr } from "../net.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { type ConntrackLine, type NamesLine, type SidecarLine, sidecarLine } from "./sidecar-lines.js";

@@ -2,11 +2,11 @@
 import type { TrackingContext } from "../analyze/build.js";
 import type { CaptureFacts } from "../analyze/evidence.js";
 import { formatTime } from "../analyze/time.js";
-import { type CaptureFile, openCaptureFile } from "../capture/capture-file.js";
-import type { ConntrackFacts } from "../capture/conntrack-facts.js";
-import { entryToJson } from "../capture/conntrack-json.js";
-import type { Names } from "../capture/names.js";
-import type { TrackedNamespace } from "../capture/tracker.js";
+import type { ConntrackFacts } from "../capture/conntrack/conntrack-facts.js";
+import { entryToJson } from "../capture/conntrack/conntrack-json.js";
+import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
+import { type CaptureFile, openCaptureFile } from "../capture/file/capture-file.js";
+import type { Names } from "../capture/names/names.js";
 import { formatAddress } from "../net.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { type ConntrackLine, type NamesLine, SIDECAR_VERSION, type SidecarLine } from "./sidecar-lines.js";

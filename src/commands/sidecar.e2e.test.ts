@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import type { Snapshot } from "../analyze/snapshot.js";
-import { sleep } from "../capture/live.test.fixture.js";
-import { reasonToSkip, TestNetwork } from "../capture/netns.test.fixture.js";
+import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
+import { sleep } from "../capture/live/live.test.fixture.js";
 import { Workplace } from "./capture.test.fixture.js";
 
 describe("a capture with its sidecar", { skip: reasonToSkip("nft") }, () => {

@@ -3,9 +3,9 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileS
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { ConntrackTable } from "../capture/conntrack-table.js";
-import { parseConntrackText } from "../capture/conntrack-text.js";
-import { Names } from "../capture/names.js";
+import { ConntrackTable } from "../capture/conntrack/conntrack-table.js";
+import { parseConntrackText } from "../capture/conntrack/conntrack-text.js";
+import { Names } from "../capture/names/names.js";
 import { parseAddress, parseCidr } from "../net.js";
 import { CommandError, ExitCode } from "./exit.js";
 import { readSidecar } from "./sidecar-reader.js";

@@ -54,7 +54,7 @@ async function lookHere(terminal: Terminal): Promise<Topology> {
 }
 
 async function readBridges() {
-  const { readHostNetwork } = await import("../capture/interfaces.js");
+  const { readHostNetwork } = await import("../capture/live/interfaces.js");
   const { buildInterfaces } = await import("./interfaces.js");
   return bridgesOf(buildInterfaces(readHostNetwork(), new Map()));
 }

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createBridge, sleep } from "../capture/live.test.fixture.js";
-import { reasonToSkip, type TestNetwork, withTestNetwork } from "../capture/netns.test.fixture.js";
+import { reasonToSkip, type TestNetwork, withTestNetwork } from "../capture/kernel/netns.test.fixture.js";
+import { createBridge, sleep } from "../capture/live/live.test.fixture.js";
 import { Daemon, Exporter, freePort, sumOf, until } from "../commands/serve.test.fixture.js";
 
 const RATE = 100_000;

@@ -5,7 +5,7 @@ import { setImmediate } from "node:timers/promises";
 import { Analyzer } from "../analyze/analyzer.js";
 import { buildSnapshot } from "../analyze/build.js";
 import { limitSnapshot } from "../analyze/limit.js";
-import { Names } from "../capture/names.js";
+import { Names } from "../capture/names/names.js";
 import { createPacket, type Packet } from "../capture/packet.js";
 import { growTree } from "../report/topology-tree.js";
 import { App } from "./app.js";

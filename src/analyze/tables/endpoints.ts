@@ -1,5 +1,5 @@
 /** The table of endpoints. */
-import type { Names } from "../../capture/names.js";
+import type { Names } from "../../capture/names/names.js";
 import type { Analyzer } from "../analyzer.js";
 import type { FlowTable } from "../flows.js";
 import type { Groups } from "../groups.js";

@@ -1,7 +1,7 @@
 /** When a tracked connection had its last packet, as its timeout tells: every packet sets it back to the full time. */
-import type { ConntrackFacts } from "../../capture/conntrack-facts.js";
-import { ConntrackStatus, EntryMeta, Word } from "../../capture/conntrack-table.js";
-import type { TrackedNamespace } from "../../capture/tracker.js";
+import type { ConntrackFacts } from "../../capture/conntrack/conntrack-facts.js";
+import { ConntrackStatus, EntryMeta, Word } from "../../capture/conntrack/conntrack-table.js";
+import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
 import { IpProtocol } from "../../net.js";
 
 /** Timeouts are whole seconds. */

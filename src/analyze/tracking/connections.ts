@@ -5,8 +5,8 @@ import {
   EntryMeta,
   Value,
   Word,
-} from "../../capture/conntrack-table.js";
-import type { TrackedNamespace } from "../../capture/tracker.js";
+} from "../../capture/conntrack/conntrack-table.js";
+import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
 import type { Column, Row, Table } from "../snapshot.js";
 import { createTable } from "../tables/table.js";
 import { describeEnds, ENTRY_COLUMNS, type EndNames } from "./ends.js";

@@ -1,7 +1,7 @@
 /** What the ends of tracked connections are called. */
 
-import { EntryMeta, Word } from "../../capture/conntrack-table.js";
-import type { Names } from "../../capture/names.js";
+import { EntryMeta, Word } from "../../capture/conntrack/conntrack-table.js";
+import type { Names } from "../../capture/names/names.js";
 import { formatIpv4, formatIpv6, protocolName } from "../../net.js";
 import type { Column, Row } from "../snapshot.js";
 

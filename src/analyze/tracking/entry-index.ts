@@ -1,5 +1,5 @@
 /** Finds tracked entries by what a packet shows of them: the tuple of either direction, whichever end is named first. */
-import { type ConntrackTable, EntryMeta, Word } from "../../capture/conntrack-table.js";
+import { type ConntrackTable, EntryMeta, Word } from "../../capture/conntrack/conntrack-table.js";
 import { IpProtocol } from "../../net.js";
 import type { Flow } from "../flows.js";
 

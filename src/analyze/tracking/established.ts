@@ -1,6 +1,7 @@
 /** Established TCP connections as the sockets of each namespace count them: what `ss -t state established` lists. */
-import { type SocketTable, SocketWord, TcpState } from "../../capture/sockets.js";
-import type { TrackedNamespace } from "../../capture/tracker.js";
+
+import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
+import { type SocketTable, SocketWord, TcpState } from "../../capture/kernel/sockets.js";
 import type { Column, Table } from "../snapshot.js";
 import type { EndNames } from "./ends.js";
 import { Sums } from "./sums.js";

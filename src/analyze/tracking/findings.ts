@@ -1,6 +1,6 @@
 /** What is worth saying of connection tracking: what is missing and why, and how near the limit it is. */
 
-import type { TrackedNamespace } from "../../capture/tracker.js";
+import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
 import { formatCount, formatCounted, formatRatio } from "../../format.js";
 import type { Finding } from "../snapshot.js";
 

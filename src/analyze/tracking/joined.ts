@@ -1,6 +1,6 @@
 /** What the wire and connection tracking saw together: one connection is one row, however often it was translated on its way. */
-import { ConntrackStatus, EntryMeta, Value, Word } from "../../capture/conntrack-table.js";
-import type { TrackedNamespace } from "../../capture/tracker.js";
+import { ConntrackStatus, EntryMeta, Value, Word } from "../../capture/conntrack/conntrack-table.js";
+import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
 import { protocolName } from "../../net.js";
 import type { EntryRef, Evidence, Judgement } from "../evidence.js";
 import type { FlowTable } from "../flows.js";

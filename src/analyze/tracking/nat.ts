@@ -1,6 +1,6 @@
 /** Translated connections: what was asked, who answered, and as whom the source was seen. */
-import { Value, Word } from "../../capture/conntrack-table.js";
-import type { TrackedNamespace } from "../../capture/tracker.js";
+import { Value, Word } from "../../capture/conntrack/conntrack-table.js";
+import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
 import type { Column, Table } from "../snapshot.js";
 import { natLabel } from "./connections.js";
 import { describeEnds, type EndNames } from "./ends.js";

@@ -1,5 +1,5 @@
 /** Packets of connections that both saw whole, as the wire and as connection tracking counted them. */
-import { Value } from "../../capture/conntrack-table.js";
+import { Value } from "../../capture/conntrack/conntrack-table.js";
 import type { Evidence } from "../evidence.js";
 import type { FlowTable } from "../flows.js";
 import type { Conntrack } from "../snapshot.js";

@@ -5,8 +5,8 @@ import {
   EntryMeta,
   Value,
   Word,
-} from "../../capture/conntrack-table.js";
-import type { TrackedNamespace } from "../../capture/tracker.js";
+} from "../../capture/conntrack/conntrack-table.js";
+import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
 import { protocolName } from "../../net.js";
 import type { Column, Table } from "../snapshot.js";
 import type { EndNames } from "./ends.js";

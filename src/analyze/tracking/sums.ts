@@ -1,5 +1,5 @@
 /** Rows of a table of connections that are summed by a key: cheap while there are many, made only when they are read. */
-import { Value } from "../../capture/conntrack-table.js";
+import { Value } from "../../capture/conntrack/conntrack-table.js";
 import type { Cell, Column, Row, Table } from "../snapshot.js";
 import { createTable } from "../tables/table.js";
 

@@ -1,0 +1,58 @@
+/** The kernel's connection tracking table of one namespace, over netlink. */
+
+import { finish, type NetlinkChannel, NetlinkDumper, NetlinkFamily, openNetlink } from "../kernel/netlink.js";
+import { type NetnsTarget, withNetns } from "../kernel/netns.js";
+import { ConntrackDecoder } from "./conntrack-decode.js";
+import { ConntrackTable } from "./conntrack-table.js";
+
+/** NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET. */
+const CT_GET = 0x101;
+/** struct nfgenmsg with AF_UNSPEC: one walk over the kernel's table gives both families. */
+const BOTH_FAMILIES = Uint8Array.of(0, 0, 0, 0);
+
+/** Reads one namespace's table as often as asked. Needs CAP_NET_ADMIN in it at every reading. */
+export class ConntrackReader {
+  readonly #dumper: NetlinkDumper;
+  readonly #decoder: ConntrackDecoder;
+  readonly table: ConntrackTable;
+
+  constructor(channel: NetlinkChannel, table = new ConntrackTable()) {
+    this.#dumper = new NetlinkDumper(channel);
+    this.table = table;
+    this.#decoder = new ConntrackDecoder(table);
+  }
+
+  /** Opens a socket in the namespace; null: this one. Throws NetnsError, SystemError. */
+  static open(netns: NetnsTarget | null): ConntrackReader {
+    return new ConntrackReader(withNetns(netns, () => openNetlink(NetlinkFamily.netfilter)));
+  }
+
+  /** Dumps that had to be begun again. */
+  get resyncs(): number {
+    return this.#dumper.resyncs;
+  }
+
+  /** Messages that could not be decoded. */
+  get malformed(): number {
+    return this.#dumper.malformed + this.#decoder.malformed;
+  }
+
+  /**
+   * Reads the whole table anew, IPv4 and IPv6. Yields after every answer of the kernel (some 150 entries, under a millisecond).
+   * False at the end: it changed or overran at every try, so entries may be missing. Throws NetlinkError.
+   */
+  *steps(): Generator<void, boolean> {
+    const take = (view: DataView, start: number, end: number, type: number) =>
+      this.#decoder.take(view, start, end, type);
+    return yield* this.#dumper.dump(CT_GET, BOTH_FAMILIES, () => this.table.clear(), take);
+  }
+
+  /** Reads the whole table anew at one go. */
+  read(): boolean {
+    return finish(this.steps());
+  }
+
+  close(): void {
+    this.#dumper.close();
+  }
+}

@@ -1,0 +1,50 @@
+/** A filter over packets of any link type, as capture files hold them. */
+import { LinkType } from "../../net.js";
+import { FilterMachine } from "../kernel/bpf.js";
+import { compileFilter } from "../kernel/filter.js";
+import { CaptureError } from "../live/live.js";
+import type { Packet } from "../packet.js";
+
+const SNAPLEN = 262_144;
+
+/** Compiles one program a link type, when its first packet comes. */
+export class PacketFilter {
+  readonly #filter: string;
+  /** null: the filter means nothing for frames of this type, so none matches. */
+  readonly #machines = new Map<number, FilterMachine | null>();
+  #linkType = -1;
+  #machine: FilterMachine | null = null;
+
+  /** Throws CaptureError where the filter is wrong. */
+  constructor(filter: string) {
+    this.#filter = filter;
+    compileFilter(filter, LinkType.ethernet, SNAPLEN);
+  }
+
+  /** Whether the packet matches. Borrows it. */
+  matches(packet: Packet): boolean {
+    if (packet.linkType !== this.#linkType) {
+      this.#linkType = packet.linkType;
+      this.#machine = this.#machineOf(packet.linkType);
+    }
+    return this.#machine?.matches(packet) ?? false;
+  }
+
+  #machineOf(linkType: number): FilterMachine | null {
+    let machine = this.#machines.get(linkType);
+    if (machine === undefined) {
+      machine = this.#compile(linkType);
+      this.#machines.set(linkType, machine);
+    }
+    return machine;
+  }
+
+  #compile(linkType: number): FilterMachine | null {
+    try {
+      return new FilterMachine(compileFilter(this.#filter, linkType, SNAPLEN));
+    } catch (error) {
+      if (error instanceof CaptureError) return null;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/** Where a capture stands: which networks its interfaces lead to, which addresses are their namespace's own. */
+import { type Cidr, cidrContains, parseCidr } from "../../net.js";
+import { type NetnsTarget, withNetns } from "../kernel/netns.js";
+import { RouteSocket } from "../kernel/route-socket.js";
+
+export interface Surroundings {
+  /** All the interfaces are bridges. */
+  readonly bridge: boolean;
+  /** Networks that the interfaces have an address of; empty: not known. */
+  readonly networks: readonly Cidr[];
+  /** Canonical text. */
+  readonly ownAddresses: ReadonlySet<string>;
+}
+
+/** Every interface has an address of it, and it leads nowhere. */
+const LINK_LOCAL = parseCidr("fe80::/10")!;
+
+/** Reads them as often as asked. Needs no privilege once open. */
+export class SurroundingsReader {
+  readonly #interfaces: ReadonlySet<string>;
+  readonly #socket: RouteSocket;
+
+  private constructor(interfaces: readonly string[], socket: RouteSocket) {
+    this.#interfaces = new Set(interfaces);
+    this.#socket = socket;
+  }
+
+  /** Opens in the namespace; null: this one. Throws NetnsError, SystemError. */
+  static open(interfaces: readonly string[], netns: NetnsTarget | null): SurroundingsReader {
+    return new SurroundingsReader(
+      interfaces,
+      withNetns(netns, () => new RouteSocket()),
+    );
+  }
+
+  /** Throws SystemError. */
+  read(): Surroundings {
+    const links = this.#socket.links().filter(({ name }) => this.#interfaces.has(name));
+    const indexes = new Set(links.map(({ index }) => index));
+    const addresses = this.#socket.addresses();
+    return {
+      bridge: links.length > 0 && links.every(({ kind }) => kind === "bridge"),
+      networks: addresses
+        .filter(({ link, address }) => indexes.has(link) && !cidrContains(LINK_LOCAL, address))
+        .map(({ address, prefix }) => ({ network: address, prefix })),
+      ownAddresses: new Set(addresses.map(({ text }) => text)),
+    };
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}

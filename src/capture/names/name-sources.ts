@@ -1,0 +1,215 @@
+/** Names by themselves, for as long as a capture runs: names file, containers, namespaces, registry, in this order. */
+import { formatAddress, parseAddress } from "../../net.js";
+import { describeInterfaces, type HostNetwork, readHostNetwork } from "../live/interfaces.js";
+import { PolledSource, type SourceFailure } from "../polled-source.js";
+import { ageCs, createAddressClock } from "./address-clock.js";
+import { ENGINE_SOCKETS, type Engine, readEngine } from "./docker.js";
+import { ServiceError } from "./json-client.js";
+import { NameHistory, type Sighting } from "./name-history.js";
+import { Names, readNames } from "./names.js";
+import { HOST, listNamespaces } from "./namespace-names.js";
+import { readRegistry, type Tenancy } from "./registry-names.js";
+
+export interface NameSourcesOptions {
+  /** A names file. What it says of an address, by itself or by a block, no other source changes. */
+  readonly file?: string;
+  /** Unix sockets of engines; none: containers are not asked for. */
+  readonly engineSockets: readonly string[];
+  /** The registry's address, `http://10.0.0.70:8500`. */
+  readonly registry?: URL;
+  readonly intervalUs?: number;
+  /** Interfaces captured on: where two namespaces have one address, the one that stands there is meant. */
+  readonly near?: readonly string[];
+  /** Hears of each outage once. */
+  readonly say: (line: string) => void;
+  /** Elsewhere than the machine itself only in tests. */
+  readonly readers?: Partial<NameReaders>;
+}
+
+/** How the sources are asked. */
+export interface NameReaders {
+  network(previous: HostNetwork | null): HostNetwork;
+  engine(socketPath: string): Promise<Engine>;
+  registry(url: URL): Promise<Tenancy[]>;
+  /** Hundredths of a second since boot, the clock that addresses are stamped with. */
+  bootClockCs(): number;
+}
+
+export interface NameSources {
+  /** Who holds what, now and before. Not changed any more: ask again after a refresh. */
+  current(): Names;
+  /** Asks every source whose time has come; call it once a second or so, and do not wait for it. Returns at once what a refresh under way returns. Never throws. */
+  refresh(nowUs: number): Promise<void>;
+  /** What went wrong so far, one entry a source. */
+  readonly failures: readonly SourceFailure[];
+  /** Names that had no room. */
+  readonly forgotten: number;
+}
+
+const INTERVAL_US = 2_000_000;
+/** A container's address by an engine that has been silent for longer is no longer believed. */
+const STALE_US = 30_000_000;
+const MAX_NAME = 255;
+
+/** Throws what `readNames` throws; nothing else can go wrong before the first refresh. */
+export function createNameSources(options: NameSourcesOptions): NameSources {
+  return new LiveNames(options);
+}
+
+/** A sighting in a namespace, with its id. */
+type SpaceSighting = Sighting & { readonly space: number };
+
+class LiveNames implements NameSources {
+  readonly #readers: NameReaders;
+  readonly #network: PolledSource<HostNetwork>;
+  readonly #engines: readonly PolledSource<Engine>[];
+  readonly #registry: PolledSource<Tenancy[]> | null;
+  readonly #history = new NameHistory();
+  /** Names of containers by id, kept when their engine falls silent. */
+  readonly #containers = new Map<string, string>();
+  readonly #file: Names | null;
+  readonly #near: ReadonlySet<string>;
+  #names: Names;
+  #running: Promise<void> | null = null;
+
+  constructor(options: NameSourcesOptions) {
+    const readers: NameReaders = {
+      network: (previous) => readHostNetwork(listNamespaces(), previous),
+      engine: readEngine,
+      registry: readRegistry,
+      bootClockCs: createAddressClock(),
+      ...options.readers,
+    };
+    this.#readers = readers;
+    const { say, intervalUs = INTERVAL_US, registry } = options;
+    this.#file = options.file === undefined ? null : readNames(options.file);
+    this.#near = new Set(options.near);
+    this.#names = this.#file ?? new Names(null);
+    const read = () => readers.network(this.#network.value);
+    this.#network = new PolledSource({ source: "namespaces", read, intervalUs, say });
+    this.#engines = options.engineSockets.map((socket) => {
+      const isAbsent = (error: unknown) =>
+        ENGINE_SOCKETS.includes(socket) && error instanceof ServiceError && error.code === "ENOENT";
+      return new PolledSource({
+        source: socket,
+        read: () => readers.engine(socket),
+        intervalUs,
+        isAbsent,
+        say,
+      });
+    });
+    this.#registry = registry
+      ? new PolledSource({ source: registry.href, read: () => readers.registry(registry), intervalUs, say })
+      : null;
+  }
+
+  current(): Names {
+    return this.#names;
+  }
+
+  get forgotten(): number {
+    return this.#history.forgotten;
+  }
+
+  get failures(): readonly SourceFailure[] {
+    const sources: (PolledSource<unknown> | null)[] = [this.#network, ...this.#engines, this.#registry];
+    return [...this.#unreadable, ...sources.flatMap((source) => source?.failure ?? [])];
+  }
+
+  /** Namespaces that cannot be read, or no longer: their names stay as they were. */
+  get #unreadable(): readonly SourceFailure[] {
+    const { unreadable = [] } = this.#network.value ?? {};
+    if (unreadable.length === 0) return [];
+    const { namespace, reason } = unreadable[0]!;
+    const which = unreadable.length === 1 ? namespace.name : `${unreadable.length} of them`;
+    return [{ source: "namespaces", reason: `${which}: ${reason}`, count: unreadable.length, failing: true }];
+  }
+
+  refresh(nowUs: number): Promise<void> {
+    this.#running ??= this.#refresh(nowUs).finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  /** The namespaces are read at once, in milliseconds; the others may take their two seconds beside them. */
+  async #refresh(nowUs: number): Promise<void> {
+    const slow = [...this.#engines, ...(this.#registry ? [this.#registry] : [])].map((source) =>
+      source.poll(nowUs),
+    );
+    if (await this.#network.poll(nowUs)) this.#take(nowUs, false);
+    const answered = await Promise.all(slow);
+    for (const { value } of this.#engines)
+      for (const { id, name } of value?.containers ?? []) this.#containers.set(id, name.slice(0, MAX_NAME));
+    if (answered.includes(true)) this.#take(nowUs, true);
+  }
+
+  #take(nowUs: number, always: boolean): void {
+    if (this.#history.observe(this.#sightings(nowUs), nowUs) || always) this.#names = this.#build();
+  }
+
+  /** Of each address only what the best source says of it. */
+  #sightings(nowUs: number): Sighting[] {
+    const spaces = this.#nearest(this.#spaceSightings(nowUs));
+    const since = new Map(spaces.map(({ text, sinceUs }) => [text, sinceUs]));
+    const byEngine = this.#engineSightings(nowUs, since);
+    const known = new Set(byEngine.map(({ text }) => text));
+    return [...byEngine, ...spaces.filter(({ text }) => !known.has(text))];
+  }
+
+  #engineSightings(nowUs: number, since: ReadonlyMap<string, number | null>): Sighting[] {
+    const fresh = this.#engines.filter(({ readAtUs }) => Math.abs(nowUs - readAtUs) < STALE_US);
+    return fresh.flatMap(({ value }) =>
+      value!.containers.flatMap(({ name, addresses }) =>
+        addresses.flatMap((end) => {
+          const address = parseAddress(end.address);
+          if (!address) return [];
+          const text = formatAddress(address);
+          return [{ name: name.slice(0, MAX_NAME), address, text, sinceUs: since.get(text) ?? null }];
+        }),
+      ),
+    );
+  }
+
+  /** Without those whose address a namespace has that stands at a captured interface. */
+  #nearest(sightings: readonly SpaceSighting[]): readonly SpaceSighting[] {
+    if (this.#near.size === 0 || this.#network.value === null) return sightings;
+    const owners = new Set<number>();
+    for (const { owner, capturePoint } of describeInterfaces(this.#network.value))
+      if (owner && this.#near.has(capturePoint)) owners.add(owner.namespace.id);
+    const taken = new Set(sightings.filter(({ space }) => owners.has(space)).map(({ text }) => text));
+    return sightings.filter(({ space, text }) => owners.has(space) || !taken.has(text));
+  }
+
+  #spaceSightings(nowUs: number): SpaceSighting[] {
+    const network = this.#network.value;
+    if (network === null) return [];
+    const clockCs = this.#readers.bootClockCs();
+    return [network.own, ...network.others].flatMap(({ namespace, addresses }) => {
+      const name = this.#containers.get(namespace.containerId ?? "") ?? namespace.name;
+      return addresses
+        .filter(({ text }) => !isLoopback(text))
+        .map(({ address, text, setAtCs }) => {
+          const sinceUs = setAtCs === null ? null : nowUs - ageCs(clockCs, setAtCs) * 10_000;
+          return { name, address, text, sinceUs, space: namespace.id };
+        });
+    });
+  }
+
+  #build(): Names {
+    const names = new Names(this.#file?.rest ?? null);
+    const inFile = (text: string) => this.#file !== null && this.#file.find(text, null, null) !== null;
+    this.#file?.addTo(names);
+    this.#history.addTo(names, inFile);
+    // Services on the host itself share its addresses: there the port says more than the name of the machine.
+    const held = this.#history.holders(HOST);
+    for (const { service, address, text, port, fromUs, toUs } of this.#registry?.value ?? [])
+      if (!inFile(text) && !held.has(text)) names.add(service, address, [port], fromUs, toUs);
+    return names;
+  }
+}
+
+/** Every namespace has these. */
+function isLoopback(text: string): boolean {
+  return text.startsWith("127.") || text === "::1";
+}

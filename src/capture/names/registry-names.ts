@@ -1,0 +1,52 @@
+/** Who held which port when, by the lab's service registry: `GET /history` (services/README.md). */
+import { z } from "zod";
+import { type AddressBytes, formatAddress, parseAddress } from "../../net.js";
+import { getJson, type JsonLimits, LIMITS } from "./json-client.js";
+
+const MAX_TENANCIES = 20_000;
+
+const historySchema = z.object({
+  history: z.array(
+    z.object({
+      service: z.string().min(1).max(255),
+      instance: z.string().max(255),
+      address: z.string().max(45),
+      port: z.int().min(1).max(65_535),
+      from: z.number().nonnegative().describe("Milliseconds since 1970"),
+      to: z.number().nonnegative().nullable().describe("null: still open"),
+    }),
+  ),
+});
+
+/** One port of one instance, from when to when. */
+export interface Tenancy {
+  readonly service: string;
+  readonly instance: string;
+  readonly address: AddressBytes;
+  /** Canonical text of `address`. */
+  readonly text: string;
+  readonly port: number;
+  /** Microseconds since 1970, from inclusive, to exclusive. */
+  readonly fromUs: number;
+  readonly toUs: number;
+}
+
+/** Parses the registry's answer; entries whose address is none are left out. Throws what zod says. */
+export function parseHistory(value: unknown): Tenancy[] {
+  return tenanciesOf(historySchema.parse(value));
+}
+
+/** The registry's history. Throws ServiceError. */
+export async function readRegistry(url: URL, limits: JsonLimits = LIMITS): Promise<Tenancy[]> {
+  return tenanciesOf((await getJson({ url }, "/history", historySchema, limits)).value);
+}
+
+function tenanciesOf({ history }: z.infer<typeof historySchema>): Tenancy[] {
+  return history.slice(-MAX_TENANCIES).flatMap(({ service, instance, address, port, from, to }) => {
+    const bytes = parseAddress(address);
+    const toUs = to === null ? Number.POSITIVE_INFINITY : to * 1000;
+    if (!bytes) return [];
+    const text = formatAddress(bytes);
+    return [{ service, instance, address: bytes, text, port, fromUs: from * 1000, toUs }];
+  });
+}

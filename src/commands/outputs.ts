@@ -103,6 +103,7 @@ function openRecorder(
   if (write === undefined) return null;
   const recorderOptions = {
     application,
+    room: taps[0]!.source.room,
     interfaces: taps.map(({ source: { name, linkType, snaplen } }) => ({
       name,
       linkType,

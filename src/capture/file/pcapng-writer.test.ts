@@ -81,6 +81,25 @@ test("larger than its buffer: it grows", () => {
   assert.equal(writer.pending, 0);
 });
 
+test("built beside the packets, in room that is too small at times: the same bytes", () => {
+  const memory = new ArrayBuffer(64 * 1024);
+  const random = new Uint8Array(memory, 0, 40_000).map((_, i) => (i * 31 + (i >> 8)) & 255);
+  new Uint8Array(memory).set(random);
+  const build = (writer: PcapngWriter) => {
+    const taken: Buffer[] = [];
+    writer.begin("t", [DESCRIPTION]);
+    for (let i = 0; i < 200; i++) {
+      const frame = new Uint8Array(memory, (i * 37) % 20_000, 60 + ((i * 101) % 12_000));
+      writer.add(0, { ...packetOf(frame, i), view: new DataView(memory), offset: frame.byteOffset });
+      if (i % 3 === 0) taken.push(Buffer.from(writer.take()));
+    }
+    return Buffer.concat([...taken, writer.take()]);
+  };
+  const beside = build(new PcapngWriter(new Uint8Array(memory, 44_000, 20_000)));
+  assert.ok(beside.equals(build(new PcapngWriter())));
+  assert.equal(read(beside).packets.length, 200);
+});
+
 function withFolder(body: (folder: string) => Promise<void> | void): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "netwatch-writer-"));
   return Promise.resolve(body(folder)).finally(() => rmSync(folder, { recursive: true }));
@@ -91,6 +110,7 @@ function options(rest: Partial<RecorderOptions> = {}): RecorderOptions {
   return {
     application: "t",
     interfaces: [DESCRIPTION],
+    room: null,
     rotation: null,
     statistics,
     names: () => [],

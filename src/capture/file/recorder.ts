@@ -16,6 +16,8 @@ const WRITE_BYTES = 256 * 1024;
 export interface RecorderOptions {
   readonly application: string;
   readonly interfaces: readonly InterfaceDescription[];
+  /** Where packets are gathered, best in the ArrayBuffer they lie in; null: wherever. */
+  readonly room: Uint8Array | null;
   /** null: no ring of files. */
   readonly rotation: Rotation | null;
   /** Asked when a file ends: what the interfaces have lost in all, in their order. */
@@ -30,7 +32,7 @@ export type ByteStream = (pieces: Iterable<Uint8Array>) => Promise<void>;
 /** Takes packets. `add` never waits; where it says true, await `flush` before the next packet. */
 export class Recorder {
   readonly #options: RecorderOptions;
-  readonly #writer = new PcapngWriter();
+  readonly #writer: PcapngWriter;
   readonly #target: string | ByteStream;
   readonly #paths: string[] = [];
   #file: CaptureFile | null = null;
@@ -50,6 +52,7 @@ export class Recorder {
   constructor(target: string | ByteStream, options: RecorderOptions, now: Date, nowMs: number) {
     this.#target = target;
     this.#options = options;
+    this.#writer = new PcapngWriter(options.room ?? undefined);
     this.#begunMs = nowMs;
     this.#begin(now);
   }

@@ -35,6 +35,7 @@ export const enum Flag {
 
 /** Memory shared with the kernel. `bytes` must not be touched after `unmap`: that would end the process. */
 export interface Mapping {
+  /** What is shared, then the room that was asked for. */
   readonly bytes: ArrayBuffer;
   unmap(): void;
 }
@@ -69,8 +70,8 @@ export interface Libc {
   attachFilter(fd: number, instructions: Uint8Array): void;
   /** Number of a network interface in the calling thread's namespace; 0: there is none of that name. */
   ifNameToIndex(name: string): number;
-  /** Maps a socket's ring, readable and writable, shared. */
-  mapShared(fd: number, length: number): Mapping;
+  /** Maps a socket's ring, readable and writable, shared; behind it `room` bytes of this process's own. */
+  mapShared(fd: number, length: number, room: number): Mapping;
   watch(fd: number): Readiness;
   /** Of the calling thread alone, as are capabilities. */
   prctl(option: number, value: number): number;
@@ -95,6 +96,9 @@ const SOL_SOCKET = 1;
 const SO_ATTACH_FILTER = 26;
 // linux/mman.h
 const MAP_SHARED = 1;
+const MAP_PRIVATE = 2;
+const MAP_FIXED = 0x10;
+const MAP_ANONYMOUS = 0x20;
 const MAP_READ_WRITE = 3; // PROT_READ | PROT_WRITE
 
 type Native = (...args: unknown[]) => number;
@@ -189,11 +193,22 @@ function bindCapture(
       check("setsockopt", native.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, program, program.length));
     },
     ifNameToIndex: (name) => native.ifNameToIndex(name),
-    mapShared(fd, length) {
-      const address = native.mmap(null, length, MAP_READ_WRITE, MAP_SHARED, fd, 0) as unknown as bigint;
-      if (BigInt.asIntN(64, address) === -1n) throw new SystemError("mmap", koffi.errno());
-      const unmap = () => void check("munmap", native.munmap(address, length));
-      return { bytes: koffi.view(address, length), unmap };
+    mapShared(fd, length, room) {
+      const map = (address: unknown, bytes: number, flags: number, of: number): unknown => {
+        const mapped = native.mmap(address, bytes, MAP_READ_WRITE, flags, of, 0) as unknown as bigint;
+        if (BigInt.asIntN(64, mapped) === -1n) throw new SystemError("mmap", koffi.errno());
+        return mapped;
+      };
+      // The whole is taken first, so that nothing else lies where the ring is put.
+      const address = map(null, length + room, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+      const unmap = () => void check("munmap", native.munmap(address, length + room));
+      try {
+        map(address, length, MAP_SHARED | MAP_FIXED, fd);
+      } catch (error) {
+        unmap();
+        throw error;
+      }
+      return { bytes: koffi.view(address, length + room), unmap };
     },
     watch: (fd) => watch(koffi, fd),
     prctl: (option, value) => check("prctl", native.prctl(option, value, 0, 0, 0)),

@@ -62,6 +62,7 @@ export class CapSource implements LiveSource {
   readonly report = createReport();
   readonly linkType: number;
   readonly snaplen: number;
+  readonly room = null;
   readonly ended: string | null = null;
   packets = 0;
   readonly #cap: Cap;

@@ -31,6 +31,11 @@ export interface LiveSource extends PacketSource {
   readonly clock: "kernel" | "arrival";
   readonly linkType: number;
   readonly snaplen: number;
+  /**
+   * Memory for whoever copies packets, in the ArrayBuffer they lie in: within one, a copy is the machine's own. Not to be
+   * touched after `close`. null: none.
+   */
+  readonly room: Uint8Array | null;
   /** Why the interface gives no more, though nobody stopped it; null while it does. */
   readonly ended: string | null;
   /** Takes in no further packet. What has come is still to be read: the source ends after it. */

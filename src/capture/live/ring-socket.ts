@@ -35,6 +35,8 @@ const MEBIBYTE = 1024 * 1024;
 /** A frame longer than a block is cut: no block is smaller than the largest frame of segmentation offload. */
 const SMALL_BLOCK = MEBIBYTE / 4;
 const FRAME_BYTES = 65_536;
+/** Takes what is gathered for one write and the largest packet beside it. Pages nobody writes to cost nothing. */
+const ROOM_BYTES = MEBIBYTE;
 
 /** A ring that is filling. */
 export interface OpenedRing {
@@ -77,7 +79,7 @@ function openHere(options: LiveOptions, compile: (linkType: number) => FilterPro
     c.attachFilter(fd, encodeProgram(program));
     const { blockBytes, blocks } = divide(options.bufferBytes);
     setRing(c, fd, blockBytes, blocks);
-    mapping = c.mapShared(fd, blockBytes * blocks);
+    mapping = c.mapShared(fd, blockBytes * blocks, ROOM_BYTES);
     // On loopback each packet passes twice, going out and coming in; it is counted once.
     if (type === ARPHRD_LOOPBACK) c.setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, words(1));
     c.setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, words(index, PACKET_MR_PROMISC, 0, 0));

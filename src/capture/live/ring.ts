@@ -77,6 +77,7 @@ export class RingSource implements LiveSource {
   readonly report = createReport();
   readonly linkType: number;
   readonly snaplen: number;
+  readonly room: Uint8Array;
   packets = 0;
   ended: string | null = null;
   readonly #fd: number;
@@ -112,6 +113,7 @@ export class RingSource implements LiveSource {
     this.#mapping = ring.mapping;
     this.#view = new DataView(ring.mapping.bytes);
     this.#status = new Int32Array(ring.mapping.bytes);
+    this.room = new Uint8Array(ring.mapping.bytes, ring.blocks * ring.blockBytes);
     this.#blockBytes = ring.blockBytes;
     this.#blocks = ring.blocks;
     this.#machine = machine;

@@ -1,0 +1,185 @@
+/** What services ask of each other: requests by channel and operation, with their outcomes and durations. Bounded. */
+import type { ApplicationName } from "./application.js";
+import { Durations } from "./durations.js";
+
+/**
+ * Who asks whom: a client's address, a server's address and port, in one span of time over which their names held. Its number
+ * is given by the caller (see `Channels`).
+ */
+export type Channel = number;
+
+/** What came of an operation. Times are microseconds since 1970. */
+export interface Operation {
+  readonly channel: Channel;
+  readonly application: ApplicationName;
+  /** What was asked, in a few words of the protocol: `GET /products/{id}`, `HGETALL`, `SELECT`. Never a value. */
+  readonly name: string;
+  requests: number;
+  answered: number;
+  /** Answers that say the request failed. */
+  errors: number;
+  /** Requests whose answer fell into a gap of the capture: neither answered nor unanswered. */
+  lost: number;
+  requestBytes: number;
+  responseBytes: number;
+  /** Answers by the protocol's code (status, SQLSTATE, rcode); what it means is the protocol's affair. */
+  readonly outcomes: Map<number, number>;
+  readonly durations: Durations;
+  /** Of the run of failures that has not ended: its first. null: the last answer was good, or there was none. */
+  failingSinceUs: number | null;
+  lastErrorUs: number | null;
+}
+
+/** What all that found no room is called. */
+export const OTHER_OPERATION = "(other)";
+/** Longest name, in bytes. */
+export const MAX_NAME = 80;
+const MAX_OPERATIONS = 10_000;
+const MAX_OPERATIONS_OF_CHANNEL = 200;
+const MAX_OUTCOMES = 32;
+
+/** All operations, by number. Finding a known one makes no string and no object. */
+export class Operations {
+  readonly list: Operation[] = [];
+  /** Operations counted as `(other)` for want of room. */
+  overflow = 0;
+  #slots = new Int32Array(256);
+  #hashes = new Int32Array(128);
+  /** The bytes of each name, to compare without making a string. */
+  readonly #bytes: Uint8Array[] = [];
+  readonly #ofChannel = new Map<Channel, number>();
+
+  /**
+   * The number of the operation that bytes [0, length) of `name` (printable ASCII; longer than MAX_NAME: cut) call, made where
+   * it is new. Borrows the bytes.
+   */
+  intern(channel: Channel, application: ApplicationName, name: Uint8Array, length: number): number {
+    const end = Math.min(length, MAX_NAME);
+    let hash = Math.imul(channel, 0x85ebca6b) ^ application.charCodeAt(0) ^ (application.length << 8);
+    for (let i = 0; i < end; i++) hash = Math.imul(hash ^ name[i]!, 0x01000193);
+    hash ^= hash >>> 15;
+    const mask = this.#slots.length - 1;
+    let slot = hash & mask;
+    for (;;) {
+      const found = this.#slots[slot]!;
+      if (found === 0) break;
+      if (this.#hashes[found - 1] === hash && this.#isSame(found - 1, channel, application, name, end))
+        return found - 1;
+      slot = (slot + 1) & mask;
+    }
+    return this.#add(channel, application, name, end, hash);
+  }
+
+  /** A request was made. */
+  requested(operation: number, bytes: number): void {
+    const of = this.list[operation]!;
+    of.requests++;
+    of.requestBytes += bytes;
+  }
+
+  /** It was answered, so long after. */
+  answered(
+    operation: number,
+    requestUs: number,
+    responseUs: number,
+    outcome: number,
+    isError: boolean,
+    bytes: number,
+  ): void {
+    const of = this.list[operation]!;
+    of.answered++;
+    of.responseBytes += bytes;
+    of.durations.add(responseUs - requestUs);
+    const known = of.outcomes.get(outcome);
+    if (known !== undefined || of.outcomes.size < MAX_OUTCOMES) of.outcomes.set(outcome, (known ?? 0) + 1);
+    if (isError) {
+      of.errors++;
+      of.failingSinceUs ??= responseUs;
+      of.lastErrorUs = responseUs;
+    } else of.failingSinceUs = null;
+  }
+
+  /** Its answer cannot be known: the capture has a gap. */
+  lost(operation: number): void {
+    this.list[operation]!.lost++;
+  }
+
+  #isSame(
+    operation: number,
+    channel: Channel,
+    application: ApplicationName,
+    name: Uint8Array,
+    length: number,
+  ): boolean {
+    const of = this.list[operation]!;
+    const bytes = this.#bytes[operation]!;
+    if (of.channel !== channel || of.application !== application || bytes.length !== length) return false;
+    for (let i = 0; i < length; i++) if (bytes[i] !== name[i]) return false;
+    return true;
+  }
+
+  #add(
+    channel: Channel,
+    application: ApplicationName,
+    name: Uint8Array,
+    length: number,
+    hash: number,
+  ): number {
+    const ofChannel = this.#ofChannel.get(channel) ?? 0;
+    const isFull = this.list.length >= MAX_OPERATIONS || ofChannel >= MAX_OPERATIONS_OF_CHANNEL;
+    const text = String.fromCharCode(...name.subarray(0, length));
+    if (isFull && text !== OTHER_OPERATION) {
+      this.overflow++;
+      // With no room at all, the channel is not told apart either: one `(other)` an application.
+      return this.intern(
+        this.list.length >= MAX_OPERATIONS ? -1 : channel,
+        application,
+        OTHER_BYTES,
+        OTHER_BYTES.length,
+      );
+    }
+    const number = this.list.push(createOperation(channel, application, text)) - 1;
+    this.#bytes.push(name.slice(0, length));
+    this.#ofChannel.set(channel, ofChannel + 1);
+    if (number >= this.#hashes.length) {
+      const larger = new Int32Array(this.#hashes.length * 2);
+      larger.set(this.#hashes);
+      this.#hashes = larger;
+    }
+    this.#hashes[number] = hash;
+    if (this.list.length * 2 > this.#slots.length) this.#slots = new Int32Array(this.#slots.length * 2);
+    else {
+      this.#link(number);
+      return number;
+    }
+    for (let i = 0; i <= number; i++) this.#link(i);
+    return number;
+  }
+
+  #link(operation: number): void {
+    const mask = this.#slots.length - 1;
+    let slot = this.#hashes[operation]! & mask;
+    while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
+    this.#slots[slot] = operation + 1;
+  }
+}
+
+const OTHER_BYTES = Uint8Array.from(OTHER_OPERATION, (letter) => letter.charCodeAt(0));
+
+function createOperation(channel: Channel, application: ApplicationName, name: string): Operation {
+  return {
+    channel,
+    application,
+    name,
+    requests: 0,
+    answered: 0,
+    errors: 0,
+    lost: 0,
+    requestBytes: 0,
+    responseBytes: 0,
+    outcomes: new Map(),
+    durations: new Durations(),
+    failingSinceUs: null,
+    lastErrorUs: null,
+  };
+}

@@ -2,6 +2,7 @@
 
 import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
 import type { Names } from "../capture/names/names.js";
+import type { SourceFailure } from "../capture/polled-source.js";
 import { type Analyzer, ProtocolSlot, SERIES_CLASSES } from "./analyzer.js";
 import { type CaptureFacts, Evidence } from "./evidence.js";
 import { findFindings } from "./findings.js";
@@ -25,6 +26,8 @@ export interface SnapshotContext {
   readonly dropped: number | null;
   /** null: show addresses. */
   readonly names: Names | null;
+  /** Sources of names that have failed; not given: none has. */
+  readonly nameFailures?: readonly SourceFailure[];
   /** What connection tracking says, and what is known of the capture; not given: it was not asked. */
   readonly tracking?: TrackingContext;
 }
@@ -100,6 +103,7 @@ function buildLedger(analyzer: Analyzer, context: SnapshotContext, unresolvedByt
       bytes: evicted.bytes + evicted.replyBytes,
     },
     unresolved_bytes: unresolvedBytes,
+    ...(context.nameFailures?.length ? { name_sources: [...context.nameFailures] } : {}),
     rounded: analyzer.bytes > Number.MAX_SAFE_INTEGER,
     complete: !damaged && !cutOff && (context.dropped ?? 0) === 0,
   };

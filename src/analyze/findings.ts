@@ -95,6 +95,12 @@ function findIncompleteness({ ledger, totals }: Omit<Snapshot, "findings">): Fin
       "info",
       `${formatBytes(ledger.unresolved_bytes)} (${ratio}) go to or come from addresses that have no name.`,
     );
+    for (const { source, reason, count } of ledger.name_sources ?? [])
+      add(
+        "names-missing",
+        "notice",
+        `Names from ${source} may be missing: ${reason} (${formatCounted(count, "failure")}).`,
+      );
   }
   return found;
 }

@@ -87,6 +87,17 @@ const ledgerSchema = z
     unresolved_bytes: z
       .nullable(count)
       .describe("Bytes to or from an address that the names do not know; null: no names in use"),
+    name_sources: z
+      .array(
+        z.strictObject({
+          source: text,
+          reason: text.describe("Of the last failure"),
+          count: count.describe("Failures in all"),
+          failing: z.boolean().describe("It failed the last time"),
+        }),
+      )
+      .optional()
+      .describe("Sources of names that failed; absent: none did"),
     rounded: z.boolean().describe("Byte counts passed 2^53 and are no longer exact"),
     complete: z.boolean().describe("Nothing is known to be missing: no drop, no damage, no interface lost"),
   })

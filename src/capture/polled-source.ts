@@ -56,9 +56,9 @@ export class PolledSource<T> {
     return waited < 0 || waited >= Math.max(wait, this.#options.intervalUs);
   }
 
-  /** Asks, if it is time. True: there is an answer. Never throws. */
-  async poll(nowUs: number): Promise<boolean> {
-    if (!this.isDue(nowUs)) return false;
+  /** Asks, if it is time, or, the `last` time, if it did not fail. True: there is an answer. Never throws. */
+  async poll(nowUs: number, last = false): Promise<boolean> {
+    if (!this.isDue(nowUs) && !(last && this.#inRow === 0)) return false;
     this.#askedAtUs = nowUs;
     try {
       this.value = await this.#options.read();

@@ -1,7 +1,7 @@
 /** What can be said to `netwatch capture`. Light: loaded at every start. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { CAPTURE_FORMATS, type CaptureCommandOptions, ENGINES } from "./live-options.js";
-import { parsePositive, TABLE_NAMES } from "./options.js";
+import { parsePositive, parseUrl, TABLE_NAMES } from "./options.js";
 import { parseLimit } from "./stop-conditions.js";
 
 const MAX_SNAPLEN = 262_144;
@@ -28,7 +28,8 @@ export function addCaptureCommand(
     .option("--network <name>", "the bridge of this network of Docker or podman; more than once", gather)
     .option("-D, --list-interfaces", "list bridges and interfaces, and end")
     .option("-w, --write <file>", "also write the packets to this file as pcapng; - is stdout")
-    .option("--sidecar <file>", "beside -w: names and connection tracking, for `analyze --sidecar`")
+    .option("--sidecar <file>", "beside -w: names, tracking and health, for `analyze` and `tui --sidecar`")
+    .option("--health", "ask the services of --names for their health every 10 s, for --sidecar")
     .option(
       "-b, --ring-buffer <limit>",
       "begin a new file at filesize:KB, duration:S or packets:N; keep files:N; more than once",
@@ -44,6 +45,7 @@ export function addCaptureCommand(
     .option("--interval <seconds>", "time between two looks (default: 1)", parseSeconds)
     .option("-n, --numeric", "show addresses, not names")
     .option("--names <file>", "JSON file of names, as for analyze")
+    .option("--registry <url>", "registry that knows where moving services are", parseUrl)
     .option("--no-conntrack", "do not hold the packets against the kernel's connection tracking")
     .option("--max-flows <n>", "conversations kept, as for analyze", parsePositive(MAX_FLOWS))
     .addHelpText(

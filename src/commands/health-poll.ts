@@ -3,7 +3,7 @@ import { networkInterfaces } from "node:os";
 import { performance } from "node:perf_hooks";
 import { HealthCourse } from "../analyze/health.js";
 import type { HealthReport } from "../analyze/snapshot.js";
-import { checkHealth } from "../capture/health/health.js";
+import { type CheckResult, checkHealth, type HealthTarget } from "../capture/health/health.js";
 import { type Candidate, onlyLocal, readCandidates, targetsOf } from "../capture/health/health-targets.js";
 import { ServiceError } from "../capture/names/json-client.js";
 import { NamesError } from "../capture/names/names.js";
@@ -13,7 +13,20 @@ import { CommandError, ExitCode, reasonOf } from "./exit.js";
 /** The service that knows where the moving ones are. */
 const REGISTRY_SERVICE = "service-registry";
 
+/** One answer, or none, of one target. */
+export interface HealthCheck {
+  readonly target: HealthTarget;
+  readonly result: CheckResult;
+  /** When it was over, microseconds since 1970. */
+  readonly timeUs: number;
+}
+
+/** From one round to the next, where nobody says otherwise. */
+export const HEALTH_INTERVAL_MS = 10_000;
+
 export class HealthPoll {
+  /** Of the round that ended last, in the order of the targets. */
+  checks: readonly HealthCheck[] = [];
   readonly #candidates: readonly Candidate[];
   readonly #registry: URL | null;
   readonly #course = new HealthCourse();
@@ -40,12 +53,13 @@ export class HealthPoll {
     const targets = targetsOf(this.#candidates, this.#tenancies);
     this.#course.follow(targets);
     const clockMs = () => performance.now();
-    await Promise.all(
+    this.checks = await Promise.all(
       targets.map(async (target) => {
         const result = await checkHealth(target, clockMs);
-        this.#course.add(target, result, Date.now() * 1000);
+        return { target, result, timeUs: Date.now() * 1000 };
       }),
     );
+    for (const { target, result, timeUs } of this.checks) this.#course.add(target, result, timeUs);
     return this.#course.report(Date.now() * 1000);
   }
 

@@ -12,8 +12,10 @@ export interface LiveOptions {
   readonly netns?: string;
   readonly filter?: string;
   readonly write?: string;
-  /** Beside the capture file: names and connection tracking as they were read. */
+  /** Beside the capture file: names, connection tracking and health as they were read. */
   readonly sidecar?: string;
+  /** Ask the services of the names file for their health, for the sidecar. */
+  readonly health?: boolean;
   readonly snaplen?: number;
   readonly count?: number;
   readonly autostop?: Limits;
@@ -27,6 +29,8 @@ export interface LiveOptions {
   readonly user?: string;
   readonly numeric?: boolean;
   readonly names?: string;
+  /** Who knows where moving services are. */
+  readonly registry?: URL;
   /** Hold the packets against connection tracking. */
   readonly conntrack?: boolean;
   readonly maxFlows?: number;
@@ -61,9 +65,11 @@ export function checkLiveOptions(options: LiveOptions): readonly string[] {
     throw wrong(
       "the interface `any` sees a bridged packet several times; name the bridge: `netwatch capture -D` lists them",
     );
-  const { write, ringBuffer, sidecar } = options;
+  const { write, ringBuffer, sidecar, health, names } = options;
   if (sidecar !== undefined && (write === undefined || write === sidecar))
     throw wrong("--sidecar FILE goes beside the packets: name those with -w, another file");
+  if (health && (sidecar === undefined || names === undefined))
+    throw wrong("--health is written to --sidecar FILE, of the services that --names FILE lists: add both");
   if (ringBuffer !== undefined) {
     if (write === undefined || write === "-") throw wrong("-b makes a ring of files: name them with -w FILE");
     if (ringBuffer.filesize === undefined && ringBuffer.duration === undefined && !ringBuffer.packets)

@@ -13,6 +13,8 @@ import { formatCount } from "../format.js";
 import { Next, watch } from "../watch.js";
 import { loadNames } from "./captures.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
+import { openHealthPoll } from "./health-poll.js";
+import { LiveHealth } from "./live-health.js";
 import { checkLiveOptions, DEFAULT_INTERVAL_SECONDS, type LiveOptions } from "./live-options.js";
 import { Taps } from "./live-sources.js";
 import { LiveTracking } from "./live-tracking.js";
@@ -45,9 +47,11 @@ export async function runLive(
 ): Promise<LiveResult> {
   const near = options.netns === undefined ? checkLiveOptions(options) : [];
   const sources = options.numeric ? null : openNames(options, terminal, near);
+  const poll = options.health ? openHealthPoll(options.names!, options.registry) : null;
   const startUs = Date.now() * 1000;
   const taps = await Taps.open(options);
   let tracking: LiveTracking | null = null;
+  let health: LiveHealth | null = null;
   let run: LiveRun | null = null;
   try {
     tracking = await LiveTracking.open(options, checkLiveOptions(options), startUs, terminal);
@@ -57,11 +61,13 @@ export async function runLive(
       keep: sources !== null || tracking !== null ? [Capability.netAdmin] : [],
       names: () => run?.embeddedNames() ?? [],
     });
-    run = new LiveRun(options, { taps, ...outputs, sources, tracking }, producer);
+    health = poll && new LiveHealth(poll, (line) => terminal.say(line));
+    run = new LiveRun(options, { taps, ...outputs, sources, tracking, health }, producer);
     terminal.say(`listening on ${taps.taps.map(({ source }) => source.name).join(", ")}; Ctrl-C ends it`);
     return await run.execute(view, outputs);
   } finally {
     run?.abandon();
+    health?.close();
     tracking?.close();
     taps.close();
   }
@@ -69,7 +75,7 @@ export async function runLive(
 
 /** `near`: interfaces of this namespace that are listened to. Throws CommandError for a names file that is wrong. */
 export function openNames(
-  { names }: { readonly names?: string },
+  { names, registry }: { readonly names?: string; readonly registry?: URL },
   terminal: Terminal,
   near: readonly string[] = [],
 ): NameSources {
@@ -77,6 +83,7 @@ export function openNames(
   const file = names === undefined ? {} : { file: names };
   return createNameSources({
     ...file,
+    ...(registry === undefined ? {} : { registry }),
     near,
     engineSockets: engineSockets(terminal.env.DOCKER_HOST),
     say: (line) => terminal.say(line),
@@ -89,9 +96,13 @@ export function openNames(
  */
 export async function readNamesOnce(sources: NameSources | null): Promise<Names | null> {
   if (sources === null) return null;
-  const late = new Promise((resolve) => setTimeout(resolve, NAMES_WAIT_MS).unref());
-  await Promise.race([sources.refresh(Date.now() * 1000), late]);
+  await soon(sources.refresh(Date.now() * 1000));
   return sources.current();
+}
+
+/** Waits for names, but not for a source that does not answer. */
+function soon(names: Promise<void>): Promise<unknown> {
+  return Promise.race([names, new Promise((resolve) => setTimeout(resolve, NAMES_WAIT_MS).unref())]);
 }
 
 /** What a run works with: opened before root is given up, closed by others. null: not asked for, or not to be had. */
@@ -101,6 +112,7 @@ interface Parts {
   readonly sidecar: SidecarWriter | null;
   readonly sources: NameSources | null;
   readonly tracking: LiveTracking | null;
+  readonly health: LiveHealth | null;
 }
 
 class LiveRun {
@@ -110,6 +122,7 @@ class LiveRun {
   readonly #sidecar: SidecarWriter | null;
   readonly #sources: NameSources | null;
   readonly #tracking: LiveTracking | null;
+  readonly #health: LiveHealth | null;
   readonly #producer: string;
   readonly #analyzer: Analyzer;
   readonly #count: number;
@@ -122,13 +135,14 @@ class LiveRun {
   readonly #closeNow = () => this.#recorder?.closeNow();
 
   constructor(options: LiveOptions, parts: Parts, producer: string) {
-    const { taps, recorder, sidecar, sources, tracking } = parts;
+    const { taps, recorder, sidecar, sources, tracking, health } = parts;
     this.#options = options;
     this.#taps = taps;
     this.#recorder = recorder;
     this.#sidecar = sidecar;
     this.#sources = sources;
     this.#tracking = tracking;
+    this.#health = health;
     this.#producer = producer;
     this.#analyzer = new Analyzer({
       ...(options.maxFlows === undefined ? {} : { maxFlows: options.maxFlows }),
@@ -150,14 +164,17 @@ class LiveRun {
     const ends = autostop?.duration === undefined ? [signal] : [signal, timeout(autostop.duration)];
     let failure: CommandError | null = null;
     try {
+      this.#note(false);
       await this.#watch(view, AbortSignal.any(ends));
       if (this.#whole) this.#taps.noteCounters();
       this.#endUs = Date.now() * 1000;
-      await this.#tracking?.poll();
+      await Promise.all([
+        this.#tracking?.poll(),
+        this.#sources && soon(this.#sources.refreshLast(this.#endUs)),
+      ]);
       await this.#recorder?.close();
       // Nothing is waited for from here to the Snapshot: both tell the same.
-      this.#noteNames();
-      this.#noteTracking();
+      this.#note(true);
       this.#sidecar?.close();
     } catch (error) {
       failure = this.#unwritable(error);
@@ -175,12 +192,11 @@ class LiveRun {
       tick: async () => {
         this.#taps.watchNamespace();
         void this.#sources?.refresh(Date.now() * 1000);
-        this.#noteNames();
         await this.#recorder?.tick(new Date(), performance.now());
-        if (show === null) return;
+        if (show === null && this.#sidecar === null) return;
         await this.#tracking?.poll();
-        this.#noteTracking();
-        await show(this.snapshot());
+        this.#note(false);
+        await show?.(this.snapshot());
       },
       signal,
     });
@@ -217,16 +233,18 @@ class LiveRun {
       interfaces: this.#taps.ledger(),
       dropped: this.#taps.counts().dropped,
       names: this.#sources?.current() ?? null,
+      nameFailures: this.#sources?.failures ?? [],
       ...(tracking ? { tracking: this.#trackingContext(tracking) } : {}),
     });
   }
 
-  #noteNames(): void {
-    this.#sidecar?.addNames(this.#sources?.current() ?? null, Date.now() * 1000);
-  }
-
-  #noteTracking(): void {
-    if (this.#tracking) this.#sidecar?.addTracking(this.#trackingContext(this.#tracking));
+  /** Writes what has been learnt beside the packets. */
+  #note(last: boolean): void {
+    const sidecar = this.#sidecar;
+    if (sidecar === null) return;
+    sidecar.addNames(this.#sources?.current() ?? null, Date.now() * 1000);
+    for (const { checks, timeUs } of this.#health?.take() ?? []) sidecar.addHealth(checks, timeUs);
+    if (this.#tracking) sidecar.addTracking(this.#trackingContext(this.#tracking), last);
   }
 
   #trackingContext(tracking: LiveTracking): TrackingContext {

@@ -2,8 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { type Command, InvalidArgumentError } from "commander";
 import { addSourceWords } from "./capture-words.js";
-import { parseUrl, type Start } from "./monitor-words.js";
-import { parsePositive } from "./options.js";
+import type { Start } from "./monitor-words.js";
+import { parsePositive, parseUrl } from "./options.js";
 
 const MAX_SERIES = 1_000_000;
 /** All that is not an edge has room in it. */

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { addSourceWords } from "./capture-words.js";
 import type { ExitCode } from "./exit.js";
-import { parsePositive } from "./options.js";
+import { parsePositive, parseUrl } from "./options.js";
 import type { Terminal } from "./terminal.js";
 
 /** What the program gives a command that runs. */
@@ -151,10 +151,4 @@ function parseInterval(text: string): number {
   if (!/^\d{1,6}(\.\d{1,3})?$/.test(text) || seconds < 0.1 || seconds > MAX_INTERVAL_SECONDS)
     throw new InvalidArgumentError(`must be seconds from 0.1 to ${MAX_INTERVAL_SECONDS}.`);
   return seconds;
-}
-
-export function parseUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url?.protocol !== "http:") throw new InvalidArgumentError("must be http://host:port.");
-  return url;
 }

@@ -44,3 +44,10 @@ export function parseDate(text: string): Date {
     throw new InvalidArgumentError("must be ISO 8601, for example 2026-11-22 or 2026-11-22T10:00:00Z.");
   return date;
 }
+
+/** Of a service that speaks plain HTTP. */
+export function parseUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url?.protocol !== "http:") throw new InvalidArgumentError("must be http://host:port.");
+  return url;
+}

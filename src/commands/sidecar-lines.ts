@@ -1,6 +1,7 @@
 /** The lines of a sidecar: what a capture file cannot hold, so that its replay equals the live run. */
 import { z } from "zod";
 import { addressText, entrySchema } from "../capture/conntrack/conntrack-json.js";
+import { CHECKS } from "../capture/health/health.js";
 import { parseCidr } from "../net.js";
 
 export const SIDECAR_VERSION = 1;
@@ -60,7 +61,10 @@ const namespaceSchema = z.strictObject({
   odd: count.describe("Messages that were no entries"),
   problem: text.nullable().describe("Why this poll gave nothing or not all"),
   omitted: count.describe("Entries beyond the bound"),
-  entries: z.array(entrySchema),
+  entries: z
+    .array(entrySchema)
+    .nullable()
+    .describe("null: not written with this poll, to bound the file; those of the line before still hold"),
 });
 
 const conntrackSchema = z
@@ -83,7 +87,32 @@ const conntrackSchema = z
   })
   .describe("One poll of connection tracking. It replaces the line before");
 
-export const sidecarLine = z.discriminatedUnion("kind", [headSchema, namesSchema, conntrackSchema]);
+const healthSchema = z
+  .strictObject({
+    kind: z.literal("health"),
+    time,
+    time_us: us.describe("When the round was over"),
+    checks: z.array(
+      z.strictObject({
+        service: text,
+        address: addressText,
+        port: z.int().min(1).max(0xffff),
+        check: z.enum(CHECKS),
+        time_us: us.describe("When it answered, or was given up"),
+        failure: text.nullable().describe("Why it does not serve; null: it serves"),
+        seconds: count,
+      }),
+    ),
+  })
+  .describe("One round of health checks: every service that was asked");
+
+export const sidecarLine = z.discriminatedUnion("kind", [
+  headSchema,
+  namesSchema,
+  conntrackSchema,
+  healthSchema,
+]);
 export type SidecarLine = z.infer<typeof sidecarLine>;
 export type NamesLine = z.infer<typeof namesSchema>;
 export type ConntrackLine = z.infer<typeof conntrackSchema>;
+export type HealthLine = z.infer<typeof healthSchema>;

@@ -1,20 +1,21 @@
-/** Reads a sidecar: the names and the connection tracking that a live run had at its end. */
+/** Reads a sidecar: what a live run knew beside its packets, at its end or at any moment of it. */
 import { createReadStream } from "node:fs";
 import type { TrackingContext } from "../analyze/build.js";
-import type { ConntrackFacts } from "../capture/conntrack/conntrack-facts.js";
-import { addEntry } from "../capture/conntrack/conntrack-json.js";
-import { ConntrackTable } from "../capture/conntrack/conntrack-table.js";
-import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
-import { Names } from "../capture/names/names.js";
-import { parseAddress, parseCidr } from "../net.js";
+import type { HealthReport } from "../analyze/snapshot.js";
+import type { Names } from "../capture/names/names.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
-import { type ConntrackLine, type NamesLine, type SidecarLine, sidecarLine } from "./sidecar-lines.js";
+import { type SidecarLine, sidecarLine } from "./sidecar-lines.js";
+import { SidecarState } from "./sidecar-state.js";
 
+/** What the run knew at its end. */
 export interface Sidecar {
+  readonly path: string;
   /** null: the run used none. */
   readonly names: Names | null;
   /** null: the run did not ask connection tracking. */
   readonly tracking: TrackingContext | null;
+  /** As of the last round; null: the run did not ask. */
+  readonly health: HealthReport | null;
   /** It ends in the middle of a line, which is left out. */
   readonly cut: boolean;
 }
@@ -22,26 +23,62 @@ export interface Sidecar {
 /** A line of a million connections is shorter. */
 const MAX_LINE = 512 * 1024 * 1024;
 
-/** Reads all lines, checks each, and keeps the last of each kind. Throws CommandError that says what is wrong and where. */
+/** Reads all lines and checks each. Throws CommandError that says what is wrong and where. */
 export async function readSidecar(path: string): Promise<Sidecar> {
   const lines = new Lines(path);
-  let names: NamesLine | null = null;
-  let conntrack: ConntrackLine | null = null;
-  let number = 0;
-  try {
-    for await (const text of lines.read()) {
-      const line = parseLine(path, ++number, text);
-      if ((line.kind === "netwatch-sidecar") !== (number === 1))
-        throw wrong(path, number, "no sidecar begins so");
-      if (line.kind === "names") names = line;
-      else if (line.kind === "conntrack") conntrack = line;
-    }
-  } catch (error) {
-    if (error instanceof CommandError) throw error;
-    throw new CommandError(ExitCode.unreadable, `sidecar ${path}: ${reasonOf(error)}`);
+  const state = new SidecarState();
+  for await (const line of lines.read()) state.take(line);
+  const { names, tracking, health } = state;
+  return { path, names, tracking, health, cut: lines.cut };
+}
+
+/** Reads a sidecar along with its capture: what the run knew at each moment. */
+export class SidecarPlayer {
+  readonly #lines: AsyncIterator<SidecarLine>;
+  readonly #state = new SidecarState();
+  /** The next line, of a time that has not come yet; null: there is none. */
+  #next: SidecarLine | null = null;
+  #started = false;
+
+  constructor(path: string) {
+    this.#lines = new Lines(path).read()[Symbol.asyncIterator]();
   }
-  if (number === 0) throw new CommandError(ExitCode.unreadable, `sidecar ${path}: has no whole line`);
-  return { names: names && toNames(names), tracking: conntrack && toTracking(conntrack), cut: lines.cut };
+
+  /** Takes what was written by then, microseconds since 1970; +Infinity: all. Throws CommandError. */
+  async advance(untilUs: number): Promise<void> {
+    if (!this.#started) await this.#step();
+    this.#started = true;
+    while (this.#next !== null && timeOf(this.#next) <= untilUs) {
+      this.#state.take(this.#next);
+      await this.#step();
+    }
+  }
+
+  get tracking(): TrackingContext | null {
+    return this.#state.tracking;
+  }
+
+  /** The same value until a further round has been taken. */
+  get health(): HealthReport | null {
+    return this.#state.health;
+  }
+
+  async #step(): Promise<void> {
+    const { value, done } = await this.#lines.next();
+    this.#next = done ? null : value;
+  }
+
+  /** Call where it is not read to its end. */
+  async close(): Promise<void> {
+    this.#next = null;
+    await this.#lines.return?.();
+  }
+}
+
+/** When a line was known, microseconds since 1970. */
+function timeOf(line: SidecarLine): number {
+  if (line.kind === "conntrack") return line.capture.poll_us;
+  return line.kind === "health" ? line.time_us : Number.NEGATIVE_INFINITY;
 }
 
 /** Lines of a file, one in memory at a time. */
@@ -54,7 +91,24 @@ class Lines {
     this.#path = path;
   }
 
-  async *read(): AsyncIterable<string> {
+  /** All of them, checked. Throws CommandError. */
+  async *read(): AsyncGenerator<SidecarLine, void> {
+    let number = 0;
+    try {
+      for await (const text of this.#texts()) {
+        const line = parseLine(this.#path, ++number, text);
+        if ((line.kind === "netwatch-sidecar") !== (number === 1))
+          throw wrong(this.#path, number, "no sidecar begins so");
+        yield line;
+      }
+    } catch (error) {
+      if (error instanceof CommandError) throw error;
+      throw new CommandError(ExitCode.unreadable, `sidecar ${this.#path}: ${reasonOf(error)}`);
+    }
+    if (number === 0) throw new CommandError(ExitCode.unreadable, `sidecar ${this.#path}: has no whole line`);
+  }
+
+  async *#texts(): AsyncIterable<string> {
     let pieces: string[] = [];
     let length = 0;
     for await (const chunk of createReadStream(this.#path, { encoding: "utf8" })) {
@@ -92,54 +146,4 @@ function parseLine(path: string, number: number, text: string): SidecarLine {
 
 function wrong(path: string, number: number, what: string): CommandError {
   return new CommandError(ExitCode.unreadable, `sidecar ${path}: line ${number}: ${what}`);
-}
-
-function toNames({ rest, holdings, groups }: NamesLine): Names {
-  const names = new Names(rest);
-  for (const { address, name, ports, from_us, to_us } of holdings)
-    names.add(name, parseAddress(address)!, ports, from_us ?? undefined, to_us ?? undefined);
-  for (const { block, name } of groups) names.addGroup(name, parseCidr(block)!);
-  return names;
-}
-
-function toTracking({ capture, namespaces }: ConntrackLine): TrackingContext {
-  const { netns, bridge, networks, gap } = capture;
-  return {
-    namespaces: namespaces.map(toNamespace),
-    capture: {
-      netns,
-      bridge,
-      networks: networks.map((block) => parseCidr(block)!),
-      ownAddresses: new Set(capture.own_addresses),
-      startUs: capture.start_us,
-      endUs: capture.end_us,
-      pollUs: capture.poll_us,
-      gap,
-    },
-  };
-}
-
-function toNamespace(line: ConntrackLine["namespaces"][number]): TrackedNamespace {
-  const { netns, facts, resyncs, failures, odd, problem } = line;
-  const entries = new ConntrackTable();
-  for (const entry of line.entries) addEntry(entries, entry);
-  entries.omitted += line.omitted;
-  return { netns, entries, facts: facts && toFacts(facts), sockets: null, resyncs, failures, odd, problem };
-}
-
-function toFacts(facts: NonNullable<ConntrackLine["namespaces"][number]["facts"]>): ConntrackFacts {
-  const { count, limit, accounting, failures } = facts;
-  return {
-    count,
-    limit,
-    accounting,
-    bridgeIpv4: facts.bridge_ipv4,
-    bridgeIpv6: facts.bridge_ipv6,
-    failures: failures && {
-      insertFailed: failures.insert_failed,
-      dropped: failures.dropped,
-      earlyDropped: failures.early_dropped,
-    },
-    timeouts: new Map(Object.entries(facts.timeouts)),
-  };
 }

@@ -1,4 +1,4 @@
-/** Writes the sidecar of a live run: a line for every look at names that changed, and for every poll of connection tracking. */
+/** Writes the sidecar of a live run: a line for names that changed, for each poll of connection tracking, for each round of health. */
 import type { TrackingContext } from "../analyze/build.js";
 import type { CaptureFacts } from "../analyze/evidence.js";
 import { formatTime } from "../analyze/time.js";
@@ -9,12 +9,21 @@ import { type CaptureFile, openCaptureFile } from "../capture/file/capture-file.
 import type { Names } from "../capture/names/names.js";
 import { formatAddress } from "../net.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
+import type { HealthCheck } from "./health-poll.js";
 import { type ConntrackLine, type NamesLine, SIDECAR_VERSION, type SidecarLine } from "./sidecar-lines.js";
+
+/**
+ * Tracked connections written a second, on average: what is more is left out of some polls, not of the last. They take some
+ * 300 bytes each.
+ */
+const ENTRIES_PER_SECOND = 10_000;
 
 export class SidecarWriter {
   readonly #path: string;
   readonly #file: CaptureFile;
   #names: Names | null = null;
+  /** Entries are not written with a poll before this, microseconds since 1970. */
+  #entriesFromUs = Number.NEGATIVE_INFINITY;
 
   /** Opens the file anew, for its owner alone. Throws CommandError. */
   constructor(path: string, producer: string, nowUs: number) {
@@ -30,13 +39,36 @@ export class SidecarWriter {
     this.#write(namesLine(names, nowUs));
   }
 
-  /** Throws CommandError. */
-  addTracking({ namespaces, capture }: TrackingContext): void {
+  /** Writes a poll; the `last` one with its entries in any case. Throws CommandError. */
+  addTracking({ namespaces, capture }: TrackingContext, last: boolean): void {
+    const { pollUs } = capture;
+    const whole = last || pollUs >= this.#entriesFromUs;
+    if (whole) {
+      const entries = namespaces.reduce((sum, of) => sum + of.entries.count, 0);
+      this.#entriesFromUs = pollUs + (entries / ENTRIES_PER_SECOND) * 1e6;
+    }
     this.#write({
       kind: "conntrack",
-      time: formatTime(capture.pollUs),
+      time: formatTime(pollUs),
       capture: captureOf(capture),
-      namespaces: namespaces.map(namespaceOf),
+      namespaces: namespaces.map((namespace) => namespaceOf(namespace, whole)),
+    });
+  }
+
+  /** Writes one round. Throws CommandError. */
+  addHealth(checks: readonly HealthCheck[], timeUs: number): void {
+    this.#write({
+      kind: "health",
+      time: formatTime(timeUs),
+      time_us: timeUs,
+      checks: checks.map(({ target: { service, address, port, check }, result, timeUs: at }) => ({
+        service,
+        address,
+        port,
+        check,
+        time_us: at,
+        ...result,
+      })),
     });
   }
 
@@ -93,7 +125,7 @@ function captureOf(facts: CaptureFacts): ConntrackLine["capture"] {
   };
 }
 
-function namespaceOf(namespace: TrackedNamespace): ConntrackLine["namespaces"][number] {
+function namespaceOf(namespace: TrackedNamespace, whole: boolean): ConntrackLine["namespaces"][number] {
   const { netns, entries, facts, resyncs, failures, odd, problem } = namespace;
   return {
     netns,
@@ -103,7 +135,7 @@ function namespaceOf(namespace: TrackedNamespace): ConntrackLine["namespaces"][n
     odd,
     problem,
     omitted: entries.omitted,
-    entries: Array.from({ length: entries.count }, (_, entry) => entryToJson(entries, entry)),
+    entries: whole ? Array.from({ length: entries.count }, (_, entry) => entryToJson(entries, entry)) : null,
   };
 }
 

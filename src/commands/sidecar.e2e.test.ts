@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import type { Snapshot } from "../analyze/snapshot.js";
 import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
 import { sleep } from "../capture/live/live.test.fixture.js";
 import { Workplace } from "./capture.test.fixture.js";
+import { readSidecar } from "./sidecar-reader.js";
 
-describe("a capture with its sidecar", { skip: reasonToSkip("nft") }, () => {
+describe("a capture with its sidecar", { skip: reasonToSkip("nft", "ping") }, () => {
   let network: TestNetwork;
   let work: Workplace;
   let host: string;
@@ -83,8 +84,41 @@ describe("a capture with its sidecar", { skip: reasonToSkip("nft") }, () => {
       .map((line) => JSON.parse(line).kind);
     assert.ok(kinds.filter((kind) => kind === "names").length >= 3, String(kinds));
     assert.equal(kinds.at(-1), "conntrack");
+    // Nothing is shown while it runs; every poll is written all the same.
+    assert.ok(kinds.filter((kind) => kind === "conntrack").length >= 5, String(kinds));
     const report = await work.run(["report", work.path("moved.pdf"), "-r", file, "--sidecar", sidecar]);
     assert.equal(report.code, 0, report.stderr);
+  });
+
+  test("health is asked for and written, and a container of the last second is named", async () => {
+    const [file, sidecar, names] = [work.path("h.pcapng"), work.path("h.ndjson"), work.path("names.json")];
+    writeFileSync(names, JSON.stringify({ web: "10.63.0.1:80", nobody: "10.63.0.1:81" }));
+    const words = ["-i", "br0", "-o", "json", "-w", file, "--sidecar", sidecar, "--health", "--names", names];
+    const run = await work.listen([...words, "--interval", "30"], {}, host);
+    await sleep(1500);
+    const late = network.add();
+    network.link(late, "eth0", "10.63.0.77/24", host, "v7", "");
+    network.ip(host, "link set v7 master br0");
+    network.run(late, "ping", ["-q", "-c", "1", "10.63.0.1"]);
+    const { code, stdout, stderr } = await run.stop();
+    assert.equal(code, 0, stderr);
+    const { tables }: Snapshot = JSON.parse(stdout.toString());
+    const row = [...tables.endpoints.rows].find(({ address }) => address === "10.63.0.77");
+    assert.equal(row?.service, late);
+    const { health } = await readSidecar(sidecar);
+    assert.deepEqual(
+      health!.targets.map(({ service, state, reason }) => [service, state, reason]),
+      [
+        ["web", "up", null],
+        ["nobody", "down", "nobody listens"],
+      ],
+    );
+  });
+
+  test("--health wants a sidecar to be written to, and names to ask", async () => {
+    const { code, stderr } = await work.run(["capture", "-i", "br0", "--health"]);
+    assert.equal(code, 2);
+    assert.match(stderr, /--names FILE lists: add both/);
   });
 
   test("--sidecar wants the packets beside it", async () => {

@@ -3,12 +3,14 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileS
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import type { TrackingContext } from "../analyze/build.js";
+import { HealthCourse } from "../analyze/health.js";
 import { ConntrackTable } from "../capture/conntrack/conntrack-table.js";
 import { parseConntrackText } from "../capture/conntrack/conntrack-text.js";
 import { Names } from "../capture/names/names.js";
 import { parseAddress, parseCidr } from "../net.js";
 import { CommandError, ExitCode } from "./exit.js";
-import { readSidecar } from "./sidecar-reader.js";
+import { readSidecar, SidecarPlayer } from "./sidecar-reader.js";
 import { SidecarWriter } from "./sidecar-writer.js";
 import { ROOT } from "./terminal.test.fixture.js";
 
@@ -32,12 +34,8 @@ function someEntries(): ConntrackTable {
   return table;
 }
 
-function write(name: string, entries: ConntrackTable): string {
-  const path = join(folder, name);
-  const writer = new SidecarWriter(path, "netwatch 0.0.0", NOW_US);
-  const names = someNames();
-  writer.addNames(new Names(null), NOW_US);
-  for (let i = 0; i < 3; i++) writer.addNames(names, NOW_US);
+/** A poll that found these `seconds` after the start. */
+function pollOf(entries: ConntrackTable, seconds = 0, failures = 2): TrackingContext {
   const timeouts = new Map([["udp_timeout", 30]]);
   const facts = {
     count: 1,
@@ -48,8 +46,8 @@ function write(name: string, entries: ConntrackTable): string {
     failures: null,
     timeouts,
   };
-  const rest = { sockets: null, resyncs: 1, failures: 2, odd: 3, problem: "late" };
-  writer.addTracking({
+  const rest = { sockets: null, resyncs: 1, failures, odd: 3, problem: "late" };
+  return {
     namespaces: [{ netns: "web", entries, facts, ...rest }],
     capture: {
       netns: "web",
@@ -57,11 +55,20 @@ function write(name: string, entries: ConntrackTable): string {
       networks: [parseCidr("10.0.0.0/24")!],
       ownAddresses: new Set(["10.0.0.254"]),
       startUs: NOW_US,
-      endUs: NOW_US + 2,
-      pollUs: NOW_US + 3,
+      endUs: NOW_US + seconds * 1e6 + 2,
+      pollUs: NOW_US + seconds * 1e6 + 3,
       gap: false,
     },
-  });
+  };
+}
+
+function write(name: string, entries: ConntrackTable): string {
+  const path = join(folder, name);
+  const writer = new SidecarWriter(path, "netwatch 0.0.0", NOW_US);
+  const names = someNames();
+  writer.addNames(new Names(null), NOW_US);
+  for (let i = 0; i < 3; i++) writer.addNames(names, NOW_US);
+  writer.addTracking(pollOf(entries), true);
   writer.close();
   return path;
 }
@@ -104,6 +111,7 @@ test("a last line that is cut off is left out; any other wrong line is named", a
     [`${head}\n${holding}\n`, /line 2: holdings\.0\.address: not an address/],
     ['{"kind":"netwatch-sidecar","version":2,"time":"","producer":""}\n', /line 1: version/],
     [`${holding.replace("10.0.0", "10.0.0.1")}\n`, /line 1: no sidecar begins so/],
+    [`${head}\n{"kind":"health","time":"","time_us":0,"checks":[{}]}\n`, /line 2: checks\.0\.service/],
     ["", /has no whole line/],
   ] as const) {
     writeFileSync(path, text);
@@ -114,4 +122,65 @@ test("a last line that is cut off is left out; any other wrong line is named", a
     });
   }
   await assert.rejects(readSidecar(join(folder, "none")), /no such file/);
+});
+
+test("many entries are not written with every poll: the counts are, and the last poll is whole", async () => {
+  const table = new ConntrackTable();
+  const [line] = readFileSync(join(ROOT, "fixtures", "conntrack-ipv4.txt"), "latin1").split("\n");
+  parseConntrackText(`${line}\n`.repeat(25_000), table);
+  const path = join(folder, "many.ndjson");
+  const writer = new SidecarWriter(path, "netwatch 0.0.0", NOW_US);
+  for (let second = 0; second < 5; second++) writer.addTracking(pollOf(table, second, second), second === 4);
+  writer.close();
+  const written = readFileSync(path, "utf8")
+    .trim()
+    .split("\n")
+    .slice(1)
+    .map((text) => JSON.parse(text).namespaces[0]);
+  assert.deepEqual(
+    written.map(({ entries, failures }) => [entries?.length ?? null, failures]),
+    [
+      [25_000, 0],
+      [null, 1],
+      [null, 2],
+      [25_000, 3],
+      [25_000, 4],
+    ],
+  );
+  const player = new SidecarPlayer(path);
+  await player.advance(NOW_US + 2.5e6);
+  const { namespaces, capture } = player.tracking!;
+  assert.deepEqual([namespaces[0]!.entries.count, namespaces[0]!.failures], [25_000, 2]);
+  assert.deepEqual([capture.pollUs, capture.endUs], [NOW_US + 3, NOW_US + 2e6 + 2]);
+  await player.close();
+});
+
+test("health is played back as it was seen, round by round", async () => {
+  const path = join(folder, "health.ndjson");
+  const writer = new SidecarWriter(path, "netwatch 0.0.0", NOW_US);
+  const course = new HealthCourse();
+  const reports = [0, 10, 20].map((second) => {
+    const timeUs = NOW_US + second * 1e6;
+    const checks = ["web", "db"].slice(0, second === 20 ? 1 : 2).map((service, i) => ({
+      target: { service, address: `10.0.0.${i}`, port: 80 + i, check: "http", path: "/health" } as const,
+      result: { failure: second === 10 ? "nobody listens" : null, seconds: 0.01 * (i + 1) },
+      timeUs: timeUs - i,
+    }));
+    course.follow(checks.map(({ target }) => target));
+    for (const { target, result, timeUs: at } of checks) course.add(target, result, at);
+    writer.addHealth(checks, timeUs);
+    return course.report(timeUs);
+  });
+  writer.close();
+  const player = new SidecarPlayer(path);
+  await player.advance(NOW_US - 1);
+  assert.equal(player.health, null);
+  for (const [i, report] of reports.entries()) {
+    await player.advance(NOW_US + i * 10e6 + 5e6);
+    assert.deepEqual(player.health, report);
+  }
+  await player.advance(Number.POSITIVE_INFINITY);
+  assert.deepEqual([player.health, player.tracking], [reports[2], null]);
+  assert.equal(reports[2]!.targets[0]!.history.length, 3);
+  assert.deepEqual((await readSidecar(path)).health, reports[2]);
 });

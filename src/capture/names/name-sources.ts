@@ -40,6 +40,8 @@ export interface NameSources {
   current(): Names;
   /** Asks every source whose time has come; call it once a second or so, and do not wait for it. Returns at once what a refresh under way returns. Never throws. */
   refresh(nowUs: number): Promise<void>;
+  /** Asks every source that did not fail once more, whether its time has come or not: the run ends. Never throws. */
+  refreshLast(nowUs: number): Promise<void>;
   /** What went wrong so far, one entry a source. */
   readonly failures: readonly SourceFailure[];
   /** Names that had no room. */
@@ -126,18 +128,22 @@ class LiveNames implements NameSources {
   }
 
   refresh(nowUs: number): Promise<void> {
-    this.#running ??= this.#refresh(nowUs).finally(() => {
+    this.#running ??= this.#refresh(nowUs, false).finally(() => {
       this.#running = null;
     });
     return this.#running;
   }
 
+  refreshLast(nowUs: number): Promise<void> {
+    return this.#refresh(nowUs, true);
+  }
+
   /** The namespaces are read at once, in milliseconds; the others may take their two seconds beside them. */
-  async #refresh(nowUs: number): Promise<void> {
+  async #refresh(nowUs: number, last: boolean): Promise<void> {
     const slow = [...this.#engines, ...(this.#registry ? [this.#registry] : [])].map((source) =>
-      source.poll(nowUs),
+      source.poll(nowUs, last),
     );
-    if (await this.#network.poll(nowUs)) this.#take(nowUs, false);
+    if (await this.#network.poll(nowUs, last)) this.#take(nowUs, false);
     const answered = await Promise.all(slow);
     for (const { value } of this.#engines)
       for (const { id, name } of value?.containers ?? []) this.#containers.set(id, name.slice(0, MAX_NAME));

@@ -1,9 +1,7 @@
 /** Health checks beside a live run, as the metrics show them: by service, never by address. */
 import type { HealthReport } from "../../analyze/snapshot.js";
 import type { ExposedHealth } from "../../report/prometheus-state.js";
-import { type HealthPoll, openHealthPoll } from "../health-poll.js";
-
-const ROUND_MS = 10_000;
+import { HEALTH_INTERVAL_MS, type HealthPoll, openHealthPoll } from "../health-poll.js";
 
 export class HealthRounds {
   readonly #poll: HealthPoll;
@@ -21,7 +19,7 @@ export class HealthRounds {
         this.#report = report;
       });
     round();
-    this.#timer = setInterval(round, ROUND_MS).unref();
+    this.#timer = setInterval(round, HEALTH_INTERVAL_MS).unref();
   }
 
   stop(): void {

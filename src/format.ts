@@ -1,5 +1,5 @@
 /** Values as people read them. The only place that knows "1.5 MiB/s", and the only one that makes foreign text safe to show. */
-import type { Cell, ColumnKind } from "./analyze/snapshot.js";
+import type { Cell, ColumnKind, LedgerInterface } from "./analyze/snapshot.js";
 
 /**
  * Characters that could move a cursor, switch a terminal, hide or reorder text: C0, DEL, C1, soft hyphen, zero-width and
@@ -100,4 +100,10 @@ export function formatCell(kind: ColumnKind, cell: Cell | undefined): string {
     default:
       return String(cell);
   }
+}
+
+/** Why an interface gave no more, or not always; null: nothing is known against it. */
+export function formatTrouble({ ended, outages = 0 }: LedgerInterface): string | null {
+  if (ended !== null) return ended;
+  return outages === 0 ? null : `away ${formatCounted(outages, "time")}, packets meanwhile are missing`;
 }

@@ -84,7 +84,7 @@ function buildLedger(analyzer: Analyzer, context: SnapshotContext, unresolvedByt
   const { protocols } = analyzer;
   const { evicted } = analyzer.flows;
   const damaged = context.files.some((file) => file.damage !== null);
-  const cutOff = context.interfaces?.some(({ ended }) => ended !== null) ?? false;
+  const cutOff = context.interfaces?.some(({ ended, outages }) => ended !== null || outages) ?? false;
   return {
     files: [...context.files],
     interfaces: context.interfaces ? [...context.interfaces] : null,

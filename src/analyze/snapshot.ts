@@ -62,6 +62,7 @@ const interfaceSchema = z
     residual: z
       .nullable(z.strictObject({ packets: z.number(), bytes: z.number() }))
       .describe("`counted` less what was taken in: 0 when nothing was missed"),
+    outages: count.optional().describe("Times it went away or down; absent: none"),
     ended: z.nullable(text).describe("Why it gave no more, though nobody stopped it"),
   })
   .describe("One network interface that was listened to");

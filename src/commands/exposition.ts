@@ -58,7 +58,9 @@ export function exposeAnalyzer(
     malformed: MALFORMED.map((reason, i) => ({ reason, packets: analyzer.malformed[i]! })).slice(1),
     evictedConversations: flows.evicted.flows,
     conversations: flows.count,
-    complete: interfaces.every(({ ended, dropped }) => ended === null && (dropped ?? 0) === 0),
+    complete: interfaces.every(
+      ({ ended, outages, dropped }) => ended === null && !outages && (dropped ?? 0) === 0,
+    ),
   };
   const { unresolvedBytes } = counter;
   return { capture, edges: { edges: book.list(), overflow: book.overflow, unresolvedBytes } };

@@ -33,6 +33,8 @@ export interface LiveOptions {
   readonly registry?: URL;
   /** Hold the packets against connection tracking. */
   readonly conntrack?: boolean;
+  /** Wait for an interface that goes away, in place of ending with it. */
+  readonly waits?: boolean;
   readonly maxFlows?: number;
   readonly seed?: number;
   /** Ends the run in good order. */

@@ -106,7 +106,8 @@ export class Taps {
     return this.taps.map((tap, i) => {
       const { source } = tap;
       const counts = source.counts();
-      const counted = this.#filter === "" ? difference(this.#after?.[i] ?? null, tap.before) : null;
+      const comparable = this.#filter === "" && source.outages === 0;
+      const counted = comparable ? difference(this.#after?.[i] ?? null, tap.before) : null;
       return {
         name: source.name,
         netns: this.#netns,
@@ -122,6 +123,7 @@ export class Taps {
           packets: counted.packets - source.packets,
           bytes: counted.bytes - tap.bytes,
         },
+        ...(source.outages > 0 ? { outages: source.outages } : {}),
         ended: this.#netnsGone ? "the network namespace is gone" : source.ended,
       };
     });
@@ -140,6 +142,7 @@ async function openTap(name: string, options: LiveOptions): Promise<Tap> {
     snaplen: options.snaplen ?? DEFAULT_SNAPLEN,
     bufferBytes: (options.buffer ?? DEFAULT_BUFFER_MB) * 1024 * 1024,
     filter: options.filter?.trim() ?? "",
+    waits: options.waits ?? false,
   };
   const counters = openCountersIfAny(name, options);
   // Before the first packet can come, so that no packet is counted there alone.

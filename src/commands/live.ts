@@ -9,7 +9,7 @@ import { engineSockets } from "../capture/names/docker.js";
 import { createNameSources, type NameSources } from "../capture/names/name-sources.js";
 import type { Names } from "../capture/names/names.js";
 import type { Packet } from "../capture/packet.js";
-import { formatCount } from "../format.js";
+import { formatCounted } from "../format.js";
 import { Next, watch } from "../watch.js";
 import { loadNames } from "./captures.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
@@ -277,7 +277,8 @@ class LiveRun {
   /** How it ended, and with what in hand. */
   #end(failure: CommandError | null): Omit<LiveResult, "outputs"> {
     const lost = this.#taps.failures;
-    const before = `${formatCount(this.#analyzer.packets)} packets before that are counted`;
+    const { packets } = this.#analyzer;
+    const before = `${formatCounted(packets, "packet")} before that ${packets === 1 ? "is" : "are"} counted`;
     const troubles = lost.map((line) => `${line}; ${before}`);
     if (failure !== null) troubles.push(failure.message);
     const exitCode =

@@ -83,33 +83,47 @@ async function run(
   terminal: Terminal,
 ): Promise<ExitCode> {
   const { signal } = options;
-  const show = createShow(app);
   switch (mode) {
     case "snapshot":
       await untilAborted(signal);
       return ExitCode.ok;
     case "replay": {
-      const exitCode = await replay(options, show, producer, terminal);
+      const exitCode = await replay(options, createShow(app), producer, terminal);
       app.onEnd();
       await untilAborted(signal);
       return exitCode;
     }
-    case "live": {
-      const stopHealth = watchHealth(options, app);
-      try {
-        const { runLive } = await import("./live.js");
-        const result = await runLive(options, { show }, producer, terminal);
-        const { summaryLine } = await import("./capture.js");
-        terminal.say(summaryLine(result.snapshot));
-        return result.exitCode;
-      } finally {
-        stopHealth();
-      }
-    }
+    case "live":
+      return await runMonitored(options, app, producer, terminal);
   }
 }
 
-/** Hands a Snapshot to the app with the time since the one before: the packets' time, where there is any. */
+/** Live until the person at the keyboard ends it: what ends before stays on the screen. */
+async function runMonitored(
+  options: TuiOptions,
+  app: App,
+  producer: string,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const show = createShow(app);
+  const stopHealth = watchHealth(options, app);
+  try {
+    const { runLive } = await import("./live.js");
+    const asked = { ...options, waits: true };
+    const result = await runLive(asked, { show }, producer, terminal);
+    await show(result.snapshot);
+    app.onEnd();
+    for (const line of result.troubles) terminal.say(line);
+    const { summaryLine } = await import("./capture.js");
+    terminal.say(summaryLine(result.snapshot));
+    await untilAborted(options.signal);
+    return result.exitCode;
+  } finally {
+    stopHealth();
+  }
+}
+
+/** Hands a Snapshot to the app with the time since the one before: the packets' where it is given, else the clock's. */
 function createShow(app: App): (snapshot: Snapshot, seconds?: number) => Promise<void> {
   let last: number | null = null;
   return async (snapshot, given) => {
@@ -117,7 +131,8 @@ function createShow(app: App): (snapshot: Snapshot, seconds?: number) => Promise
     const seconds = given ?? (last === null ? 0 : now - last);
     last = now;
     const limited = limitSnapshot(snapshot, ROWS);
-    app.onSnapshot(limited, growTree(limited.tables.pairs), seconds);
+    const time = given === undefined ? new Date().toISOString() : undefined;
+    app.onSnapshot(limited, growTree(limited.tables.pairs), seconds, time);
   };
 }
 

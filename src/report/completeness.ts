@@ -1,6 +1,6 @@
 /** What is known to be missing, in words. */
 import type { Snapshot } from "../analyze/snapshot.js";
-import { formatBytes, formatCount, formatCounted } from "../format.js";
+import { formatBytes, formatCount, formatCounted, formatTrouble } from "../format.js";
 import { cutMiddle } from "./legible.js";
 
 /** Characters of a file's name that a reason shows. */
@@ -18,8 +18,10 @@ export function findGaps({ ledger }: Snapshot): string[] {
     gaps.push(
       `${cutMiddle(first.name, NAME_CHARACTERS)} damaged at byte ${formatCount(first.damage.offset)}`,
     );
-  for (const { name, ended } of ledger.interfaces ?? [])
-    if (ended !== null) gaps.push(`${cutMiddle(name, NAME_CHARACTERS)}: ${ended}`);
+  for (const of of ledger.interfaces ?? []) {
+    const trouble = formatTrouble(of);
+    if (trouble !== null) gaps.push(`${cutMiddle(of.name, NAME_CHARACTERS)}: ${trouble}`);
+  }
   if (gaps.length === 0 && !ledger.complete) gaps.push("the capture is known to be incomplete");
   return gaps;
 }

@@ -17,6 +17,7 @@ import {
   formatCounted,
   formatDuration,
   formatSpan,
+  formatTrouble,
   visible,
 } from "../format.js";
 import { describeEvidence } from "./evidence.js";
@@ -182,9 +183,10 @@ function completeness(ledger: Ledger): string {
     ...((ledger.dropped ?? 0) > 0
       ? [`${formatCounted(ledger.dropped ?? 0, "packet")} lost while capturing`]
       : []),
-    ...(ledger.interfaces ?? []).flatMap(({ name, ended }) =>
-      ended === null ? [] : [`${visible(name)}: ${ended}`],
-    ),
+    ...(ledger.interfaces ?? []).flatMap((of) => {
+      const trouble = formatTrouble(of);
+      return trouble === null ? [] : [`${visible(of.name)}: ${trouble}`];
+    }),
   ];
   if (missing.length > 0) return `INCOMPLETE: ${missing.join(", ")}`;
   if (ledger.interfaces !== null)

@@ -37,9 +37,9 @@ export class App {
     return this.#frame ?? this.draw();
   }
 
-  /** `seconds` have passed since the Snapshot before. */
-  onSnapshot(snapshot: Snapshot, tree: readonly TreeLine[], seconds: number): void {
-    this.#change(withSnapshot(this.#model, snapshot, tree, seconds));
+  /** `seconds` have passed since the Snapshot before; `time` is when this one was made, else that of its last packet. */
+  onSnapshot(snapshot: Snapshot, tree: readonly TreeLine[], seconds: number, time?: string): void {
+    this.#change(withSnapshot(this.#model, snapshot, tree, seconds, time));
   }
 
   onHealth(report: HealthReport): void {

@@ -1,5 +1,12 @@
 /** The whole screen as lines: tabs, the body, the filter, the status line. Pure. */
-import { formatClock, formatCount, formatDuration, formatInstant, visible } from "../format.js";
+import {
+  formatClock,
+  formatCount,
+  formatCounted,
+  formatDuration,
+  formatInstant,
+  visible,
+} from "../format.js";
 import { clip, columnsOf, cut, type Line, type Span } from "./cells.js";
 import { detailLines } from "./detail.js";
 import { type Glyphs, toAscii } from "./glyphs.js";
@@ -140,13 +147,11 @@ function promptLine(state: State, grid: Grid | null, { notice, size, glyphs }: F
 }
 
 /** Always there: source, window, packets, drops. */
-function statusLine(
-  { source, mode, snapshot, ended }: Model,
-  state: State,
-  columns: number,
-  glyphs: Glyphs,
-): Line {
-  const how = state.paused ? "PAUSED" : mode === "replay" && ended ? "replayed" : mode;
+function statusLine(model: Model, state: State, columns: number, glyphs: Glyphs): Line {
+  const { source, snapshot } = model;
+  const trouble = troubleOf(model);
+  const past = model.mode === "live" ? "ended" : "replayed";
+  const how = state.paused ? "PAUSED" : (trouble ?? (model.ended ? past : model.mode));
   const marks = [...(state.bits ? ["bits"] : []), ...(state.numeric ? ["addresses"] : [])];
   const name = cut(visible(source), Math.max(8, columns - 66), glyphs.ellipsis);
   const what =
@@ -154,7 +159,7 @@ function statusLine(
       ? "no packets yet"
       : [
           windowText(snapshot.window, columns),
-          `${formatCount(snapshot.totals.packets)} packets`,
+          formatCounted(snapshot.totals.packets, "packet"),
           dropsText(snapshot),
         ].join(" · ");
   const text = ` ${name} · ${how} · ${[what, ...marks].join(" · ")}`;
@@ -162,9 +167,19 @@ function statusLine(
   return [
     {
       text: text + " ".repeat(Math.max(0, columns - columnsOf(text))),
-      style: lost || state.paused ? "warn" : "title",
+      style: trouble !== null ? "bad" : lost || state.paused ? "warn" : "title",
     },
   ];
+}
+
+/** Why what is shown live no longer moves; null: it does. */
+function troubleOf({ mode, snapshot, ended }: Model): string | null {
+  if (mode !== "live") return null;
+  const interfaces = snapshot?.ledger.interfaces ?? [];
+  const away = interfaces.filter((of) => of.ended !== null).length;
+  if (away === 0) return null;
+  if (ended) return "ENDED";
+  return away === interfaces.length ? "AWAY, waiting" : `${away} OF ${interfaces.length} AWAY, waiting`;
 }
 
 function windowText(

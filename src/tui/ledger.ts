@@ -1,6 +1,6 @@
 /** What the numbers miss, in one line. */
 import type { Snapshot } from "../analyze/snapshot.js";
-import { formatBytes, formatCount, formatCounted, visible } from "../format.js";
+import { formatBytes, formatCount, formatCounted, formatTrouble, visible } from "../format.js";
 
 export function completenessText({ ledger }: Snapshot): string {
   const parts: string[] = [];
@@ -8,8 +8,10 @@ export function completenessText({ ledger }: Snapshot): string {
     parts.push(`${formatCounted(ledger.dropped!, "packet")} dropped by the kernel`);
   for (const { name, damage } of ledger.files)
     if (damage !== null) parts.push(`${visible(name)} damaged at byte ${formatCount(damage.offset)}`);
-  for (const { name, ended } of ledger.interfaces ?? [])
-    if (ended !== null) parts.push(`${visible(name)}: ${visible(ended)}`);
+  for (const of of ledger.interfaces ?? []) {
+    const trouble = formatTrouble(of);
+    if (trouble !== null) parts.push(`${visible(of.name)}: ${visible(trouble)}`);
+  }
   const missing = parts.length > 0;
   if (ledger.evicted.conversations > 0)
     parts.push(

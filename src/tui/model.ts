@@ -1,5 +1,5 @@
 /** What the monitor knows: the last Snapshot, what changed since the one before, and what happened. Pure and bounded. */
-import type { HealthReport, Snapshot } from "../analyze/snapshot.js";
+import type { HealthReport, LedgerInterface, Snapshot } from "../analyze/snapshot.js";
 import { formatCounted, visible } from "../format.js";
 
 /** One line of the tree of who calls whom. */
@@ -39,7 +39,7 @@ export interface Model {
   readonly health: HealthReport | null;
   /** Newest first. */
   readonly events: readonly MonitorEvent[];
-  /** The replay has come to its end. */
+  /** Nothing more will come: the replay is over, or the interface has ended for good. */
   readonly ended: boolean;
 }
 
@@ -66,12 +66,13 @@ export function note(model: Model, kind: EventKind, text: string, time: string |
   return { ...model, events: [{ time, kind, text }, ...model.events].slice(0, MAX_EVENTS) };
 }
 
-/** Takes a new Snapshot. `seconds` have passed since the one before. */
+/** Takes a new Snapshot, made at `time`. `seconds` have passed since the one before. */
 export function withSnapshot(
   model: Model,
   snapshot: Snapshot,
   tree: readonly TreeLine[],
   seconds: number,
+  time: string | null = snapshot.window.end,
 ): Model {
   const before = model.snapshot;
   const next = { ...model, snapshot, tree };
@@ -79,7 +80,7 @@ export function withSnapshot(
   const rates = ratesBetween(before, snapshot, seconds);
   const sample = { seconds, bytes: classBytes(before, snapshot) };
   const throughput = [...model.throughput, sample].slice(-MAX_THROUGHPUT);
-  return withHappenings({ ...next, rates, throughput }, before, snapshot);
+  return withHappenings({ ...next, rates, throughput }, before, snapshot, time);
 }
 
 export const pairKey = (source: string, destination: string) => `${source}\0${destination}`;
@@ -105,17 +106,28 @@ function classBytes(before: Snapshot, after: Snapshot): Record<string, number> {
 }
 
 /** New pairs, losses, and interfaces that ended, as events. */
-function withHappenings(model: Model, before: Snapshot, after: Snapshot): Model {
-  const time = after.window.end;
+function withHappenings(model: Model, before: Snapshot, after: Snapshot, time: string | null): Model {
   let next = model;
   const lost = (after.ledger.dropped ?? 0) - (before.ledger.dropped ?? 0);
   if (lost > 0) next = note(next, "drops", `${formatCounted(lost, "packet")} dropped by the kernel`, time);
-  for (const { name, ended } of after.ledger.interfaces ?? []) {
-    const was = before.ledger.interfaces?.find((of) => of.name === name)?.ended ?? null;
-    if (ended !== null && was === null)
-      next = note(next, "error", `${visible(name)}: ${visible(ended)}`, time);
+  for (const is of after.ledger.interfaces ?? []) {
+    const was = before.ledger.interfaces?.find((of) => of.name === is.name);
+    for (const { kind, text } of was === undefined ? [] : comingAndGoing(was, is))
+      next = note(next, kind, text, time);
   }
   return withNewPairs(next, before, after, time);
+}
+
+/** What became of an interface between two looks. */
+function comingAndGoing(was: LedgerInterface, is: LedgerInterface): Pick<MonitorEvent, "kind" | "text">[] {
+  const name = visible(is.name);
+  const gone = is.ended !== null && is.ended !== was.ended;
+  const been = (is.outages ?? 0) > (was.outages ?? 0);
+  const back = is.ended === null && (was.ended !== null || been);
+  return [
+    ...(gone ? [{ kind: "error" as const, text: `${name}: ${visible(is.ended!)}` }] : []),
+    ...(back ? [{ kind: "note" as const, text: `${name} is back; packets meanwhile are missing` }] : []),
+  ];
 }
 
 function withNewPairs(model: Model, before: Snapshot, after: Snapshot, time: string | null): Model {

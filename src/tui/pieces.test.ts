@@ -202,6 +202,33 @@ test("two Snapshots give rates, and drops and new pairs as events; a pair is tol
   );
 });
 
+test("an interface that goes, changes its reason and comes back is told each time, also when all was between two looks", () => {
+  const seen = (over: object): Snapshot =>
+    ({
+      ...snapshotOf(0, []),
+      ledger: { dropped: 0, interfaces: [{ name: "br\u001b0", ended: null, ...over }] },
+    }) as unknown as Snapshot;
+  let model = withSnapshot(emptyModel("x", "live"), seen({}), [], 0);
+  for (const over of [
+    { ended: "the interface went down", outages: 1 },
+    { ended: "the interface is gone", outages: 1 },
+    { ended: "the interface is gone", outages: 1 },
+    { outages: 1 },
+    { outages: 2 },
+    { outages: 2 },
+  ])
+    model = withSnapshot(model, seen(over), [], 1, "2026-11-22T10:00:01Z");
+  assert.deepEqual(
+    model.events.map(({ kind, text, time }) => [kind, text, time]).reverse(),
+    [
+      ["error", "br\\x1b0: the interface went down"],
+      ["error", "br\\x1b0: the interface is gone"],
+      ["note", "br\\x1b0 is back; packets meanwhile are missing"],
+      ["note", "br\\x1b0 is back; packets meanwhile are missing"],
+    ].map((event) => [...event, "2026-11-22T10:00:01Z"]),
+  );
+});
+
 test("events and throughput are bounded", () => {
   let model = emptyModel("x", "live");
   for (let i = 0; i < 2000; i++) model = note(model, "note", "n", null);

@@ -68,6 +68,8 @@ export interface Libc {
   getsockname(fd: number, address: Uint8Array): void;
   /** Sets, or replaces in one step, a socket's filter: an array of `struct sock_filter`. */
   attachFilter(fd: number, instructions: Uint8Array): void;
+  /** Fills `value`, which says what is asked (netdevice(7)). */
+  ioctl(fd: number, request: number, value: Uint8Array): void;
   /** Number of a network interface in the calling thread's namespace; 0: there is none of that name. */
   ifNameToIndex(name: string): number;
   /** Maps a socket's ring, readable and writable, shared; behind it `room` bytes of this process's own. */
@@ -158,7 +160,15 @@ function loadLibc(): Libc {
 
 type CaptureCalls = Pick<
   Libc,
-  "attachFilter" | "getsockopt" | "getsockname" | "ifNameToIndex" | "mapShared" | "watch" | "prctl" | "capset"
+  | "attachFilter"
+  | "getsockopt"
+  | "getsockname"
+  | "ioctl"
+  | "ifNameToIndex"
+  | "mapShared"
+  | "watch"
+  | "prctl"
+  | "capset"
 >;
 
 /** What a capture needs beside sockets. */
@@ -173,6 +183,7 @@ function bindCapture(
       "int getsockopt(int fd, int level, int name, _Out_ uint8_t *value, _Inout_ uint32_t *length)",
     ),
     getsockname: find("int getsockname(int fd, _Out_ uint8_t *address, _Inout_ uint32_t *length)"),
+    ioctl: find("int ioctl(int fd, unsigned long request, _Inout_ uint8_t *value)"),
     ifNameToIndex: find("unsigned int if_nametoindex(const char *name)"),
     mmap: find("void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)"),
     munmap: find("int munmap(void *address, size_t length)"),
@@ -192,6 +203,7 @@ function bindCapture(
       view.setBigUint64(8, koffi.address(instructions), true);
       check("setsockopt", native.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, program, program.length));
     },
+    ioctl: (fd, request, value) => void check("ioctl", native.ioctl(fd, request, value)),
     ifNameToIndex: (name) => native.ifNameToIndex(name),
     mapShared(fd, length, room) {
       const map = (address: unknown, bytes: number, flags: number, of: number): unknown => {

@@ -63,7 +63,9 @@ export class CapSource implements LiveSource {
   readonly linkType: number;
   readonly snaplen: number;
   readonly room = null;
+  /** The package does not tell. */
   readonly ended: string | null = null;
+  readonly outages = 0;
   packets = 0;
   readonly #cap: Cap;
   /** The package keeps only the address of this buffer: were it not held here, it would be collected and written over. */

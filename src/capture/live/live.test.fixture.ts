@@ -127,7 +127,15 @@ export async function drain(source: LiveSource): Promise<Kept[]> {
 
 /** Options of a live source on `br0`. */
 export function liveOptions(netns: string, rest: Partial<LiveOptions> = {}): LiveOptions {
-  return { interface: "br0", netns, snaplen: 262_144, bufferBytes: 8 * 1024 * 1024, filter: "", ...rest };
+  return {
+    interface: "br0",
+    netns,
+    snaplen: 262_144,
+    bufferBytes: 8 * 1024 * 1024,
+    filter: "",
+    waits: false,
+    ...rest,
+  };
 }
 
 export function sleep(ms: number): Promise<void> {

@@ -13,6 +13,8 @@ export interface LiveOptions {
   readonly bufferBytes: number;
   /** In tcpdump's language; empty: every packet. */
   readonly filter: string;
+  /** Wait for the interface where it goes away or down, and go on when it is back. */
+  readonly waits: boolean;
 }
 
 /** What the kernel says of a capture, since it began. */
@@ -36,8 +38,10 @@ export interface LiveSource extends PacketSource {
    * touched after `close`. null: none.
    */
   readonly room: Uint8Array | null;
-  /** Why the interface gives no more, though nobody stopped it; null while it does. */
+  /** Why the interface gives no more, though nobody stopped it; null while it does. One that waits may go on after it. */
   readonly ended: string | null;
+  /** Times it went away or down. */
+  readonly outages: number;
   /** Takes in no further packet. What has come is still to be read: the source ends after it. */
   stop(): void;
   counts(): KernelCounts;

@@ -14,6 +14,14 @@ const SOCK_DGRAM = 2;
 const SOL_SOCKET = 1;
 const SO_ERROR = 4;
 const SOL_PACKET = 263;
+// linux/sockios.h
+const SIOCGIFFLAGS = 0x8913;
+const SIOCGIFHWADDR = 0x8927;
+const SIOCGIFINDEX = 0x8933;
+const IFF_UP = 1;
+/** struct ifreq: the name, then what is asked for. */
+const IFREQ_BYTES = 40;
+const IFNAMSIZ = 16;
 const PACKET_ADD_MEMBERSHIP = 1;
 const PACKET_RX_RING = 5;
 const PACKET_VERSION = 10;
@@ -45,6 +53,8 @@ export interface OpenedRing {
   readonly blockBytes: number;
   readonly blocks: number;
   readonly linkType: number;
+  /** ARPHRD_ of the interface. */
+  readonly hardware: number;
 }
 
 /** Opens the ring; `compile` gives its filter once the link type is known. Throws CaptureError. */
@@ -85,12 +95,49 @@ function openHere(options: LiveOptions, compile: (linkType: number) => FilterPro
     c.setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, words(index, PACKET_MR_PROMISC, 0, 0));
     c.bind(fd, linkAddress(index, ETH_P_ALL));
     failIfDown(c, fd, options.interface);
-    return { fd, mapping, blockBytes, blocks, linkType };
+    return { fd, mapping, blockBytes, blocks, linkType, hardware: type };
   } catch (error) {
     mapping?.unmap();
     c.close(fd);
     throw error;
   }
+}
+
+/**
+ * Binds a ring to its interface once more: to the one that goes by that name now, which may be another. Needs no privilege.
+ * False: it is not there, not up, or of another kind.
+ */
+export function rebindRing({ fd, hardware }: OpenedRing, name: string): boolean {
+  const c = libc();
+  try {
+    const isUp = (askInterface(c, fd, SIOCGIFFLAGS, name).getUint16(0, true) & IFF_UP) !== 0;
+    if (!isUp || askInterface(c, fd, SIOCGIFHWADDR, name).getUint16(0, true) !== hardware) return false;
+    const index = askInterface(c, fd, SIOCGIFINDEX, name).getInt32(0, true);
+    if (index !== boundTo(c, fd)) {
+      c.setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, words(index, PACKET_MR_PROMISC, 0, 0));
+      c.bind(fd, linkAddress(index, ETH_P_ALL));
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof SystemError) return false;
+    throw error;
+  }
+}
+
+/** Index of the interface that a socket is bound to; not above 0: of none, it is gone. */
+export function boundTo(c: Libc, fd: number): number {
+  const IFINDEX = 4; // struct sockaddr_ll
+  const address = new Uint8Array(20);
+  c.getsockname(fd, address);
+  return new DataView(address.buffer).getInt32(IFINDEX, true);
+}
+
+/** What netdevice(7) answers of an interface in the socket's namespace. */
+function askInterface(c: Libc, fd: number, request: number, name: string): DataView {
+  const ifreq = new Uint8Array(IFREQ_BYTES);
+  ifreq.set(Buffer.from(name).subarray(0, IFNAMSIZ - 1));
+  c.ioctl(fd, request, ifreq);
+  return new DataView(ifreq.buffer, IFNAMSIZ);
 }
 
 function divide(bufferBytes: number): { blockBytes: number; blocks: number } {

@@ -9,7 +9,7 @@ import type { Mapping, Readiness } from "../kernel/libc.js";
 import { libc } from "../kernel/libc.js";
 import { createPacket, createReport } from "../packet.js";
 import type { KernelCounts, LiveOptions, LiveSource } from "./live.js";
-import { type OpenedRing, openRing, RETIRE_MS } from "./ring-socket.js";
+import { boundTo, type OpenedRing, openRing, RETIRE_MS, rebindRing } from "./ring-socket.js";
 
 // struct tpacket_block_desc, its hdr_v1 included. Host byte order: little-endian, as every Linux that Node runs on.
 const BLOCK_STATUS = 8;
@@ -48,6 +48,9 @@ const DRAIN_MS = RETIRE_MS * 3;
 
 /** How long an interface that went down may take to be gone. */
 const GONE_MS = 200;
+/** How long an interface that is away is waited for before it is looked for again: twice as long each time. */
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 3200;
 
 const NOTHING = new DataView(new ArrayBuffer(0));
 
@@ -80,7 +83,11 @@ export class RingSource implements LiveSource {
   readonly room: Uint8Array;
   packets = 0;
   ended: string | null = null;
+  outages = 0;
   readonly #fd: number;
+  readonly #ring: OpenedRing;
+  readonly #waits: boolean;
+  #retryMs = FIRST_RETRY_MS;
   readonly #mapping: Mapping;
   readonly #readiness: Readiness;
   readonly #view: DataView;
@@ -110,6 +117,8 @@ export class RingSource implements LiveSource {
     this.snaplen = options.snaplen;
     this.packet.linkType = ring.linkType;
     this.#fd = ring.fd;
+    this.#ring = ring;
+    this.#waits = options.waits;
     this.#mapping = ring.mapping;
     this.#view = new DataView(ring.mapping.bytes);
     this.#status = new Int32Array(ring.mapping.bytes);
@@ -194,8 +203,9 @@ export class RingSource implements LiveSource {
     }
     while (!this.#isReadyOpen()) {
       if (this.#state === "closed") return false;
-      if (this.#state === "draining" || this.ended !== null) return this.#drain();
-      await this.#wait();
+      if (this.#state === "draining" || (this.ended !== null && !this.#waits)) return this.#drain();
+      if (this.ended !== null) await this.#lookForReturn();
+      else await this.#wait();
     }
     this.#turn = 0;
     return true;
@@ -216,7 +226,24 @@ export class RingSource implements LiveSource {
     if (this.#isReady()) return;
     const error = new Uint8Array(4);
     libc().getsockopt(this.#fd, SOL_SOCKET, SO_ERROR, error);
-    if (error[0] !== 0) this.ended = await this.#whyEnded();
+    if (error[0] === 0) return;
+    this.ended = await this.#whyEnded();
+    this.outages++;
+    this.#retryMs = FIRST_RETRY_MS;
+  }
+
+  /** Waits a while, then looks whether the interface is back. The last block of before may come meanwhile. */
+  async #lookForReturn(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, this.#retryMs);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    if (this.#state !== "running") return;
+    this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS);
+    if (rebindRing(this.#ring, this.name)) this.ended = null;
   }
 
   /** An interface that is deleted goes down first: whether it also goes away shows a moment later. */
@@ -230,10 +257,7 @@ export class RingSource implements LiveSource {
 
   /** Whether the interface no longer exists: the socket is then bound to none. */
   #isGone(): boolean {
-    const IFINDEX = 4; // struct sockaddr_ll
-    const address = new Uint8Array(20);
-    libc().getsockname(this.#fd, address);
-    return new DataView(address.buffer).getInt32(IFINDEX, true) <= 0;
+    return boundTo(libc(), this.#fd) <= 0;
   }
 
   /** Waits for the last block, which the kernel hands over by its timer. */

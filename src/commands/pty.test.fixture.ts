@@ -1,0 +1,84 @@
+/** The program on a pseudo terminal of its own, read back through an emulator. Needs python3, which can open one. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import xterm from "@xterm/headless";
+import { ROOT } from "./terminal.test.fixture.js";
+
+/** Copies between the pseudo terminal and its own pipes; ends with the program, with its code. */
+const BRIDGE = `
+import fcntl, os, pty, select, struct, subprocess, sys, termios
+columns, rows = int(sys.argv[1]), int(sys.argv[2])
+master, slave = pty.openpty()
+fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
+child = subprocess.Popen(sys.argv[3:], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+    preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+open_input = [0]
+while child.poll() is None:
+    ready = select.select([master] + open_input, [], [], 0.05)[0]
+    if master in ready: os.write(1, os.read(master, 65536))
+    if 0 in ready:
+        typed = os.read(0, 65536)
+        if typed: os.write(master, typed)
+        else: open_input = []
+while select.select([master], [], [], 0.05)[0]: os.write(1, os.read(master, 65536))
+sys.exit(child.returncode if child.returncode >= 0 else 128 - child.returncode)
+`;
+
+const PATIENCE_MS = 15_000;
+
+export class PtyProgram {
+  readonly ended: Promise<number | null>;
+  readonly #child: ChildProcess;
+  readonly #terminal: InstanceType<typeof xterm.Terminal>;
+  #written = "";
+
+  constructor(words: readonly string[], { columns, rows } = { columns: 100, rows: 24 }) {
+    this.#terminal = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true });
+    const program = [process.execPath, join(ROOT, "dist/src/cli.js"), ...words];
+    const env = { ...process.env, TERM: "xterm-256color", LC_ALL: "C.UTF-8" };
+    const all = ["-c", BRIDGE, String(columns), String(rows), ...program];
+    this.#child = spawn("python3", all, { stdio: ["pipe", "pipe", "inherit"], env });
+    this.#child.stdout!.setEncoding("utf8").on("data", (text: string) => {
+      this.#written += text;
+      this.#terminal.write(text);
+    });
+    this.ended = new Promise((resolve) => this.#child.once("close", resolve));
+  }
+
+  /** Everything that was written. */
+  get written(): string {
+    return this.#written;
+  }
+
+  async screen(): Promise<string> {
+    await new Promise<void>((resolve) => this.#terminal.write("", resolve));
+    const { active } = this.#terminal.buffer;
+    return Array.from({ length: this.#terminal.rows }, (_, y) =>
+      active
+        .getLine(active.viewportY + y)!
+        .translateToString(true)
+        .trimEnd(),
+    ).join("\n");
+  }
+
+  type(keys: string): void {
+    this.#child.stdin!.write(keys);
+  }
+
+  /** Until the screen reads so. Throws where it does not in time, with what it reads. */
+  async until(pattern: RegExp): Promise<string> {
+    const end = Date.now() + PATIENCE_MS;
+    for (;;) {
+      const screen = await this.screen();
+      if (pattern.test(screen)) return screen;
+      if (Date.now() > end) throw new Error(`no ${pattern} on the screen:\n${screen}`);
+      await setTimeout(20);
+    }
+  }
+
+  /** The end of it, whatever it does. */
+  kill(): void {
+    if (this.#child.exitCode === null) this.#child.kill("SIGKILL");
+  }
+}

@@ -115,6 +115,12 @@ function addTui(program: Command, start: Start): void {
       parseUrl,
     )
     .option("--interval <seconds>", "time between two looks (default: 1)", parseInterval)
+    .option(
+      "--health-interval <seconds>",
+      "time between two rounds of health checks",
+      parsePositive(MAX_INTERVAL_SECONDS),
+      HEALTH_INTERVAL_SECONDS,
+    )
     .option("--no-conntrack", "do not hold the packets against the kernel's connection tracking");
   addSourceWords(command);
   command

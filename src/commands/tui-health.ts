@@ -2,28 +2,33 @@
 import type { App } from "../tui/app.js";
 import { openHealthPoll } from "./health-poll.js";
 
-const INTERVAL_MS = 10_000;
+export interface HealthWatchOptions {
+  readonly names?: string;
+  readonly registry?: URL;
+  /** Seconds from one round to the next; one that is still under way is not begun again. */
+  readonly healthInterval: number;
+}
 
 /** Begins where a names file says whom to ask; gives the way to end. */
-export function watchHealth(
-  { names, registry }: { readonly names?: string; readonly registry?: URL },
-  app: App,
-): () => void {
+export function watchHealth({ names, registry, healthInterval }: HealthWatchOptions, app: App): () => void {
   if (names === undefined) return () => {};
   const poll = openHealthPoll(names, registry);
   let problem: string | null = null;
+  let busy = false;
   let ended = false;
-  const round = () => {
-    void poll.round().then((report) => {
-      if (ended) return;
-      if (report.targets.length > 0) app.onHealth(report);
-      if (poll.registryFailure !== null && poll.registryFailure !== problem)
-        app.onEvent("error", `registry: ${poll.registryFailure}`, report.time);
-      problem = poll.registryFailure;
-    });
+  const round = async () => {
+    if (busy) return;
+    busy = true;
+    const report = await poll.round();
+    busy = false;
+    if (ended) return;
+    if (report.targets.length > 0) app.onHealth(report);
+    if (poll.registryFailure !== null && poll.registryFailure !== problem)
+      app.onEvent("error", `registry: ${poll.registryFailure}`, report.time);
+    problem = poll.registryFailure;
   };
-  round();
-  const timer = setInterval(round, INTERVAL_MS);
+  void round();
+  const timer = setInterval(() => void round(), healthInterval * 1000);
   return () => {
     ended = true;
     clearInterval(timer);

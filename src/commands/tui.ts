@@ -9,16 +9,15 @@ import { CommandError, ExitCode } from "./exit.js";
 import { readKeptSnapshot, readSnapshot } from "./kept.js";
 import { checkLiveOptions, type LiveOptions } from "./live-options.js";
 import type { Terminal } from "./terminal.js";
-import { watchHealth } from "./tui-health.js";
+import { type HealthWatchOptions, watchHealth } from "./tui-health.js";
 import { Monitor, type Tty } from "./tui-monitor.js";
 import { replay } from "./tui-replay.js";
 
-export interface TuiOptions extends LiveOptions {
+export interface TuiOptions extends LiveOptions, HealthWatchOptions {
   readonly read?: readonly string[];
   readonly from?: string;
   /** Of a replay: how many seconds of the capture pass in one. */
   readonly speed?: number;
-  readonly registry?: URL;
 }
 
 /** Rows of each table that the monitor holds: more than a person scrolls through. */

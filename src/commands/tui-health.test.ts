@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { App } from "../tui/app.js";
+import { UNICODE } from "../tui/glyphs.js";
+import { emptyModel } from "../tui/model.js";
+import { createFakeTerminal } from "./terminal.test.fixture.js";
+import { watchHealth } from "./tui-health.js";
+
+test("services are asked again at every interval, never twice at once, until it is ended", async () => {
+  let asked = 0;
+  let together = 0;
+  const server = createServer(async (_, response) => {
+    asked++;
+    together++;
+    assert.equal(together, 1);
+    await setTimeout(50); // longer than the interval
+    together--;
+    response.end("ok");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const terminal = createFakeTerminal();
+  const names = join(terminal.folder, "names.json");
+  const services = { web: { addresses: ["127.0.0.1"], ports: [port], health: "/" } };
+  writeFileSync(names, JSON.stringify({ services }));
+  const looks = {
+    size: () => ({ columns: 80, rows: 24 }),
+    color: false,
+    glyphs: UNICODE,
+    paint: () => {},
+  };
+  const app = new App(emptyModel("x", "live"), looks);
+  const history = () => app.model.health?.targets[0]?.history ?? [];
+  const stop = watchHealth({ names, healthInterval: 0.01 }, app);
+  for (let i = 0; i < 500 && history().length < 3; i++) await setTimeout(10);
+  stop();
+  assert.deepEqual(history().slice(0, 3), ["up", "up", "up"]);
+  for (let i = 0; i < 500 && together > 0; i++) await setTimeout(10);
+  const rounds = [asked, history().length];
+  await setTimeout(150);
+  assert.deepEqual([asked, history().length], rounds);
+  server.close();
+  server.closeAllConnections();
+  terminal.dispose();
+});

@@ -31,6 +31,11 @@ export const enum Read {
 export interface Application {
   readonly name: ApplicationName;
   /**
+   * Whether clients commonly ask before the last answer has come. Where the capture begins amid such a connection, requests are not
+   * joined with answers until these have caught up (see Exchanges).
+   */
+  readonly isPipelined: boolean;
+  /**
    * What bytes [at, end) look like, if a message begins at `at`. Content decides: the port is not asked. `fromClient`: who is
    * thought to have sent them, for where both could be. Cheap: reads a few dozen bytes at most. Also asked where a capture
    * begins amid a connection, or has a gap, at the start of each segment until a message is found: says yes to little else.

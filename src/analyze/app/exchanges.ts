@@ -2,12 +2,20 @@
 import type { ApplicationName } from "./application.js";
 import type { Channel, Operations } from "./operations.js";
 
-/** Requests of one connection that may wait at once; those beyond are counted as lost. */
+/** Requests of one connection that may wait at once; with one more it is as if the capture had a gap. */
 const MAX_OPEN = 1024;
+/** How often the answers must have caught up with the requests before they are joined again, if requests overlap. */
+const CATCH_UPS = 4;
+/** After so long a silence nothing is thought to wait any more. */
+const QUIET_US = 1_000_000;
 
 /**
  * Joins the requests and answers of one connection whose answers come in the order of the requests (HTTP/1.1, Redis,
- * PostgreSQL). A ring in two typed arrays; grows to MAX_OPEN.
+ * PostgreSQL). A ring in typed arrays; grows to MAX_OPEN.
+ *
+ * After a gap nobody knows how many requests wait: joining the next answer with the next request could be wrong from there on. So it
+ * is adrift: requests are counted as lost, answers passed over, and the balance of both is kept. The lowest it falls to is where
+ * nothing waits; a request that finds it there again begins the joining anew.
  */
 export class Exchanges {
   readonly operations: Operations;
@@ -15,9 +23,20 @@ export class Exchanges {
   readonly #application: ApplicationName;
   #open = new Int32Array(4);
   #times = new Float64Array(4);
+  #kinds = new Uint8Array(4);
   #first = 0;
   /** Requests that wait. */
   count = 0;
+  /** A request was made before the last answer had ended. Seen here where it had not begun; else the dialogue says so. */
+  overlaps = false;
+  #isAdrift = false;
+  /** Since adrift: requests less answers, and the least that was. */
+  #balance = 0;
+  #lowest = 0;
+  #hasAnswered = false;
+  #catchUps = 0;
+  /** When the last request or answer was. */
+  #lastUs = 0;
 
   constructor(operations: Operations, channel: Channel, application: ApplicationName) {
     this.operations = operations;
@@ -25,18 +44,28 @@ export class Exchanges {
     this.#application = application;
   }
 
-  /** A request for what bytes [0, length) of `name` call (see Operations.intern), asked at `timeUs`. */
-  request(name: Uint8Array, length: number, timeUs: number, bytes: number): void {
+  /**
+   * A request for what bytes [0, length) of `name` call (see Operations.intern), asked at `timeUs`. `kind`: what the dialogue must know
+   * of it when its answer comes. Returns the number of the operation.
+   */
+  request(name: Uint8Array, length: number, timeUs: number, bytes: number, kind = 0): number {
     const operation = this.operations.intern(this.channel, this.#application, name, length);
     this.operations.requested(operation, bytes);
-    if (this.count === MAX_OPEN) {
+    if (this.count > 0) this.overlaps = true;
+    if (this.count === MAX_OPEN) this.lose();
+    const isAdrift = this.#isAdrift && !this.#isCaughtUp(timeUs);
+    this.#lastUs = timeUs;
+    if (isAdrift) {
       this.operations.lost(operation);
-      return;
+      if (++this.#balance - this.#lowest > 1) this.overlaps = true;
+      return operation;
     }
     if (this.count === this.#open.length) this.#grow();
     const place = (this.#first + this.count++) & (this.#open.length - 1);
     this.#open[place] = operation;
     this.#times[place] = timeUs;
+    this.#kinds[place] = kind;
+    return operation;
   }
 
   /** When the request that waits longest was asked. Only while `count` is not 0. */
@@ -49,15 +78,60 @@ export class Exchanges {
     return this.count === 0 ? -1 : this.#open[this.#first]!;
   }
 
-  /** The request that waits longest is answered. One that nobody was seen to ask is passed over. */
-  answer(timeUs: number, outcome: number, isError: boolean, bytes: number): void {
-    if (this.count === 0) return;
-    this.operations.answered(this.oldest, this.oldestUs, timeUs, outcome, isError, bytes);
-    this.#drop();
+  /** What was said of the request that waits longest. Only while `count` is not 0. */
+  get oldestKind(): number {
+    return this.#kinds[this.#first]!;
   }
 
-  /** Nothing that waits can be told from anything else any more. */
+  /**
+   * The request that waits longest is answered. An answer to what nobody was seen to ask is passed over. Returns the number of the
+   * operation, or -1.
+   */
+  answer(timeUs: number, outcome: number, isError: boolean, bytes: number): number {
+    this.#lastUs = timeUs;
+    // Where requests overlap, an answer too many says that those before were joined wrongly, perhaps.
+    if (this.count === 0 && this.overlaps && !this.#isAdrift) this.lose();
+    if (this.#isAdrift) {
+      this.#hasAnswered = true;
+      if (--this.#balance < this.#lowest) {
+        this.#lowest = this.#balance;
+        this.#catchUps = 0;
+      }
+    }
+    if (this.count === 0) return -1;
+    const operation = this.oldest;
+    this.operations.answered(operation, this.oldestUs, timeUs, outcome, isError, bytes);
+    this.#drop();
+    return operation;
+  }
+
+  /** Nothing that waits can be told from anything else any more, and how much waits is unknown: adrift. */
   lose(): void {
+    this.#loseAll();
+    this.#isAdrift = true;
+    this.#balance = 0;
+    this.#lowest = 0;
+    this.#catchUps = 0;
+    this.#hasAnswered = false;
+  }
+
+  /** Answers are missing, no request: what waits is lost. Where requests do not overlap, the next to come has the next answer. */
+  loseAnswers(): void {
+    if (this.overlaps) this.lose();
+    else this.#loseAll();
+  }
+
+  /** Adrift, a request comes: whether nothing is thought to wait. */
+  #isCaughtUp(timeUs: number): boolean {
+    if (this.#balance !== this.#lowest) return false;
+    if (this.#hasAnswered) this.#catchUps++;
+    this.#hasAnswered = false;
+    if (this.#catchUps < (this.overlaps ? CATCH_UPS : 1) && timeUs - this.#lastUs < QUIET_US) return false;
+    this.#isAdrift = false;
+    return true;
+  }
+
+  #loseAll(): void {
     while (this.count > 0) {
       this.operations.lost(this.oldest);
       this.#drop();
@@ -71,14 +145,20 @@ export class Exchanges {
 
   #grow(): void {
     const size = this.#open.length;
-    const [open, times] = [new Int32Array(size * 2), new Float64Array(size * 2)];
+    const [open, times, kinds] = [
+      new Int32Array(size * 2),
+      new Float64Array(size * 2),
+      new Uint8Array(size * 2),
+    ];
     for (let i = 0; i < size; i++) {
       const from = (this.#first + i) & (size - 1);
       open[i] = this.#open[from]!;
       times[i] = this.#times[from]!;
+      kinds[i] = this.#kinds[from]!;
     }
     this.#open = open;
     this.#times = times;
+    this.#kinds = kinds;
     this.#first = 0;
   }
 }

@@ -41,6 +41,8 @@ const MAX_OUTCOMES = 32;
 /** All operations, by number. Finding a known one makes no string and no object. */
 export class Operations {
   readonly list: Operation[] = [];
+  /** Room to write a name in before it is looked up; anyone's, who gives no other the turn in between. */
+  readonly scratch = new Uint8Array(MAX_NAME);
   /** Operations counted as `(other)` for want of room. */
   overflow = 0;
   #slots = new Int32Array(256);
@@ -68,6 +70,16 @@ export class Operations {
       slot = (slot + 1) & mask;
     }
     return this.#add(channel, application, name, end, hash);
+  }
+
+  /** More was sent of a request that was counted before. */
+  requestGrew(operation: number, bytes: number): void {
+    this.list[operation]!.requestBytes += bytes;
+  }
+
+  /** More was sent of an answer that was counted before. */
+  responseGrew(operation: number, bytes: number): void {
+    this.list[operation]!.responseBytes += bytes;
   }
 
   /** A request was made. */

@@ -238,7 +238,7 @@ export class Stream {
     nowUs: number,
   ): void {
     const old = after(side.expected, seq);
-    if (old >= length && length > 0) return;
+    if (old >= length) return;
     side.expected = (seq + length) >>> 0;
     const from = Math.min(at + old, end);
     if (from < end) this.#show(fromB, side, view, from, end, nowUs);
@@ -261,8 +261,10 @@ export class Stream {
     side.seeking = true;
     if (this.#protocol === null) return;
     this.#host.gaps++;
-    this.#exchanges?.lose();
-    this.#dialogue?.lost(fromB === this.#clientIsB);
+    const fromClient = fromB === this.#clientIsB;
+    if (fromClient) this.#exchanges?.lose();
+    else this.#exchanges?.loseAnswers();
+    this.#dialogue?.lost(fromClient);
   }
 
   #show(fromB: boolean, side: Side, view: DataView, at: number, end: number, nowUs: number): void {
@@ -316,6 +318,7 @@ export class Stream {
     this.application = application.name;
     const channel = this.#channelOf(this.#clientIsB);
     this.#exchanges = new Exchanges(this.#host.operations, channel, application.name);
+    if (!this.#isCertain && application.isPipelined) this.#exchanges.lose();
     this.#dialogue = application.open(this.#exchanges);
     if (this.#dialogue === null) {
       this.close();

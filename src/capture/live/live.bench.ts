@@ -121,7 +121,7 @@ async function measure(lab: BridgeLab, reader: Reader, load: Load): Promise<Meas
   await generate(lab.ends[0], load);
   await sleep(SETTLE_MS);
   const used = cpuSeconds(child.pid!) - before;
-  const peakMb = peakOf(child.pid!);
+  const peakMb = residentMb(child.pid!);
   child.kill("SIGINT");
   await once(child, "close");
   const number = (words: RegExp) => {
@@ -136,13 +136,17 @@ async function measure(lab: BridgeLab, reader: Reader, load: Load): Promise<Meas
   };
 }
 
-async function generate(netns: string, { packets, rate, payload }: Load): Promise<void> {
+/** Sends a load out of `eth0`. Every packet is of one of 4096 flows; `ports` is how trafgen chooses the source's. */
+export async function generate(
+  netns: string,
+  { packets, rate, payload }: Omit<Load, "name">,
+  ports = "sp=dinc(1024, 5119), dp=9",
+): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "netwatch-bench-"));
   const config = join(folder, "load");
-  // 4096 flows by the lower bits of the port.
   writeFileSync(
     config,
-    `{ eth(da=ff:ff:ff:ff:ff:ff, sa=02:00:00:00:00:01), ipv4(saddr=10.9.0.1, daddr=10.9.0.2), udp(sp=dinc(1024, 5119), dp=9), fill(0x61, ${payload}) }`,
+    `{ eth(da=ff:ff:ff:ff:ff:ff, sa=02:00:00:00:00:01), ipv4(saddr=10.9.0.1, daddr=10.9.0.2), udp(${ports}), fill(0x61, ${payload}) }`,
   );
   try {
     const words = [
@@ -170,13 +174,13 @@ function inside(netns: string, program: string, args: readonly string[]): ChildP
   return spawn("ip", ["netns", "exec", netns, program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
 }
 
-function netwatch(netns: string, engine: string, more: readonly string[]): ChildProcess {
+export function netwatch(netns: string, engine: string, more: readonly string[]): ChildProcess {
   const words = ["capture", "-i", "br0", "--netns", netns, "-n", "--engine", engine, ...more];
   return spawn(process.execPath, [CLI, ...words], { stdio: ["ignore", "pipe", "pipe"] });
 }
 
 /** User and system time of a process, all its threads included, in nanoseconds (proc(5), schedstat). */
-function cpuSeconds(pid: number): number {
+export function cpuSeconds(pid: number): number {
   const threads = readdirSync(`/proc/${pid}/task`);
   const nanoseconds = threads.map((thread) =>
     Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]),
@@ -185,7 +189,7 @@ function cpuSeconds(pid: number): number {
 }
 
 /** Without the ring, which the kernel holds. */
-function peakOf(pid: number): number {
+export function residentMb(pid: number): number {
   const line = /^RssAnon:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
   return Number(line?.[1] ?? 0) / 1024;
 }

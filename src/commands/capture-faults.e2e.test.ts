@@ -4,7 +4,13 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import type { Snapshot } from "../analyze/snapshot.js";
 import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
-import { type BridgeLab, createBridge, sleep, udpFrame } from "../capture/live/live.test.fixture.js";
+import {
+  type BridgeLab,
+  capIsMissing,
+  createBridge,
+  sleep,
+  udpFrame,
+} from "../capture/live/live.test.fixture.js";
 import { Workplace } from "./capture.test.fixture.js";
 
 const NOBODY = 65_534;
@@ -32,13 +38,17 @@ describe("netwatch capture when things go wrong", { skip: reasonToSkip("mount") 
     await network.close();
   });
 
-  for (const [what, act, says] of [
-    ["goes down", "link set port0 down", /port0: the interface went down; 3 packets before that are counted/],
-    ["is deleted", "link del port0", /port0: the interface is gone; 3 packets before that are counted/],
+  const down = /port0: the interface went down; 3 packets before that are counted/;
+  const gone = /port0: the interface is gone; 3 packets before that are counted/;
+  for (const [what, act, says, engine] of [
+    ["goes down", "link set port0 down", down, "ring"],
+    ["is deleted", "link del port0", gone, "ring"],
+    ["goes down", "link set port0 down", down, "cap"],
   ] as const) {
-    test(`the interface ${what}: said at once, what was captured is kept`, async () => {
+    test(`engine ${engine}, the interface ${what}: said at once, what was captured is kept`, async (t) => {
+      if (engine === "cap" && capIsMissing()) return t.skip("needs the optional package cap");
       const file = work.path("down.pcapng");
-      const run = await work.listen([...on("port0"), "-w", file]);
+      const run = await work.listen([...on("port0"), "-w", file, "--engine", engine]);
       send(3);
       await sleep(100);
       const from = Date.now();

@@ -40,9 +40,12 @@ export interface Mapping {
   unmap(): void;
 }
 
+/** What a descriptor is watched for: something to read or its failure, or that alone. */
+export type Awaited = "readable" | "failure";
+
 /** Waits for a descriptor in Node's own event loop: no thread, and nothing while it is stopped. */
 export interface Readiness {
-  /** Calls `ready` whenever there is something to read or the descriptor has failed. */
+  /** Calls `ready` whenever what is awaited has come. */
   start(ready: () => void): void;
   stop(): void;
   close(): void;
@@ -74,7 +77,12 @@ export interface Libc {
   ifNameToIndex(name: string): number;
   /** Maps a socket's ring, readable and writable, shared; behind it `room` bytes of this process's own. */
   mapShared(fd: number, length: number, room: number): Mapping;
-  watch(fd: number): Readiness;
+  watch(fd: number, what?: Awaited): Readiness;
+  /**
+   * Puts an epoll(7) descriptor in the place of one: it is readable where that is or has failed, and never says that it has
+   * failed. Gives the number that the descriptor itself now has; whoever asks must close it.
+   */
+  hideErrors(fd: number): number;
   /** Of the calling thread alone, as are capabilities. */
   prctl(option: number, value: number): number;
   capset(header: Uint8Array, data: Uint8Array): void;
@@ -102,6 +110,10 @@ const MAP_PRIVATE = 2;
 const MAP_FIXED = 0x10;
 const MAP_ANONYMOUS = 0x20;
 const MAP_READ_WRITE = 3; // PROT_READ | PROT_WRITE
+
+// sys/epoll.h
+const EPOLL_CTL_ADD = 1;
+const EPOLLIN = 1;
 
 type Native = (...args: unknown[]) => number;
 
@@ -167,6 +179,7 @@ type CaptureCalls = Pick<
   | "ifNameToIndex"
   | "mapShared"
   | "watch"
+  | "hideErrors"
   | "prctl"
   | "capset"
 >;
@@ -187,6 +200,11 @@ function bindCapture(
     ifNameToIndex: find("unsigned int if_nametoindex(const char *name)"),
     mmap: find("void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)"),
     munmap: find("int munmap(void *address, size_t length)"),
+    dup: find("int dup(int fd)"),
+    dup3: find("int dup3(int fd, int to, int flags)"),
+    epollCreate: find("int epoll_create1(int flags)"),
+    epollControl: find("int epoll_ctl(int epoll, int operation, int fd, uint8_t *event)"),
+    close: find("int close(int fd)"),
     prctl: find("int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)"),
     capset: find("int capset(uint8_t *header, const uint8_t *data)"),
   };
@@ -222,21 +240,32 @@ function bindCapture(
       }
       return { bytes: koffi.view(address, length + room), unmap };
     },
-    watch: (fd) => watch(koffi, fd),
+    watch: (fd, what = "readable") => watch(koffi, fd, what),
+    hideErrors(fd) {
+      const itself = check("dup", native.dup(fd));
+      const epoll = check("epoll_create1", native.epollCreate(Flag.closeOnExec));
+      const event = new Uint8Array(16); // struct epoll_event: the events, then data that nobody asks for
+      event[0] = EPOLLIN;
+      check("epoll_ctl", native.epollControl(epoll, EPOLL_CTL_ADD, itself, event));
+      check("dup3", native.dup3(epoll, fd, Flag.closeOnExec));
+      native.close(epoll);
+      return itself;
+    },
     prctl: (option, value) => check("prctl", native.prctl(option, value, 0, 0, 0)),
     capset: (header, data) => void check("capset", native.capset(header, data)),
   };
 }
 
-function watch(koffi: typeof import("koffi"), fd: number): Readiness {
+function watch(koffi: typeof import("koffi"), fd: number, what: Awaited): Readiness {
+  const events = what === "readable" ? { readable: true } : { disconnect: true };
   let handle: ReturnType<typeof koffi.node.poll> | null = null;
   let ready = () => {};
   return {
     start(call) {
       ready = call;
       // koffi.node.poll begins at once; later it is only started again.
-      if (handle === null) handle = koffi.node.poll(fd, { readable: true }, () => ready());
-      else handle.start({ readable: true }, () => ready());
+      if (handle === null) handle = koffi.node.poll(fd, events, () => ready());
+      else handle.start(events, () => ready());
     },
     stop: () => handle?.stop(),
     close: () => handle?.close(),

@@ -2,12 +2,15 @@
  * Engine `cap`: the npm package of that name, over libpcap. For comparison and for systems without AF_PACKET: it passes no
  * packet time, no original length and no count of losses, and costs a call a packet.
  */
+import { readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { LinkType } from "../../net.js";
 import { compileFilter, matchTagged } from "../kernel/filter.js";
+import { type Libc, libc, type Readiness } from "../kernel/libc.js";
 import { withNetns } from "../kernel/netns.js";
 import { createPacket, createReport } from "../packet.js";
 import { CaptureError, type KernelCounts, type LiveOptions, type LiveSource } from "./live.js";
+import { whyEnded } from "./packet-socket.js";
 
 /** What is used of the package. */
 interface Cap {
@@ -55,6 +58,33 @@ export function openCapSource(options: LiveOptions): CapSource {
   return withNetns(options.netns, () => new CapSource(cap, options));
 }
 
+/**
+ * Opens a capture and keeps its socket's failure from it: on one it would end the process (cap 0.2.1, cb_packets in
+ * src/binding.cc). Gives the socket under another number, or null where there is none as Linux has them.
+ */
+function openGuarded(open: () => void): number | null {
+  const before = new Set(descriptors());
+  open();
+  const c = libc();
+  const added = descriptors().find((fd) => !before.has(fd) && isPacketSocket(c, fd));
+  return added === undefined ? null : c.hideErrors(added);
+}
+
+function descriptors(): number[] {
+  return process.platform === "linux" ? readdirSync("/proc/self/fd").map(Number) : [];
+}
+
+function isPacketSocket(c: Libc, fd: number): boolean {
+  const AF_PACKET = 17;
+  const address = new Uint8Array(20); // struct sockaddr_ll
+  try {
+    c.getsockname(fd, address);
+  } catch {
+    return false; // no socket
+  }
+  return new DataView(address.buffer).getUint16(0, true) === AF_PACKET;
+}
+
 export class CapSource implements LiveSource {
   readonly name: string;
   readonly clock = "arrival";
@@ -63,11 +93,13 @@ export class CapSource implements LiveSource {
   readonly linkType: number;
   readonly snaplen: number;
   readonly room = null;
-  /** The package does not tell. */
-  readonly ended: string | null = null;
-  readonly outages = 0;
+  ended: string | null = null;
+  outages = 0;
   packets = 0;
   readonly #cap: Cap;
+  /** The capture's own, to tell what becomes of the interface; null: that cannot be told. */
+  readonly #socket: number | null;
+  readonly #failure: Readiness | null;
   /** The package keeps only the address of this buffer: were it not held here, it would be collected and written over. */
   readonly #frame = Buffer.alloc(FRAME_BYTES);
   readonly #frameView = new DataView(this.#frame.buffer, this.#frame.byteOffset, FRAME_BYTES);
@@ -80,6 +112,7 @@ export class CapSource implements LiveSource {
   /** Packets that found no room in the queue. */
   #lost = 0;
   #open = true;
+  #closed = false;
   #wake: () => void = () => {};
 
   constructor(cap: Cap, options: LiveOptions) {
@@ -87,9 +120,11 @@ export class CapSource implements LiveSource {
     this.snaplen = Math.min(options.snaplen, FRAME_BYTES);
     this.#limit = options.bufferBytes;
     this.#cap = cap;
-    let type: string;
+    let type = "";
     try {
-      type = cap.open(options.interface, matchTagged(options.filter), options.bufferBytes, this.#frame);
+      this.#socket = openGuarded(() => {
+        type = cap.open(options.interface, matchTagged(options.filter), options.bufferBytes, this.#frame);
+      });
     } catch (error) {
       throw explain(error as Error, options);
     }
@@ -97,6 +132,19 @@ export class CapSource implements LiveSource {
     this.linkType = LINK_TYPES[type] ?? -1;
     this.packet.linkType = this.linkType;
     cap.on("packet", (bytes) => this.#push(bytes));
+    this.#failure = this.#socket === null ? null : libc().watch(this.#socket, "failure");
+    this.#failure?.start(() => void this.#fail(this.#socket!));
+  }
+
+  /** The interface went down or away. What has come is still given. */
+  async #fail(socket: number): Promise<void> {
+    this.#failure?.stop();
+    if (!this.#open || this.outages > 0) return;
+    this.outages++;
+    this.#cap.close();
+    this.ended = await whyEnded(socket, () => this.#closed);
+    this.#open = false;
+    this.#wake();
   }
 
   /** Copies the packet at hand into the queue: the package uses its buffer again at once. */
@@ -164,7 +212,7 @@ export class CapSource implements LiveSource {
   stop(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#cap.close();
+    if (this.outages === 0) this.#cap.close();
     this.#wake();
   }
 
@@ -177,6 +225,10 @@ export class CapSource implements LiveSource {
     this.stop();
     this.#at = 0;
     this.#end = 0;
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#failure?.close();
+    if (this.#socket !== null) libc().close(this.#socket);
   }
 }
 

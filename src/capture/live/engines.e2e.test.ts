@@ -1,10 +1,18 @@
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
 import { after, before, describe, test } from "node:test";
 import { reasonToSkip, TestNetwork } from "../kernel/netns.test.fixture.js";
 import { openCapSource } from "./cap.js";
 import { CaptureError, type CaptureFailure, type LiveOptions, type LiveSource } from "./live.js";
-import { type BridgeLab, createBridge, drain, liveOptions, sleep, udpFrame } from "./live.test.fixture.js";
+import {
+  type BridgeLab,
+  capIsMissing,
+  createBridge,
+  drain,
+  FrameSender,
+  liveOptions,
+  sleep,
+  udpFrame,
+} from "./live.test.fixture.js";
 import { openRingSource } from "./ring.js";
 
 interface Engine {
@@ -13,15 +21,6 @@ interface Engine {
   /** Whether the kernel's own time and the length on the wire are known. */
   readonly exact: boolean;
   readonly skip: string | false;
-}
-
-function capIsMissing(): string | false {
-  try {
-    createRequire(import.meta.url)("cap");
-    return false;
-  } catch {
-    return "needs the optional package cap";
-  }
 }
 
 const noRoot = reasonToSkip();
@@ -138,6 +137,30 @@ for (const engine of ENGINES) {
       assert.deepEqual(await ended, []);
       assert.equal(idle.next(), false);
     });
+
+    for (const [act, reason] of [
+      ["link set w0 down", "the interface went down"],
+      ["link del w0", "the interface is gone"],
+    ] as const) {
+      test(`${act.split(" ")[1]} of the interface ends it with a reason, what had come first`, async () => {
+        network.link(lab.bridge, "w0", "", lab.ends[0], "w1", "");
+        const sender = new FrameSender(lab.ends[0], "w1");
+        const source = open({ interface: "w0" });
+        try {
+          const frames = drain(source);
+          for (let i = 0; i < 3; i++) sender.send(udpFrame(9, 100));
+          await sleep(SETTLE_MS);
+          network.ip(lab.bridge, act);
+          assert.equal((await frames).length, 3);
+          assert.deepEqual([source.ended, source.outages], [reason, 1]);
+          source.stop();
+        } finally {
+          source.close();
+          sender.close();
+          if (act.includes("down")) network.ip(lab.bridge, "link del w0");
+        }
+      });
+    }
 
     test("what cannot be opened says why", () => {
       network.ip(lab.bridge, "link add off0 type veth peer name off1");

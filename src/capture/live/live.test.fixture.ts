@@ -1,5 +1,6 @@
 /** For tests of live capture: a bridge with ends that send exactly the frames they are given, and nothing else. */
 
+import { createRequire } from "node:module";
 import { ethernet, ipv4, join, u8, u16, udp } from "../file/sample.test.fixture.js";
 import { Flag, libc } from "../kernel/libc.js";
 import { withNetns } from "../kernel/netns.js";
@@ -140,4 +141,14 @@ export function liveOptions(netns: string, rest: Partial<LiveOptions> = {}): Liv
 
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Why engine cap cannot be tested, or false. */
+export function capIsMissing(): string | false {
+  try {
+    createRequire(import.meta.url)("cap");
+    return false;
+  } catch {
+    return "needs the optional package cap";
+  }
 }

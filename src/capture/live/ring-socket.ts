@@ -4,6 +4,7 @@ import { encodeProgram, type FilterProgram } from "../kernel/filter.js";
 import { Flag, type Libc, libc, type Mapping, SystemError } from "../kernel/libc.js";
 import { NetnsError, withNetns } from "../kernel/netns.js";
 import { CaptureError, type LiveOptions } from "./live.js";
+import { boundTo } from "./packet-socket.js";
 
 /** How long the kernel keeps a block that is not full before it hands it over. */
 export const RETIRE_MS = 50;
@@ -122,14 +123,6 @@ export function rebindRing({ fd, hardware }: OpenedRing, name: string): boolean 
     if (error instanceof SystemError) return false;
     throw error;
   }
-}
-
-/** Index of the interface that a socket is bound to; not above 0: of none, it is gone. */
-export function boundTo(c: Libc, fd: number): number {
-  const IFINDEX = 4; // struct sockaddr_ll
-  const address = new Uint8Array(20);
-  c.getsockname(fd, address);
-  return new DataView(address.buffer).getInt32(IFINDEX, true);
 }
 
 /** What netdevice(7) answers of an interface in the socket's namespace. */

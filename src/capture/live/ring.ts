@@ -9,7 +9,8 @@ import type { Mapping, Readiness } from "../kernel/libc.js";
 import { libc } from "../kernel/libc.js";
 import { createPacket, createReport } from "../packet.js";
 import type { KernelCounts, LiveOptions, LiveSource } from "./live.js";
-import { boundTo, type OpenedRing, openRing, RETIRE_MS, rebindRing } from "./ring-socket.js";
+import { whyEnded } from "./packet-socket.js";
+import { type OpenedRing, openRing, RETIRE_MS, rebindRing } from "./ring-socket.js";
 
 // struct tpacket_block_desc, its hdr_v1 included. Host byte order: little-endian, as every Linux that Node runs on.
 const BLOCK_STATUS = 8;
@@ -46,8 +47,6 @@ const TURN_BLOCKS = 8;
 /** How long a stopped ring waits for its last block to be handed over: the kernel's timer, and then some. */
 const DRAIN_MS = RETIRE_MS * 3;
 
-/** How long an interface that went down may take to be gone. */
-const GONE_MS = 200;
 /** How long an interface that is away is waited for before it is looked for again: twice as long each time. */
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 3200;
@@ -227,7 +226,7 @@ export class RingSource implements LiveSource {
     const error = new Uint8Array(4);
     libc().getsockopt(this.#fd, SOL_SOCKET, SO_ERROR, error);
     if (error[0] === 0) return;
-    this.ended = await this.#whyEnded();
+    this.ended = await whyEnded(this.#fd, () => this.#state === "closed");
     this.outages++;
     this.#retryMs = FIRST_RETRY_MS;
   }
@@ -244,20 +243,6 @@ export class RingSource implements LiveSource {
     if (this.#state !== "running") return;
     this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS);
     if (rebindRing(this.#ring, this.name)) this.ended = null;
-  }
-
-  /** An interface that is deleted goes down first: whether it also goes away shows a moment later. */
-  async #whyEnded(): Promise<string> {
-    for (let waited = 0; waited < GONE_MS; waited += GONE_MS / 10) {
-      if (this.#state === "closed" || this.#isGone()) return "the interface is gone";
-      await new Promise((resolve) => setTimeout(resolve, GONE_MS / 10));
-    }
-    return "the interface went down";
-  }
-
-  /** Whether the interface no longer exists: the socket is then bound to none. */
-  #isGone(): boolean {
-    return boundTo(libc(), this.#fd) <= 0;
   }
 
   /** Waits for the last block, which the kernel hands over by its timer. */

@@ -105,7 +105,10 @@ function addTui(program: Command, start: Start): void {
     .description("The monitor: screens of a live interface, a replayed capture or a snapshot.")
     .option("-r, --read <file...>", "play this capture file")
     .option("--speed <n>", "seconds of the capture that pass in one (default: 1)", parseSpeed)
-    .option("--sidecar <file>", "what a live run wrote beside this capture: names, connection tracking")
+    .option(
+      "--sidecar <file>",
+      "what a live run wrote beside this capture: names, connection tracking, health",
+    )
     .option("--from <snapshot.json>", "a snapshot that `analyze -o json` printed")
     .option("-n, --numeric", "show addresses, not names")
     .option("--names <file>", "JSON file of names; those with ports are asked for their health")

@@ -1,7 +1,7 @@
 /** `netwatch tui`: the monitor, of a live interface, a replay or a snapshot. */
 import { performance } from "node:perf_hooks";
 import { limitSnapshot } from "../analyze/limit.js";
-import type { Snapshot } from "../analyze/snapshot.js";
+import type { HealthReport, Snapshot } from "../analyze/snapshot.js";
 import { growTree } from "../report/topology-tree.js";
 import type { App } from "../tui/app.js";
 import { emptyModel, type Model } from "../tui/model.js";
@@ -87,7 +87,8 @@ async function run(
       await untilAborted(signal);
       return ExitCode.ok;
     case "replay": {
-      const exitCode = await replay(options, createShow(app), producer, terminal);
+      const view = { show: createShow(app), showHealth: (report: HealthReport) => app.onHealth(report) };
+      const exitCode = await replay(options, view, producer, terminal);
       app.onEnd();
       await untilAborted(signal);
       return exitCode;

@@ -101,7 +101,7 @@ function healthLine({ health, mode }: Model, { glyphs, width }: OverviewLooks): 
   if (health === null || health.targets.length === 0)
     return [
       {
-        text: ` Health      ${mode === "live" ? "not asked: --names FILE says who can be" : "asked while listening live only"}`,
+        text: ` Health      ${NOT_ASKED[mode]}`,
         style: "dim",
       },
     ];
@@ -119,6 +119,12 @@ function healthLine({ health, mode }: Model, { glyphs, width }: OverviewLooks): 
 function troubleText({ service, state, reason }: HealthTargetReport): string {
   return `${formatCell("text", service)} ${state.toUpperCase()}${reason === null ? "" : ` (${formatCell("text", reason)})`}`;
 }
+
+const NOT_ASKED: Readonly<Record<Model["mode"], string>> = {
+  live: "nobody is asked: --names FILE says who can be",
+  replay: "not recorded: `capture --health --sidecar FILE` does",
+  snapshot: "not part of a snapshot",
+};
 
 const GAUGE = 20;
 

@@ -32,7 +32,7 @@ export function missingPackages(has: (program: string) => boolean, hasPostgres: 
   return hasPostgres ? missing : [...missing, "postgresql"];
 }
 
-function isInstalled(program: string): boolean {
+export function isInstalled(program: string): boolean {
   return ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].some((directory) => {
     try {
       accessSync(`${directory}/${program}`, constants.X_OK);

@@ -36,7 +36,7 @@ test("--version prints the package's version and nothing else", () => {
   assert.equal(run(["--version"]).stdout, `${version}\n`);
 });
 
-for (const command of [[], ["analyze"], ["report"], ["health"], ["topology"], ["tui"]]) {
+for (const command of [[], ["analyze"], ["report"], ["health"], ["topology"], ["tui"], ["lab", "bench"]]) {
   test(`the help of ${["netwatch", ...command].join(" ")} reads as pinned and fits 80 columns or one command line`, () => {
     const { stdout, status } = run([...command, "--help"]);
     assert.equal(status, 0);

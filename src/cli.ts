@@ -8,6 +8,7 @@ import { addLabCommands } from "../services/lab.js";
 import { LabError } from "../services/lab-error.js";
 import { addCaptureCommand, addSourceWords } from "./commands/capture-words.js";
 import { CommandError, ExitCode, reasonOf } from "./commands/exit.js";
+import { addLabBenchCommand } from "./commands/lab-bench-words.js";
 import { addMetricsCommands } from "./commands/metrics-words.js";
 import { addMonitorCommands, type Start } from "./commands/monitor-words.js";
 import {
@@ -211,7 +212,9 @@ Examples:
   addMetricsCommands(program, start);
   addMonitorCommands(program, start);
 
-  addLabCommands(program.command("lab"));
+  const lab = program.command("lab");
+  addLabCommands(lab);
+  addLabBenchCommand(lab, start);
   return program;
 }
 

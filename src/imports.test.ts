@@ -68,7 +68,7 @@ const ALLOWED: Readonly<Record<string, readonly (readonly [to: RegExp, what: "va
     [/^src\/capture\//, "type"],
   ],
   report: [
-    [/^src\/analyze\/snapshot\.ts$/, "type"],
+    [/^src\/analyze\/(snapshot|benchmark\/benchmark)\.ts$/, "type"],
     [/^src\/(analyze\/limit|format)\.ts$/, "value"],
   ],
   tui: [

@@ -13,6 +13,9 @@ const OTHER_IP_COLOR = "#56b4e9";
 /** Bars, edges and cells that stand for services: no protocol's colour. */
 export const SERVICE_COLOR = "#4a5f7a";
 
+/** The first and the second of two things that are held beside each other. */
+export const MODE_COLORS = [SERVICE_COLOR, "#d55e00"] as const;
+
 /** The colour of a protocol, or of a class of the throughput series, on every chart. */
 export function protocolColor(name: string): string {
   return PROTOCOL_COLORS.get(name) ?? OTHER_IP_COLOR;

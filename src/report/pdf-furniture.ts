@@ -1,6 +1,4 @@
 /** What stands on every page around the text. Drawn last, when the number of pages is known. */
-import type { Snapshot } from "../analyze/snapshot.js";
-import { findGaps } from "./completeness.js";
 import { COLOR, FLOOR, MEASURE, PAGE, RIGHT, SIZE } from "./pdf-theme.js";
 import type { Type } from "./pdf-type.js";
 
@@ -8,12 +6,17 @@ const STYLE = { size: SIZE.small, color: COLOR.muted } as const;
 const HEAD_Y = 32;
 const FOOT_Y = FLOOR + 26;
 
+export interface FurnitureWords {
+  readonly title: string;
+  readonly producer: string;
+  /** What is missing; empty: nothing. */
+  readonly mark: string;
+}
+
 /** The title at the head but for the first page; at the foot who made it, what is missing, and the page's number. */
-export function drawFurniture(type: Type, snapshot: Snapshot, title: string): void {
+export function drawFurniture(type: Type, { title, producer, mark }: FurnitureWords): void {
   const { doc } = type;
   const { count } = doc.bufferedPageRange();
-  const gaps = findGaps(snapshot);
-  const mark = gaps.length > 0 ? `INCOMPLETE: ${gaps.join("; ")}` : "";
   for (let i = 0; i < count; i++) {
     doc.switchToPage(i);
     if (i > 0) type.line(type.fit(title, MEASURE, STYLE), PAGE.left, HEAD_Y, STYLE);
@@ -23,7 +26,7 @@ export function drawFurniture(type: Type, snapshot: Snapshot, title: string): vo
       .lineWidth(0.5)
       .undash()
       .stroke(COLOR.hairline);
-    const made = type.fit(snapshot.producer, 110, STYLE);
+    const made = type.fit(producer, 110, STYLE);
     type.line(made, PAGE.left, FOOT_Y, STYLE);
     const page = `${i + 1} of ${count}`;
     type.line(page, RIGHT, FOOT_Y, { ...STYLE, align: "right" });

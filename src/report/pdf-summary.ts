@@ -18,13 +18,7 @@ const MARK = 5;
 export function drawMasthead(sheet: Sheet, snapshot: Snapshot, title: string, date: Date): void {
   const { type } = sheet;
   const { ledger, window } = snapshot;
-  const style = { size: SIZE.title, bold: true };
-  sheet.y += type.paragraph(type.fit(title, MEASURE * 1.85, style), PAGE.left, sheet.y, MEASURE, style) + 4;
-  const made = `Report of ${date.toISOString().slice(0, 16).replace("T", " ")} UTC · ${snapshot.producer}`;
-  type.line(made, PAGE.left, sheet.y, { size: SIZE.small, color: COLOR.muted });
-  sheet.y += 20;
-  sheet.rule(sheet.y, MEASURE, COLOR.ink, 1);
-  sheet.y += 12;
+  drawTitle(sheet, title, snapshot.producer, date);
   const files = ledger.files
     .slice(0, MAX_FILES)
     .map(({ name }) => type.fit(name, (MEASURE - LABEL_WIDTH) * 0.9));
@@ -51,7 +45,18 @@ export function drawMasthead(sheet: Sheet, snapshot: Snapshot, title: string, da
   );
 }
 
-function drawFact(sheet: Sheet, label: string, text: string, color: string = COLOR.ink): void {
+export function drawTitle(sheet: Sheet, title: string, producer: string, date: Date): void {
+  const { type } = sheet;
+  const style = { size: SIZE.title, bold: true };
+  sheet.y += type.paragraph(type.fit(title, MEASURE * 1.85, style), PAGE.left, sheet.y, MEASURE, style) + 4;
+  const made = `Report of ${date.toISOString().slice(0, 16).replace("T", " ")} UTC · ${producer}`;
+  type.line(made, PAGE.left, sheet.y, { size: SIZE.small, color: COLOR.muted });
+  sheet.y += 20;
+  sheet.rule(sheet.y, MEASURE, COLOR.ink, 1);
+  sheet.y += 12;
+}
+
+export function drawFact(sheet: Sheet, label: string, text: string, color: string = COLOR.ink): void {
   const { type } = sheet;
   type.line(label, PAGE.left, sheet.y, { color: COLOR.muted });
   let height = 0;
@@ -98,7 +103,7 @@ function countAll({ ledger }: Snapshot, table: Table): string {
   return formatCount(countListed(table) + table.omitted);
 }
 
-function drawFigures(sheet: Sheet, figures: readonly [string, string][]): void {
+export function drawFigures(sheet: Sheet, figures: readonly [string, string][]): void {
   const width = MEASURE / FIGURES_A_ROW;
   figures.forEach(([label, text], i) => {
     const x = PAGE.left + (i % FIGURES_A_ROW) * width;
@@ -110,7 +115,7 @@ function drawFigures(sheet: Sheet, figures: readonly [string, string][]): void {
 }
 
 /** Severity is a word and a colour, never a colour alone. */
-function drawFinding(sheet: Sheet, { severity, text }: Finding, number: number): void {
+export function drawFinding(sheet: Sheet, { severity, text }: Finding, number: number): void {
   const { doc, type } = sheet;
   const left = PAGE.left + 76;
   const height = type.height(text, MEASURE - 76) + 6;

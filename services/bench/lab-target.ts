@@ -1,0 +1,74 @@
+import { labDown } from "../down.js";
+import { LabError } from "../lab-error.js";
+import { pidsIn } from "../processes.js";
+import { readPlan, readState } from "../state.js";
+import { type Plan, readLab } from "../topology.js";
+import { labUp } from "../up.js";
+import type { BenchTarget } from "./target.js";
+
+/** No port moves while it is measured. */
+const NEVER_SECONDS = 86_400;
+
+/** The lab in network namespaces: the one that is up, else one of its own that goes down again. */
+export async function openLabTarget(progress: (text: string) => void): Promise<BenchTarget> {
+  if (readState() !== undefined) return labTarget(readPlan(), false, async () => {});
+  const close = async (): Promise<void> => void (await labDown(progress));
+  try {
+    return labTarget(await labUp({ rotateSeconds: NEVER_SECONDS }, progress), true, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function labTarget(plan: Plan, own: boolean, close: () => Promise<void>): BenchTarget {
+  const client = plan.outside.find((outside) => outside.name === "client");
+  if (!client) throw new LabError("lab.json has no outside client");
+  const namespaces = plan.instances.map((instance) => instance.name);
+  return {
+    mode: "lab",
+    origin: `http://${client.hostAddress}:${plan.forward.port}`,
+    netns: client.name,
+    client: `namespace ${client.name}, through the host's port ${plan.forward.port} (DNAT) and the bridge to ${plan.forward.service}`,
+    facts: factsOf(plan, own),
+    bridges: plan.bridges.map((bridge) => bridge.name),
+    services: addressBook(plan),
+    servers: countServers(plan),
+    entrance: plan.forward.service,
+    pids: () => pidsIn(namespaces),
+    close,
+  };
+}
+
+function factsOf(plan: Plan, own: boolean): string[] {
+  const facts = [
+    `${plan.instances.length} servers in network namespaces of this host, profile ${plan.profile}, ${own ? "brought up for this run" : "up before"}; no limit of CPU or memory.`,
+  ];
+  if (plan.policies)
+    facts.push(
+      "The lab's policies are on: every packet also passes their rules, and connections are limited.",
+    );
+  if (!own && plan.rotation.everySeconds < NEVER_SECONDS)
+    facts.push(`Moving services change their port every ${plan.rotation.everySeconds} s, in a round too.`);
+  if (plan.bridges.length > 1)
+    facts.push("Packets between two tiers cross two bridges and count twice on the wire.");
+  return facts;
+}
+
+function countServers(plan: Plan): Map<string, number> {
+  const servers = new Map<string, number>();
+  for (const { service } of plan.instances) servers.set(service, (servers.get(service) ?? 0) + 1);
+  return servers;
+}
+
+function addressBook(plan: Plan): Map<string, string> {
+  const book = new Map<string, string>();
+  const lab = readLab();
+  for (const { address, address6, service } of plan.instances) {
+    book.set(address, service);
+    if (address6 !== undefined) book.set(address6, service);
+  }
+  for (const { address, name } of plan.outside) book.set(address, name);
+  for (const address of lab.services.host?.addresses ?? []) book.set(address, "host");
+  return book;
+}

@@ -1,0 +1,33 @@
+import { fireLoad, type LoadFigures } from "./apache-bench.js";
+import { cpuUsed, readCpuTimes } from "./cpu-time.js";
+import type { BenchTarget } from "./target.js";
+
+/** What each target gets in each round. */
+export interface RoundPlan {
+  readonly path: string;
+  readonly requests: number;
+  readonly concurrency: number;
+  readonly durationSeconds: number;
+  readonly keepAlive: boolean;
+}
+
+export interface Round extends LoadFigures {
+  /** Seconds on a CPU of the processes that serve, while the round lasted; null: not known. */
+  readonly cpuSeconds: number | null;
+}
+
+export async function runRound(target: BenchTarget, plan: RoundPlan): Promise<Round> {
+  const { path, ...order } = plan;
+  const before = readCpuTimes(await target.pids());
+  const figures = await fireLoad({ ...order, url: `${target.origin}${path}`, netns: target.netns });
+  const cpuSeconds = cpuUsed(before, readCpuTimes(await target.pids()));
+  return { ...figures, cpuSeconds };
+}
+
+/**
+ * Whose turn it is: all once in each round, and in turned order in every other (A B, B A, A B, ...), so that neither a machine that
+ * slows down nor the place behind another favours one.
+ */
+export function turns<T>(targets: readonly T[], rounds: number): T[] {
+  return Array.from({ length: rounds }, (_, i) => (i % 2 === 0 ? targets : targets.toReversed())).flat();
+}

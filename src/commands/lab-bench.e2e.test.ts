@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { type CommandResult, tryCommand } from "../../services/command.js";
+import { labDown } from "../../services/down.js";
+import { type Machine, machineNow } from "../../services/e2e/machine.js";
+import { isInstalled, requirePrograms } from "../../services/requirements.js";
+import { STATE_DIR } from "../../services/state.js";
+import { labUp } from "../../services/up.js";
+import { type Benchmark, benchmarkSchema } from "../analyze/benchmark/benchmark.js";
+import { Workplace } from "./capture.test.fixture.js";
+import { ROOT } from "./terminal.test.fixture.js";
+
+const CLI = join(ROOT, "dist/src/cli.js");
+const quiet = (): void => {};
+
+function reasonToSkip(): string | false {
+  if (process.platform !== "linux" || process.getuid?.() !== 0)
+    return "needs root on Linux: it makes network namespaces";
+  if (existsSync(STATE_DIR)) return "a lab is up already, and it is not this test's";
+  if (!isInstalled("ab")) return "ab (package apache2-utils) is not installed";
+  try {
+    requirePrograms();
+    return false;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+describe("lab bench", { skip: reasonToSkip(), timeout: 240_000 }, () => {
+  const folder = mkdtempSync(join(tmpdir(), "netwatch-bench-e2e-"));
+  const pdf = join(folder, "bench.pdf");
+  let machine: Machine;
+
+  const bench = (...words: string[]): Promise<CommandResult> =>
+    tryCommand(
+      "env",
+      ["DOCKER_HOST=unix:///nonexistent/engine.sock", process.execPath, CLI, "lab", "bench", ...words],
+      {
+        timeoutMs: 120_000,
+      },
+    );
+  const few = ["--requests", "120", "--concurrency", "6", "--rounds", "2", "--warmup", "1"];
+
+  before(async () => {
+    machine = await machineNow();
+  });
+  after(async () => {
+    await labDown(quiet);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test("brings a lab up, measures it, says why Docker is left out, and takes the lab down again", async () => {
+    const { code, stdout, stderr } = await bench(...few, "-o", "json", "--pdf", pdf);
+    assert.equal(code, 0, stderr);
+    const value = benchmarkSchema.parse(JSON.parse(stdout));
+    assert.deepEqual(value.left_out, [
+      { mode: "docker", reason: "/nonexistent/engine.sock: no such socket" },
+    ]);
+    checkLab(value);
+    assert.match(value.modes[0]!.facts[0]!, /profile flat, brought up for this run/);
+    assert.equal(readFileSync(pdf).subarray(0, 5).toString(), "%PDF-");
+    assert.equal(existsSync(STATE_DIR), false);
+    assert.deepEqual(await machineNow(), machine);
+  });
+
+  test("without an engine `--mode docker` says so and brings nothing up", async () => {
+    const { code, stdout, stderr } = await bench("--mode", "docker");
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.equal(stderr, "netwatch: docker: /nonexistent/engine.sock: no such socket\n");
+    assert.equal(existsSync(STATE_DIR), false);
+  });
+
+  test("an interrupted run takes its lab down and reports nothing", async () => {
+    const place = new Workplace();
+    const run = place.start(["lab", "bench", "--mode", "lab", "--rounds", "50"]);
+    while (!existsSync(`${STATE_DIR}/plan.json`)) await new Promise((resolve) => setTimeout(resolve, 50));
+    const { code, stdout, stderr } = await run.stop();
+    place.close();
+    assert.deepEqual([code, stdout.toString()], [1, ""]);
+    assert.match(stderr, /netwatch: interrupted: nothing is reported\n$/);
+    assert.deepEqual(await machineNow(), machine);
+  });
+
+  test("a lab that is up is measured as it is and stays up", async () => {
+    await labUp({ policies: true }, quiet);
+    const { code, stdout, stderr } = await bench(...few, "--mode", "lab", "--keep-alive", "--path", "/");
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^The shop under load: GET \/, lab\n/);
+    assert.match(
+      stdout.replace(/\s+/g, " "),
+      /up before; no limit of CPU or memory\. The lab's policies are on/,
+    );
+    assert.match(stdout, /client → nginx-lb/);
+    assert.equal(existsSync(STATE_DIR), true);
+  });
+});
+
+function checkLab({ modes, comparisons }: Benchmark): void {
+  assert.deepEqual([modes.length, comparisons], [1, []]);
+  const { rounds, wire, figures } = modes[0]!;
+  assert.deepEqual(
+    rounds.map(({ turn, requests }) => [turn, requests]),
+    [
+      [1, 120],
+      [2, 120],
+    ],
+  );
+  for (const { errors, cpu_seconds_per_request, p50_seconds, p99_seconds } of rounds) {
+    assert.deepEqual(errors, { connect: 0, receive: 0, exception: 0, status: 0 });
+    assert.ok(cpu_seconds_per_request! > 0 && p50_seconds > 0 && p99_seconds >= p50_seconds);
+  }
+  assert.ok(figures.requests_per_second!.median > 0);
+  assert.ok(wire, modes[0]!.wire_problem ?? "");
+  assert.equal(wire.dropped, 0);
+  const door = wire.hops.find(({ client, server }) => client === "client" && server === "nginx-lb");
+  // A handshake, a request, an answer and two ends: no connection has fewer packets.
+  assert.ok(door!.packets_per_request >= 8, `${door!.packets_per_request}`);
+  assert.ok(wire.bytes_per_request > wire.entrance_bytes_per_request);
+}

@@ -1,0 +1,264 @@
+/** `netwatch lab bench`: the same load on the same shop in namespaces and in containers, in turn, and what it says. */
+import { cpus, release, type } from "node:os";
+import { fireLoad, requireLoadTool } from "../../services/bench/apache-bench.js";
+import { openLabTarget } from "../../services/bench/lab-target.js";
+import { type Round, type RoundPlan, runRound, turns } from "../../services/bench/rounds.js";
+import type { BenchMode, BenchTarget } from "../../services/bench/target.js";
+import { requireRoot } from "../../services/requirements.js";
+import {
+  type Benchmark,
+  type BenchmarkMode,
+  type BenchmarkRound,
+  FIGURES,
+  type Wire,
+} from "../analyze/benchmark/benchmark.js";
+import { compareModes, RULE, valuesOf } from "../analyze/benchmark/compare.js";
+import { concludeBenchmark } from "../analyze/benchmark/conclusion.js";
+import { spreadOf } from "../analyze/benchmark/statistics.js";
+import { engineSockets } from "../capture/names/docker.js";
+import { formatCount } from "../format.js";
+import { renderBenchmark } from "../report/benchmark-text.js";
+import { writeWhole } from "../report/write.js";
+import { CommandError, ExitCode, isMissingModule, reasonOf } from "./exit.js";
+import { NoDockerTarget, openDockerTarget } from "./lab-bench/docker-target.js";
+import { observe, readWire } from "./lab-bench/observe.js";
+import type { Terminal } from "./terminal.js";
+
+export interface LabBenchOptions {
+  readonly mode: BenchMode | "both";
+  readonly path: string;
+  /** A round; as many as fit where only a duration is given. */
+  readonly requests?: number;
+  readonly concurrency: number;
+  /** Seconds. */
+  readonly duration?: number;
+  readonly keepAlive?: boolean;
+  readonly rounds: number;
+  readonly warmup: number;
+  /** The compose project. */
+  readonly project: string;
+  readonly output: "table" | "json";
+  readonly pdf?: string;
+  /** When it begins. */
+  readonly date: Date;
+  /** Ends the run after the round that is under way; nothing is reported then. */
+  readonly signal: AbortSignal;
+}
+
+const DEFAULT_REQUESTS = 1000;
+/** `ab` keeps 40 bytes of each. */
+const MOST_REQUESTS = 1_000_000;
+/** No round is longer, whatever was asked for. */
+export const LONGEST_ROUND_SECONDS = 300;
+
+export async function labBench(
+  options: LabBenchOptions,
+  producer: string,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const plan = planRounds(options);
+  requireRoot();
+  requireLoadTool();
+  const { targets, leftOut } = await openTargets(options, terminal);
+  let measured: readonly MeasuredMode[];
+  try {
+    measured = await measureAll(targets, plan, options, terminal);
+  } finally {
+    terminal.progress("");
+    for (const target of targets.toReversed()) await target.close();
+  }
+  const benchmark = assemble(measured, leftOut, options, producer);
+  if (options.output === "json") await terminal.write([`${JSON.stringify(benchmark, null, 1)}\n`]);
+  else await terminal.write(renderBenchmark(benchmark, terminal));
+  if (options.pdf !== undefined) await writePdf(options.pdf, benchmark, terminal);
+  return ExitCode.ok;
+}
+
+/** What a round is. Throws CommandError for what cannot be meant. */
+export function planRounds(
+  options: Pick<LabBenchOptions, "path" | "requests" | "concurrency" | "duration" | "keepAlive">,
+): RoundPlan {
+  const { path, concurrency, duration } = options;
+  const requests = options.requests ?? (duration === undefined ? DEFAULT_REQUESTS : MOST_REQUESTS);
+  if (!/^\/[!-~]*$/.test(path))
+    throw new CommandError(
+      ExitCode.usage,
+      `--path takes a path such as /products, not ${JSON.stringify(path)}`,
+    );
+  if (concurrency > requests)
+    throw new CommandError(
+      ExitCode.usage,
+      `--concurrency ${concurrency} is more than there are requests (${formatCount(requests)})`,
+    );
+  return {
+    path,
+    requests,
+    concurrency,
+    durationSeconds: duration ?? LONGEST_ROUND_SECONDS,
+    keepAlive: options.keepAlive === true,
+  };
+}
+
+interface LeftOut {
+  mode: BenchMode;
+  reason: string;
+}
+
+async function openTargets(
+  { mode, project }: LabBenchOptions,
+  terminal: Terminal,
+): Promise<{ targets: BenchTarget[]; leftOut: LeftOut[] }> {
+  const targets: BenchTarget[] = [];
+  const leftOut: LeftOut[] = [];
+  if (mode !== "lab")
+    try {
+      targets.push(await openDockerTarget(engineSockets(terminal.env.DOCKER_HOST), project));
+    } catch (error) {
+      if (!(error instanceof NoDockerTarget)) throw error;
+      if (mode === "docker") throw new CommandError(ExitCode.failure, `docker: ${error.message}`);
+      leftOut.push({ mode: "docker", reason: error.message });
+      terminal.say(`docker is left out: ${error.message}`);
+    }
+  // The lab last: it may have to be brought up, and is the first of the two in every output.
+  if (mode !== "docker") targets.unshift(await openLabTarget((text) => terminal.progress(text)));
+  return { targets, leftOut };
+}
+
+interface MeasuredMode {
+  readonly target: BenchTarget;
+  readonly rounds: readonly { readonly turn: number; readonly round: Round }[];
+  readonly wire: Wire | null;
+  readonly wireProblem: string | null;
+}
+
+async function measureAll(
+  targets: readonly BenchTarget[],
+  plan: RoundPlan,
+  { rounds, warmup, signal }: LabBenchOptions,
+  terminal: Terminal,
+): Promise<readonly MeasuredMode[]> {
+  const taken = new Map<BenchTarget, { turn: number; round: Round }[]>(targets.map((t) => [t, []]));
+  const show = (what: string, { mode }: BenchTarget): void => {
+    if (signal.aborted) throw new CommandError(ExitCode.failure, "interrupted: nothing is reported");
+    terminal.progress(`${what}: ${mode}`);
+  };
+  for (const target of turns(targets, warmup)) {
+    show("warming up", target);
+    await runRound(target, plan);
+  }
+  const all = turns(targets, rounds);
+  for (const [i, target] of all.entries()) {
+    show(`round ${i + 1} of ${all.length}`, target);
+    taken.get(target)!.push({ turn: i + 1, round: await runRound(target, plan) });
+  }
+  const measured: MeasuredMode[] = [];
+  for (const target of targets) {
+    show("a round with netwatch listening", target);
+    measured.push({ target, rounds: taken.get(target)!, ...(await lookAtWire(target, plan)) });
+  }
+  if (signal.aborted) throw new CommandError(ExitCode.failure, "interrupted: nothing is reported");
+  return measured;
+}
+
+/** One round more, apart from the others: listening costs time on the same CPUs. */
+async function lookAtWire(
+  target: BenchTarget,
+  { path, ...order }: RoundPlan,
+): Promise<{ wire: Wire | null; wireProblem: string | null }> {
+  const load = { ...order, url: `${target.origin}${path}`, netns: target.netns };
+  try {
+    const { result, snapshot } = await observe(target.bridges, () => fireLoad(load));
+    return { wire: readWire(snapshot, target, result), wireProblem: null };
+  } catch (error) {
+    return { wire: null, wireProblem: (error as Error).message };
+  }
+}
+
+function assemble(
+  measured: readonly MeasuredMode[],
+  left_out: LeftOut[],
+  options: LabBenchOptions,
+  producer: string,
+): Benchmark {
+  const modes = measured.map(describeMode);
+  const [first, second] = modes;
+  const value = {
+    format: "netwatch-benchmark" as const,
+    version: 1 as const,
+    producer,
+    time: options.date.toISOString(),
+    machine: {
+      cpus: cpus().length,
+      cpu: cpus()[0]?.model.trim() || "unknown",
+      system: `${type()} ${release()}`,
+    },
+    load: {
+      tool: measured[0]!.rounds[0]!.round.tool,
+      path: options.path,
+      requests: options.requests ?? (options.duration === undefined ? DEFAULT_REQUESTS : null),
+      concurrency: options.concurrency,
+      duration_seconds: options.duration ?? null,
+      keep_alive: options.keepAlive === true,
+      rounds: options.rounds,
+      warmup_rounds: options.warmup,
+    },
+    modes,
+    left_out,
+    comparisons: first && second ? compareModes(first, second) : [],
+    rule: first && second ? RULE : null,
+  };
+  return { ...value, findings: concludeBenchmark(value) };
+}
+
+function describeMode({ target, rounds, wire, wireProblem }: MeasuredMode): BenchmarkMode {
+  const described = rounds.map(describeRound);
+  const figures = FIGURES.map((figure) => {
+    const values = valuesOf({ rounds: described }, figure);
+    return [figure, values === null ? null : spreadOf(values)] as const;
+  });
+  return {
+    mode: target.mode,
+    origin: target.origin,
+    entrance: target.entrance,
+    client: target.client,
+    servers: Object.fromEntries([...target.servers].sort(([a], [b]) => (a < b ? -1 : 1))),
+    facts: [...target.facts],
+    rounds: described,
+    figures: Object.fromEntries(figures) as BenchmarkMode["figures"],
+    wire,
+    wire_problem: wireProblem,
+  };
+}
+
+function describeRound({ turn, round }: { turn: number; round: Round }): BenchmarkRound {
+  return {
+    turn,
+    requests: round.requests,
+    seconds: round.seconds,
+    requests_per_second: round.requestsPerSecond,
+    p50_seconds: round.p50Seconds,
+    p95_seconds: round.p95Seconds,
+    p99_seconds: round.p99Seconds,
+    max_seconds: round.maxSeconds,
+    cpu_seconds_per_request: round.cpuSeconds === null ? null : round.cpuSeconds / round.requests,
+    errors: { ...round.errors },
+    other_length: round.otherLength,
+  };
+}
+
+async function writePdf(path: string, benchmark: Benchmark, terminal: Terminal): Promise<void> {
+  let pdf: Uint8Array;
+  try {
+    const { renderBenchmarkPdf } = await import("../report/benchmark-pdf.js");
+    pdf = await renderBenchmarkPdf(benchmark);
+  } catch (error) {
+    if (isMissingModule(error)) throw new CommandError(ExitCode.failure, (error as Error).message);
+    throw error;
+  }
+  try {
+    writeWhole(path, [pdf]);
+  } catch (error) {
+    throw new CommandError(ExitCode.unwritable, `${path}: ${reasonOf(error)}`);
+  }
+  terminal.say(`wrote ${path}`);
+}

@@ -1,0 +1,62 @@
+/** A document to be written on, and its bytes when it is done. The same drawing gives the same bytes. */
+import { FONT_FILES, readFontCoverage } from "./fonts.js";
+import { legible } from "./legible.js";
+import { drawFurniture } from "./pdf-furniture.js";
+import { Sheet } from "./pdf-sheet.js";
+import { PAGE } from "./pdf-theme.js";
+import { Type } from "./pdf-type.js";
+
+export interface DocumentWords {
+  readonly title: string;
+  /** Who made it. */
+  readonly producer: string;
+  readonly date: Date;
+}
+
+export interface OpenDocument {
+  readonly sheet: Sheet;
+  /** As it can be drawn. */
+  readonly title: string;
+  /** Draws what stands around the text, `mark` (may be empty) at the foot of every page, and gives the bytes. */
+  finish(mark: string): Promise<Uint8Array>;
+}
+
+export async function openDocument({ title, producer, date }: DocumentWords): Promise<OpenDocument> {
+  const { default: PDFDocument } = await import("pdfkit");
+  const covers = readFontCoverage();
+  const drawn = legible(title, covers);
+  const doc = new PDFDocument({
+    size: [PAGE.width, PAGE.height],
+    margin: 0,
+    bufferPages: true,
+    lang: "en",
+    displayTitle: true,
+    pdfVersion: "1.7",
+    // None: a font opened under two names is opened anew at each use.
+    font: "",
+    // The file's ID is made of this.
+    info: {
+      Title: drawn,
+      Creator: legible(producer, covers),
+      Producer: "pdfkit",
+      CreationDate: date,
+      ModDate: date,
+    },
+  });
+  const chunks: Uint8Array[] = [];
+  doc.on("data", (chunk: Uint8Array) => chunks.push(chunk));
+  const ended = new Promise((resolve) => doc.on("end", resolve));
+  doc.registerFont("regular", FONT_FILES.regular);
+  doc.registerFont("semibold", FONT_FILES.semibold);
+  const type = new Type(doc, covers);
+  return {
+    sheet: new Sheet(type),
+    title: drawn,
+    finish: async (mark) => {
+      drawFurniture(type, { title: drawn, producer, mark });
+      doc.end();
+      await ended;
+      return Buffer.concat(chunks);
+    },
+  };
+}

@@ -1,12 +1,5 @@
 /** What a benchmark found, in plain sentences, the most important first. */
-import {
-  formatBytes,
-  formatCount,
-  formatCounted,
-  formatDuration,
-  formatFrequency,
-  formatRatio,
-} from "../../format.js";
+import { formatBytes, formatCount, formatCounted, formatDuration, formatRatio } from "../../format.js";
 import type { Finding } from "../snapshot.js";
 import type { Benchmark, BenchmarkMode, Comparison, Figure } from "./benchmark.js";
 

@@ -1,6 +1,7 @@
 /** What services ask of each other: requests by channel and operation, with their outcomes and durations. Bounded. */
 import type { ApplicationName } from "./application.js";
 import { Durations } from "./durations.js";
+import { Vocabulary } from "./vocabulary.js";
 
 /**
  * Who asks whom: a client's address, a server's address and port, in one span of time over which their names held. Its number
@@ -43,6 +44,8 @@ export class Operations {
   readonly list: Operation[] = [];
   /** Room to write a name in before it is looked up; anyone's, who gives no other the turn in between. */
   readonly scratch = new Uint8Array(MAX_NAME);
+  /** Words that names may hold. */
+  readonly vocabulary = new Vocabulary();
   /** Operations counted as `(other)` for want of room. */
   overflow = 0;
   #slots = new Int32Array(256);

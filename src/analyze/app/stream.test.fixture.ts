@@ -21,6 +21,8 @@ export interface FollowOptions {
   readonly missing?: ReadonlySet<number>;
   /** Whether a segment is acknowledged by the next of the other side. */
   readonly acknowledged?: boolean;
+  /** Sides that end in order (FIN) behind their last byte. */
+  readonly finish?: readonly ("client" | "server")[];
 }
 
 export interface Followed {
@@ -28,8 +30,9 @@ export interface Followed {
   readonly application: string | null;
   readonly open: number;
   readonly gaps: number;
-  /** Bytes still held back; 0 after a stream was closed. */
+  /** Bytes still held back, and after the stream was closed: 0. */
   readonly heldBytes: number;
+  readonly leakedBytes: number;
 }
 
 const ROOM = 1 << 20;
@@ -63,12 +66,16 @@ export function follow(
       next[from] = (next[from] + part.length) >>> 0;
     }
   }
+  for (const from of options.finish ?? []) stream.finish(from === "server", next[from], nowUs);
   const { application, open } = stream;
+  const heldBytes = ROOM - host.roomBytes;
+  stream.close();
   return {
     operations: host.operations.list,
     application,
     open,
     gaps: host.gaps,
-    heldBytes: ROOM - host.roomBytes,
+    heldBytes,
+    leakedBytes: ROOM - host.roomBytes,
   };
 }

@@ -318,7 +318,10 @@ export class Stream {
     this.application = application.name;
     const channel = this.#channelOf(this.#clientIsB);
     this.#exchanges = new Exchanges(this.#host.operations, channel, application.name);
-    if (!this.#isCertain && application.isPipelined) this.#exchanges.lose();
+    // Requests may lie before what is seen: in a gap, or before the capture.
+    const isGap = this.#isCertain && (this.#a.seeking || this.#b.seeking);
+    if (isGap) this.#host.gaps++;
+    if (isGap || (!this.#isCertain && application.isPipelined)) this.#exchanges.lose();
     this.#dialogue = application.open(this.#exchanges);
     if (this.#dialogue === null) {
       this.close();

@@ -1,0 +1,403 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { MAX_HELD } from "./application.js";
+import { HTTP } from "./http.js";
+import type { Operation } from "./operations.js";
+import { type Followed, type FollowOptions, follow, type Said } from "./stream.test.fixture.js";
+
+const get = (target: string, fields = "", version = "1.1"): string =>
+  `GET ${target} HTTP/${version}\r\nHost: web\r\n${fields}\r\n`;
+const ok = (body: string, fields = ""): string =>
+  `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n${fields}\r\n${body}`;
+
+const client = (text: string, atUs?: number): Said => ({
+  from: "client",
+  text,
+  ...(atUs === undefined ? {} : { atUs }),
+});
+const server = (text: string, atUs?: number): Said => ({
+  from: "server",
+  text,
+  ...(atUs === undefined ? {} : { atUs }),
+});
+
+function http(script: readonly Said[], options: FollowOptions = {}): Followed {
+  return follow([HTTP], script, options);
+}
+
+/** `name requests/answered status,...` */
+function line(of: Operation): string {
+  const outcomes = [...of.outcomes].map(([status, n]) => (n === 1 ? `${status}` : `${status}x${n}`));
+  return `${of.name} ${of.requests}/${of.answered} ${outcomes.join(",")}`.trimEnd();
+}
+
+function lines(script: readonly Said[], options: FollowOptions = {}): readonly string[] {
+  return http(script, options).operations.map(line);
+}
+
+test("a request and its answer are one operation with status, sizes and the time between their first bytes", () => {
+  const request = get("/orders/17?secret=1");
+  const [of] = http([client(request, 1000), server(ok("hello"), 3500)]).operations;
+  assert.equal(line(of!), "GET /orders/{id} 1/1 200");
+  assert.equal(of!.requestBytes, request.length);
+  assert.equal(of!.responseBytes, ok("hello").length);
+  assert.equal(of!.durations.quantileUs(0.5), 2500);
+  assert.equal(of!.errors, 0);
+});
+
+test("a status of 400 and more is an error; what fails since when is kept", () => {
+  const [of] = http([
+    client(get("/a"), 1),
+    server("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", 10),
+    client(get("/a"), 20),
+    server("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", 30),
+  ]).operations;
+  assert.equal(line(of!), "GET /a 2/2 503,404");
+  assert.equal(of!.errors, 2);
+  assert.equal(of!.failingSinceUs, 10);
+});
+
+test("requests sent ahead are answered in order, each with its own time", () => {
+  const found = http([
+    client(get("/a") + get("/b") + get("/c"), 100),
+    server(ok("a"), 200),
+    server(`HTTP/1.1 500 Oh\r\nContent-Length: 1\r\n\r\nb${ok("c")}`, 400),
+  ]);
+  assert.deepEqual(found.operations.map(line), ["GET /a 1/1 200", "GET /b 1/1 500", "GET /c 1/1 200"]);
+  assert.deepEqual(
+    found.operations.map((of) => of.durations.quantileUs(1)),
+    [100, 300, 300],
+  );
+});
+
+test("bodies: of known length, chunked with extensions and trailers, none, until the connection closes", () => {
+  const chunked = "5;name=value\r\nhello\r\nA\r\n0123456789\r\n0\r\nX-Trailer: HTTP/1.1 500 No\r\n\r\n";
+  assert.deepEqual(
+    lines([
+      client(`POST /upload HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n${chunked}${get("/after")}`),
+      server(`HTTP/1.1 201 Made\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n${chunked}`),
+      server("HTTP/1.1 304 Same\r\nContent-Length: 10\r\n\r\n"),
+      client(get("/gone")),
+      server("HTTP/1.1 204 None\r\n\r\n"),
+      client("HEAD /big HTTP/1.1\r\n\r\n"),
+      server("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"),
+      client(get("/old", "", "1.0")),
+      server("HTTP/1.0 200 OK\r\n\r\nHTTP/1.1 500 this is the body"),
+    ]),
+    [
+      "POST /upload 1/1 201",
+      "GET /after 1/1 304",
+      "GET /gone 1/1 204",
+      "HEAD /big 1/1 200",
+      "GET /old 1/1 200",
+    ],
+  );
+});
+
+test("bytes of chunked bodies and of those until the close are counted as they come", () => {
+  const request = "PUT /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+  const response = "HTTP/1.1 200 OK\r\n\r\nmuch more";
+  for (const segment of [1, 7, 1000]) {
+    const [of] = http([client(request), server(response)], { segment }).operations;
+    // The line end behind a chunk is not counted.
+    assert.equal(of!.requestBytes, request.length - 2, `segments of ${segment}`);
+    assert.equal(of!.responseBytes, response.length);
+  }
+});
+
+test("100 Continue and other 1xx are no answers; the duration is that of the final one", () => {
+  const [of] = http([
+    client("POST /x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n", 100),
+    server("HTTP/1.1 100 Continue\r\n\r\n", 200),
+    client("abc", 300),
+    server(`HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n${ok("x")}`, 400),
+  ]).operations;
+  assert.equal(line(of!), "POST /x 1/1 200");
+  assert.equal(of!.durations.quantileUs(1), 300);
+});
+
+test("what comes after CONNECT or 101 is not read; a refused CONNECT goes on", () => {
+  const inside = get("/inside");
+  assert.deepEqual(
+    lines([
+      client("CONNECT user:secret@db.example:443 HTTP/1.1\r\n\r\n"),
+      server("HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n"),
+      client("CONNECT db.example:443 HTTP/1.1\r\n\r\n"),
+      server("HTTP/1.1 200 Established\r\n\r\n"),
+      client(inside),
+      server(ok("")),
+    ]),
+    ["CONNECT 2/2 407,200"],
+  );
+  assert.deepEqual(
+    lines([
+      client(get("/chat", "Upgrade: websocket\r\n")),
+      server("HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n\u0081\u0005hello"),
+      client(inside),
+    ]),
+    ["GET /chat 1/1 101"],
+  );
+});
+
+test("heads as they may be: any case, folded lines, line feeds alone, empty lines before, the same length twice", () => {
+  assert.deepEqual(
+    lines([
+      client("POST /a HTTP/1.1\ncontent-LENGTH:\r\n 5\nCONTENT-length: 5, 5\n\nhello"),
+      server("HTTP/1.0 200\r\ntransfer-encoding:\r\n\tchunked\r\n\r\n1\nx\n0\n\n"),
+      client(`\r\n${get("/b")}`),
+      server(ok("")),
+    ]),
+    ["POST /a 1/1 200", "GET /b 1/1 200"],
+  );
+});
+
+test("lengths that contradict each other end the reading: nobody can say where the body ends", () => {
+  for (const fields of [
+    "Content-Length: 5\r\nContent-Length: 6",
+    "Content-Length: 5x",
+    "Content-Length: -1",
+  ]) {
+    const found = http([client(`POST /a HTTP/1.1\r\n${fields}\r\n\r\nhello${get("/b")}`), server(ok(""))]);
+    assert.deepEqual(found.operations, [], fields);
+    assert.equal(found.leakedBytes, 0);
+  }
+});
+
+test("a head of nearly 16 KiB is read, a larger one ends the reading and is not kept", () => {
+  const large = (bytes: number): string => get("/large", `Cookie: ${"x".repeat(bytes)}\r\n`);
+  assert.deepEqual(lines([client(large(16_000)), server(ok(""))], { segment: 1460 }), ["GET /large 1/1 200"]);
+  const found = http([client(large(2 * MAX_HELD))], { segment: 1460 });
+  assert.deepEqual(found.operations, []);
+  assert.equal(found.heldBytes, 0);
+});
+
+test("what is no known method or no HTTP/1 is not followed", () => {
+  for (const text of [
+    "BREW /pot HTTP/1.1\r\n\r\n",
+    "GET key\r\n",
+    "GET / HTTP/2.0\r\n\r\n",
+    "get / HTTP/1.1\r\n\r\n",
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "GETTING / HTTP/1.1\r\n\r\n",
+    "HTTP/1.1 abc\r\n",
+    "\u0016\u0003\u0001",
+  ])
+    assert.equal(http([client(text)]).application, null, text);
+});
+
+test("amid a connection: an answer nobody was seen to ask for is passed over, its body too, even if there is none", () => {
+  const tail = [client(get("/a")), server(ok("a"))];
+  const inBody = [server("rest of a body"), ...tail];
+  assert.deepEqual(lines(inBody, { certain: false }), ["GET /a 1/1 200"]);
+  assert.deepEqual(lines([server(ok("HTTP is fine")), ...tail], { certain: false }), ["GET /a 1/1 200"]);
+  const toHead = server("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n");
+  assert.deepEqual(lines([toHead, ...tail], { certain: false }), ["GET /a 1/1 200"]);
+});
+
+test("holes within a body of known length matter to nobody; one in a head is a gap", () => {
+  const script = [
+    client(get("/file")),
+    server("HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n"),
+    server("x".repeat(3000)),
+    client(get("/next")),
+    server(ok("")),
+  ];
+  const inBody = http(script, { segment: 1000, missing: new Set([3]) });
+  assert.deepEqual(
+    [inBody.operations.map(line), inBody.gaps],
+    [["GET /file 1/1 200", "GET /next 1/1 200"], 0],
+  );
+  const inHead = http(script, { segment: 1000, missing: new Set([1]) });
+  assert.deepEqual([inHead.operations.map(line), inHead.gaps], [["GET /file 1/0", "GET /next 1/1 200"], 1]);
+  assert.equal(inHead.operations[0]!.lost, 1);
+});
+
+const ROUTES: readonly (readonly [string, string])[] = [
+  ["/", "/"],
+  ["/products/17", "/products/{id}"],
+  ["/api/v1/users/3f2b8c1e-0000-4000-8000-2b1f0c9d7e6a/orders/", "/api/v1/users/{id}/orders/"],
+  ["/.well-known/openid-configuration", "/.well-known/openid-configuration"],
+  ["/static/app.3f9c1.js", "/static/*.js"],
+  ["/docs/index.html", "/docs/index.html"],
+  ["/docs/20241101-x.html", "/docs/*.html"],
+  ["/search;jsessionid=ABC/in?q=x", "/search/in"],
+  ["/a#fragment", "/a"],
+  ["/oauth2/token", "/oauth2/token"],
+  ["/getUserById", "/getUserById"],
+  ["/package.Service/GetForecast", "/package.Service/GetForecast"],
+  ["/%73ecret", "/{id}"],
+  ["/caf\u00e9", "/{id}"],
+  ["//x", "//x"],
+  ["http://user:secret@host:80/a/1?x", "/a/{id}"],
+  ["http://host", "/"],
+  ["http://host?x", "/"],
+  ["*", "*"],
+  ["secret", "{target}"],
+  ["/a/b/c/d/e/f/g/h/i/j", "/a/b/c/d/e/f/g/h/..."],
+  [`/${"long/".repeat(6)}recommendations/subscriptions/notifications`, null as unknown as string],
+];
+
+test("routes keep plain words and versions; numbers, keys, hosts, users, queries and what is too deep are left out", () => {
+  for (const [target, route] of ROUTES) {
+    const [of] = http([client(get(target))]).operations;
+    assert.ok(of!.name.length <= 80, of!.name);
+    if (route !== null) assert.equal(of!.name, `GET ${route}`, target);
+    else assert.ok(of!.name.endsWith("/..."), of!.name);
+  }
+});
+
+test("a place with many words holds values: later ones are {id}", () => {
+  const letters = "abcdefghijklmnopqrstuvwxyz";
+  const names = [...letters].map((letter) => `${letter}an`);
+  const found = lines(names.flatMap((name) => [client(get(`/people/${name}/cars`)), server(ok(""))]));
+  assert.equal(found.length, 21);
+  assert.equal(found.at(-1), "GET /people/{id}/cars 6/6 200x6");
+});
+
+const SECRETS = [
+  "hunter2",
+  "s3cr3t-t0ken",
+  "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+  "AKIAIOSFODNN7EXAMPLE",
+  "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N",
+  "PLANTEDSECRETWORD",
+  "xkqzvbnwtrplmd",
+  "aGVsbG8gd29ybGQ",
+  "correcthorsebatterystaple",
+  "deadbeefcafe",
+  "jane.doe@example.com",
+  "+491701234567",
+  "a b",
+  "\u001b[31m",
+];
+
+test("a secret never shows in a name, wherever it is planted", () => {
+  for (const secret of SECRETS) {
+    const places = [
+      get(`/x?key=${secret}`),
+      get(`/x#${secret}`),
+      get(`/x;key=${secret}/y`),
+      get(`/x/${secret}`),
+      get(`/${secret}/x`),
+      get(`/x/${secret}.json`),
+      get(`/x/${secret}.js`),
+      get(`http://${secret}:${secret}@${secret}/x`),
+      get(secret),
+      `CONNECT ${secret}:443 HTTP/1.1\r\n\r\n`,
+      get("/x", `Authorization: Bearer ${secret}\r\nX-${secret}: 1\r\n`),
+      `POST /x HTTP/1.1\r\nContent-Length: ${secret.length}\r\n\r\n${secret}`,
+      `POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;${secret}\r\nx\r\n0\r\n${secret}: x\r\n\r\n`,
+    ];
+    for (const place of places) {
+      const found = http([client(place), server(`HTTP/1.1 200 ${secret}\r\nX: ${secret}\r\n\r\n${secret}`)]);
+      for (const { name } of found.operations) {
+        assert.ok(!name.includes(secret), `${secret} in ${name}`);
+        assert.match(name, /^[ -~]+$/);
+      }
+    }
+  }
+});
+
+/** A conversation in rounds: so many requests at once, then their answers. Each status is its request's alone. */
+const rounds = fc.array(
+  fc.array(
+    fc.record({
+      method: fc.constantFrom("GET", "HEAD", "POST"),
+      body: fc.stringMatching(/^[a-z\r\n]{0,40}$/),
+      form: fc.constantFrom("length", "chunked"),
+    }),
+    { minLength: 1, maxLength: 4 },
+  ),
+  // No more words than one place of a route may have.
+  { minLength: 1, maxLength: 5 },
+);
+
+function framed(body: string, form: string): string {
+  if (form === "length") return `Content-Length: ${body.length}\r\n\r\n${body}`;
+  const chunk = body === "" ? "" : `${body.length.toString(16)}\r\n${body}\r\n`;
+  return `Transfer-Encoding: chunked\r\n\r\n${chunk}0\r\n\r\n`;
+}
+
+/** Request n is for `/w<letter>…` and its answer's status is 200 + n. */
+function script(all: typeof rounds extends fc.Arbitrary<infer T> ? T : never): Said[] {
+  const said: Said[] = [];
+  let n = 0;
+  for (const round of all) {
+    const first = n;
+    for (const { method, body, form } of round) {
+      const text = method === "POST" ? framed(body, form) : "\r\n";
+      said.push(client(`${method} /${word(n++)} HTTP/1.1\r\n${text}`));
+    }
+    round.forEach(({ method, body, form }, i) => {
+      const whole = framed(body, form);
+      const text = method === "HEAD" ? whole.slice(0, whole.indexOf("\r\n\r\n") + 4) : whole;
+      said.push(server(`HTTP/1.1 ${300 + first + i} X\r\n${first + i === 4 ? "\r\n" : text}`));
+    });
+  }
+  return said;
+}
+
+/** Words that are plain, one a number. */
+function word(n: number): string {
+  return `${"bdfgklmnprst"[n % 12]}${"aeiou"[Math.floor(n / 12)]}n`;
+}
+
+test("property: however a connection is cut into segments, the same is found", () => {
+  fc.assert(
+    fc.property(rounds, fc.integer({ min: 1, max: 80 }), (all, segment) => {
+      const said = script(all);
+      const [whole, cut] = [http(said), http(said, { segment })];
+      assert.deepEqual(cut.operations, whole.operations);
+      assert.equal(whole.open, 0);
+      assert.deepEqual([cut.gaps, cut.leakedBytes], [0, 0]);
+    }),
+  );
+});
+
+test("property: missing segments never join a request with another's answer", () => {
+  fc.assert(
+    fc.property(
+      rounds,
+      fc.integer({ min: 10, max: 80 }),
+      fc.uniqueArray(fc.nat(200), { maxLength: 5 }),
+      (all, segment, missing) => {
+        const found = http(script(all), { segment, missing: new Set(missing) });
+        for (const of of found.operations) {
+          const n = of.name.slice(of.name.indexOf("/") + 1);
+          for (const status of of.outcomes.keys()) assert.equal(word(status - 300), n, line(of));
+          assert.ok(of.answered + of.lost <= of.requests);
+        }
+        assert.equal(found.leakedBytes, 0);
+      },
+    ),
+    { numRuns: 500 },
+  );
+});
+
+test("property: no bytes do harm", () => {
+  const noise = fc.string({ unit: fc.constantFrom("\r", "\n", ":", " ", "0", "a", "\u0000", "\u00ff", "/") });
+  const starts = fc.constantFrom(
+    "",
+    "GET / HTTP/1.1\r\n",
+    "POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length:",
+  );
+  const from = fc.constantFrom("client" as const, "server" as const);
+  const said = fc.record({
+    from,
+    text: fc.tuple(starts, noise, starts, noise).map((parts) => parts.join("")),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(said, { maxLength: 6 }),
+      fc.integer({ min: 1, max: 50 }),
+      fc.boolean(),
+      (all, segment, certain) => {
+        assert.equal(http(all, { segment, certain }).leakedBytes, 0);
+      },
+    ),
+    { numRuns: 500 },
+  );
+});

@@ -95,6 +95,8 @@ export function formatCell(kind: ColumnKind, cell: Cell | undefined): string {
       return formatCount(cell);
     case "ratio":
       return formatRatio(cell);
+    case "milliseconds":
+      return formatDuration(cell / 1000);
     case "seconds":
       return formatDuration(cell);
     default:

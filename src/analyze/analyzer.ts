@@ -3,6 +3,7 @@ import { type Packet, Time } from "../capture/packet.js";
 import { IpProtocol } from "../net.js";
 import { FlowTable } from "./flows.js";
 import { Headers, MALFORMED, Network } from "./headers.js";
+import { Inspector } from "./inspector.js";
 import { Series } from "./series.js";
 
 /** Conversations kept unless told otherwise. */
@@ -72,11 +73,12 @@ export class Analyzer {
   /** Packets and bytes by ProtocolSlot, in turn. */
   readonly protocols = new Float64Array(ProtocolSlot.count * 2);
   readonly flows: FlowTable;
+  readonly inspector = new Inspector();
   readonly series = new Series(SERIES_CLASSES.length);
   readonly #headers = new Headers();
 
   constructor(options: AnalyzerOptions = {}) {
-    this.flows = new FlowTable(options.maxFlows ?? DEFAULT_MAX_FLOWS, options.seed ?? 0);
+    this.flows = new FlowTable(options.maxFlows ?? DEFAULT_MAX_FLOWS, options.seed ?? 0, this.inspector);
   }
 
   /** Counts one packet. Borrows it; keeps nothing of it. */

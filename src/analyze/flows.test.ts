@@ -18,7 +18,8 @@ import {
 } from "../capture/file/sample.test.fixture.js";
 import { formatAddress, formatIpv4, formatIpv6 } from "../net.js";
 import { Analyzer, type AnalyzerOptions } from "./analyzer.js";
-import type { Flow, Orientation } from "./flows.js";
+import type { Flow } from "./flows.js";
+import type { Orientation } from "./orientation.js";
 
 function analyze(all: readonly Talk[], options: AnalyzerOptions = {}): Analyzer {
   const analyzer = new Analyzer(options);

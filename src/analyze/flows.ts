@@ -3,9 +3,8 @@ import type { Packet } from "../capture/packet.js";
 import { formatIpv4, formatIpv6, IpProtocol } from "../net.js";
 import { FlowStore, Meta } from "./flowstore.js";
 import { type Headers, Network, TcpFlag } from "./headers.js";
-
-/** How it was known who began a conversation. */
-export type Orientation = "handshake" | "request" | "port" | "first";
+import type { Inspector } from "./inspector.js";
+import { isBegunByB, type Orientation, orientationOf } from "./orientation.js";
 
 /** Flows that did not fit, summed. */
 export interface Evicted {
@@ -61,12 +60,16 @@ export class FlowTable {
   readonly maxFlows: number;
   readonly evicted: Evicted = { flows: 0, packets: 0, bytes: 0, replyPackets: 0, replyBytes: 0 };
   watcher: EvictionWatcher | null = null;
+  readonly #inspector: Inspector;
   readonly #cursor = createFlow();
 
-  constructor(maxFlows: number, seed: number) {
+  /** What is seen inside the flows is told to `inspector`, which keeps a link with each. */
+  constructor(maxFlows: number, seed: number, inspector: Inspector) {
     this.maxFlows = maxFlows;
     this.#ipv4 = new FlowStore(4, maxFlows, seed);
     this.#ipv6 = new FlowStore(6, maxFlows, seed);
+    this.#inspector = inspector;
+    inspector.attach(this.#ipv4, this.#ipv6);
   }
 
   get count(): number {
@@ -128,6 +131,7 @@ export class FlowTable {
       marks |= fromB ? Meta.begunByB : Meta.begunByA;
     }
     store.count1(entry, fromB, packet.length, packet.timeUs, marks);
+    if (headers.transport >= 0) this.#inspector.inspect(store, entry, fromB, packet, headers);
   }
 
   /** IP version of flow `flow`. */
@@ -179,6 +183,11 @@ export class FlowTable {
     return this.#store(flow).meta(this.#entry(flow)) & Meta.keyMask;
   }
 
+  /** The number that the inspector keeps with a flow. */
+  link(flow: number): number {
+    return this.#store(flow).link(this.#entry(flow));
+  }
+
   /** Reads a flow whole. The result is one reused cursor: it holds until the next call. */
   read(flow: number): Flow {
     return readFlow(this.#cursor, this.#store(flow), this.#entry(flow));
@@ -218,8 +227,10 @@ export class FlowTable {
       evicted.bytes += flow.bytes;
       evicted.replyPackets += flow.replyPackets;
       evicted.replyBytes += flow.replyBytes;
+      this.#inspector.forget(store, entry);
       return false;
     });
+    this.#inspector.renumber(store);
   }
 }
 
@@ -260,39 +271,8 @@ function readFlow(flow: Flow, store: FlowStore, entry: number): Flow {
   const start = store.firstUs(entry);
   flow.startUs = Number.isFinite(start) ? start : null;
   flow.endUs = Number.isFinite(start) ? store.lastUs(entry) : null;
-  flow.orientation = orientationOf(store, entry, meta);
+  flow.orientation = orientationOf(store, entry);
   return flow;
-}
-
-const BEGUN = Meta.begunByA | Meta.begunByB;
-
-function isBegunByB(store: FlowStore, entry: number): boolean {
-  const meta = store.meta(entry);
-  const begun = meta & BEGUN;
-  if (begun === Meta.begunByA) return false;
-  if (begun === Meta.begunByB) return true;
-  if (begun === 0 && portsTell(store, entry)) return store.port(entry, true) > store.port(entry, false);
-  return (meta & Meta.firstFromB) !== 0;
-}
-
-function orientationOf(store: FlowStore, entry: number, meta: number): Orientation {
-  if ((meta & BEGUN) !== 0) return (meta & Meta.protocolMask) === IpProtocol.tcp ? "handshake" : "request";
-  return portsTell(store, entry) ? "port" : "first";
-}
-
-/** Whether the lower port can be taken for the server's: not where they are equal, nor where one end is a group. */
-function portsTell(store: FlowStore, entry: number): boolean {
-  return (
-    store.port(entry, false) !== store.port(entry, true) &&
-    !isGroup(store, entry, false) &&
-    !isGroup(store, entry, true)
-  );
-}
-
-/** Multicast and broadcast addresses never send (RFC 1112, RFC 4291 2.7). */
-function isGroup(store: FlowStore, entry: number, ofB: boolean): boolean {
-  const word = store.addressWord(entry, ofB, 0) >>> 0;
-  return store.version === 4 ? word >>> 28 === 0xe || word === 0xffff_ffff : word >>> 24 === 0xff;
 }
 
 /** Orders two IPv6 addresses by their signed words: any order serves, if it is always the same. */

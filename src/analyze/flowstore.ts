@@ -21,6 +21,9 @@ export const enum Meta {
   /** A handshake or echo request showed that a (b) began. */
   begunByA = 1 << 10,
   begunByB = 1 << 11,
+  /** Above these, 20 bits: what `link` gives. */
+  linkShift = 12,
+  linkMask = 0xfffff,
 }
 
 /** Doubles of an entry, counted from the first. */
@@ -178,6 +181,16 @@ export class FlowStore {
 
   meta(entry: number): number {
     return this.#words[entry * this.#entryWords + this.#meta]!;
+  }
+
+  /** A number below 2^20 that somebody keeps with the entry; 0 at first. */
+  link(entry: number): number {
+    return this.meta(entry) >>> Meta.linkShift;
+  }
+
+  setLink(entry: number, link: number): void {
+    const at = entry * this.#entryWords + this.#meta;
+    this.#words[at] = (this.#words[at]! & ~(Meta.linkMask << Meta.linkShift)) | (link << Meta.linkShift);
   }
 
   /** Port of end a (false) or b (true). */

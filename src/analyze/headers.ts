@@ -67,7 +67,13 @@ const enum Ipv6 {
 }
 /** RFC 9293 3.1 */
 const enum Tcp {
+  header = 20,
+  offset = 12,
   flags = 13,
+}
+/** RFC 768 */
+const enum Udp {
+  header = 8,
 }
 
 /** ARPHRD_ values whose protocol field is no EtherType: netlink, radiotap, Frame Relay. */
@@ -103,6 +109,14 @@ export class Headers {
   tcpFlags = 0;
   /** ICMP and ICMPv6 type, or -1. */
   icmpType = -1;
+  /** Start of a whole TCP or UDP header in the packet's view, not of a fragment; -1: there is none. */
+  transport = -1;
+  /** Start of what it carries: behind TCP's options. */
+  payload = 0;
+  /** End of what was captured of the IP packet. */
+  end = 0;
+  /** Bytes carried, captured or not; negative: the IP packet ends within the TCP header. */
+  payloadLength = 0;
 
   /** Reads the packet's headers into this view. Never throws; never reads outside the captured bytes. */
   decode(packet: Packet): void {
@@ -111,6 +125,7 @@ export class Headers {
     const end = start + packet.caplen;
     this.network = Network.other;
     this.malformed = 0;
+    this.transport = -1;
     let at = start;
     let type = 0;
     switch (packet.linkType) {
@@ -162,12 +177,14 @@ export class Headers {
       type = view.getUint16(at + 2);
       at += Ethernet.vlanTag;
     }
-    if (type === EtherType.ipv4) this.#decodeIpv4(view, at, end);
-    else if (type === EtherType.ipv6) this.#decodeIpv6(view, at, end);
+    const sent = start + packet.length;
+    if (type === EtherType.ipv4) this.#decodeIpv4(view, at, end, sent);
+    else if (type === EtherType.ipv6) this.#decodeIpv6(view, at, end, sent);
     else if (type === EtherType.arp) this.network = Network.arp;
   }
 
-  #decodeIpv4(view: DataView, at: number, end: number): void {
+  /** `end`: of what was captured; `sent`: of what was on the wire. */
+  #decodeIpv4(view: DataView, at: number, end: number, sent: number): void {
     if (at + Ipv4.header > end) {
       this.#setMalformed(Malformed.short);
       return;
@@ -194,11 +211,12 @@ export class Headers {
     this.protocol = view.getUint8(at + Ipv4.protocol);
     this.fragment =
       (fragment & 0x1fff) !== 0 ? Fragment.later : (fragment & 0x2000) !== 0 ? Fragment.first : Fragment.none;
+    const last = totalLength === 0 ? sent : Math.min(sent, at + totalLength);
     const stop = totalLength === 0 ? end : Math.min(end, at + totalLength);
-    this.#decodeTransport(view, at + headerLength, stop);
+    this.#decodeTransport(view, at + headerLength, stop, last);
   }
 
-  #decodeIpv6(view: DataView, at: number, end: number): void {
+  #decodeIpv6(view: DataView, at: number, end: number, sent: number): void {
     if (at + Ipv6.header > end) {
       this.#setMalformed(Malformed.short);
       return;
@@ -213,7 +231,9 @@ export class Headers {
     let protocol = view.getUint8(at + Ipv6.nextHeader);
     const payloadLength = view.getUint16(at + Ipv6.payloadLength);
     // 0: a jumbogram (RFC 2675) or segmentation offload.
-    const stop = payloadLength === 0 ? end : Math.min(end, at + Ipv6.header + payloadLength);
+    const whole = at + Ipv6.header + payloadLength;
+    const last = payloadLength === 0 ? sent : Math.min(sent, whole);
+    const stop = payloadLength === 0 ? end : Math.min(end, whole);
     let next = at + Ipv6.header;
     while (isExtension(protocol)) {
       if (protocol === IpProtocol.fragment) {
@@ -233,11 +253,11 @@ export class Headers {
       }
     }
     this.protocol = protocol;
-    this.#decodeTransport(view, next, stop);
+    this.#decodeTransport(view, next, stop, last);
   }
 
   /** Reads what the flow needs of the upper header. Bytes behind the IP packet (Ethernet padding) are not part of it. */
-  #decodeTransport(view: DataView, at: number, end: number): void {
+  #decodeTransport(view: DataView, at: number, end: number, last: number): void {
     const protocol = this.protocol;
     this.hasPorts = false;
     this.sourcePort = 0;
@@ -250,10 +270,23 @@ export class Headers {
       this.hasPorts = true;
       this.sourcePort = view.getUint16(at);
       this.destinationPort = view.getUint16(at + 2);
-      if (protocol === IpProtocol.tcp && at + Tcp.flags < end) this.tcpFlags = view.getUint8(at + Tcp.flags);
+      if (protocol === IpProtocol.tcp) {
+        if (at + Tcp.flags < end) this.tcpFlags = view.getUint8(at + Tcp.flags);
+        if (at + Tcp.header <= end)
+          this.#decodePayload(at, at + (view.getUint8(at + Tcp.offset) >> 4) * 4, end, last);
+      } else if (at + Udp.header <= end) this.#decodePayload(at, at + Udp.header, end, last);
     } else if ((protocol === IpProtocol.icmp || protocol === IpProtocol.icmpv6) && at < end) {
       this.icmpType = view.getUint8(at);
     }
+  }
+
+  #decodePayload(at: number, payload: number, end: number, last: number): void {
+    if (this.fragment !== Fragment.none || (this.protocol === IpProtocol.tcp && payload < at + Tcp.header))
+      return;
+    this.transport = at;
+    this.payload = payload;
+    this.end = end;
+    this.payloadLength = Math.max(last, end) - payload;
   }
 
   #setMalformed(reason: number): void {

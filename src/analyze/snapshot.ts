@@ -18,8 +18,10 @@ const columnSchema = z.strictObject({
   name: text.describe("Key of the cell in every row, and the CSV heading"),
   title: text,
   kind: z
-    .enum(["text", "packets", "bytes", "count", "port", "ratio", "seconds", "time"])
-    .describe("What a cell is and its unit: ratio is 0 to 1, time is ISO 8601 text"),
+    .enum(["text", "packets", "bytes", "count", "port", "ratio", "seconds", "milliseconds", "code", "time"])
+    .describe(
+      "What a cell is and its unit: ratio is 0 to 1, code a number that stands for something, time ISO 8601 text",
+    ),
 });
 
 const tableSchema = z.strictObject({
@@ -184,6 +186,12 @@ export const snapshotSchema = z
       talkers: tableSchema,
       conversations: tableSchema,
       endpoints: tableSchema,
+      tcp: tableSchema.describe("How TCP fares from one service to another"),
+      http: tableSchema.describe("What services ask of each other, a row for each operation"),
+      redis: tableSchema,
+      postgres: tableSchema,
+      dns: tableSchema,
+      tls: tableSchema.describe("Handshakes, by the name that the client asks for"),
     }),
   })
   .describe("What netwatch saw of a network in a window of time");

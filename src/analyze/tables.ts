@@ -4,11 +4,14 @@ import type { Analyzer } from "./analyzer.js";
 import type { Evidence } from "./evidence.js";
 import { Labels } from "./labels.js";
 import type { Table, TableName } from "./snapshot.js";
+import { APPLICATION_TABLES } from "./tables/application-tables.js";
+import { buildApplication, sumOperations } from "./tables/applications.js";
 import { buildConversations } from "./tables/conversations.js";
 import { buildEndpoints } from "./tables/endpoints.js";
 import { buildPairs } from "./tables/pairs.js";
 import { buildProtocols } from "./tables/protocols.js";
 import { buildTalkers } from "./tables/talkers.js";
+import { buildTcp } from "./tables/tcp.js";
 
 /** The tables, and the bytes of flows that have an end without a name (null when that cannot be told). */
 export interface Tables {
@@ -20,6 +23,13 @@ export interface Tables {
 export function buildTables(analyzer: Analyzer, names: Names | null, evidence: Evidence | null): Tables {
   const labels = new Labels(analyzer.flows, names);
   const addresses = names === null ? labels : new Labels(analyzer.flows, null);
+  const operations = sumOperations(analyzer, names);
+  const applications = Object.fromEntries(
+    APPLICATION_TABLES.map((table) => [
+      table.name,
+      buildApplication(operations.get(table.name) ?? [], table),
+    ]),
+  ) as Record<(typeof APPLICATION_TABLES)[number]["name"], Table>;
   return {
     tables: {
       pairs: buildPairs(analyzer, labels),
@@ -27,6 +37,8 @@ export function buildTables(analyzer: Analyzer, names: Names | null, evidence: E
       talkers: buildTalkers(analyzer, labels),
       conversations: buildConversations(analyzer, labels, addresses, evidence),
       endpoints: buildEndpoints(analyzer, addresses, names),
+      tcp: buildTcp(analyzer, labels),
+      ...applications,
     },
     unresolvedBytes: labels.rest < 0 ? null : sumUnresolved(analyzer, labels),
   };

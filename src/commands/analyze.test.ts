@@ -187,6 +187,9 @@ test("csv without a table says which tables there are", async () => {
   const error = await fails([SHOP], { output: "csv" });
   assert.deepEqual(
     [error.exitCode, error.message],
-    [ExitCode.usage, "-o csv prints one table: add --table pairs|protocols|talkers|conversations|endpoints"],
+    [
+      ExitCode.usage,
+      "-o csv prints one table: add --table pairs|protocols|talkers|conversations|endpoints|tcp|http|redis|postgres|dns|tls",
+    ],
   );
 });

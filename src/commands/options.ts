@@ -15,6 +15,12 @@ export const TABLE_NAMES = [
   "talkers",
   "conversations",
   "endpoints",
+  "tcp",
+  "http",
+  "redis",
+  "postgres",
+  "dns",
+  "tls",
 ] as const satisfies readonly TableName[];
 
 export const TRACKING_TABLE_NAMES = [

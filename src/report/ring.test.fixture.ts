@@ -20,6 +20,8 @@ function column(name: string): Column {
   return { name, title: name, kind };
 }
 
+const OPERATIONS = "source destination operation requests errors";
+
 function table(name: TableName, columns: string, rows: Row[]): Table {
   return {
     name,
@@ -133,6 +135,12 @@ export function ringSnapshot(services: readonly string[]): Snapshot {
         "address packets bytes sent_bytes received_bytes service",
         services.map(endpoint),
       ),
+      tcp: table("tcp", "source destination connections retransmissions", []),
+      http: table("http", OPERATIONS, []),
+      redis: table("redis", OPERATIONS, []),
+      postgres: table("postgres", OPERATIONS, []),
+      dns: table("dns", OPERATIONS, []),
+      tls: table("tls", OPERATIONS, []),
     },
   };
 }

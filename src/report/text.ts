@@ -36,6 +36,12 @@ const SUMMARY_ROWS: Readonly<Record<TableName, number>> = {
   talkers: 5,
   conversations: 5,
   endpoints: 0,
+  tcp: 5,
+  http: 5,
+  redis: 5,
+  postgres: 5,
+  dns: 5,
+  tls: 5,
 };
 /** A name is never cut shorter than this to fit the line. */
 const MIN_TEXT = 12;
@@ -47,6 +53,8 @@ export interface TextColumn {
   readonly kind: ColumnKind;
   readonly text: (row: Row) => string;
 }
+
+const ASKED = ["source", "destination", "operation", "requests", "errors", "p50_ms", "p99_ms"] as const;
 
 /** What is shown of each table, in order: less than CSV, and no wider than a line. */
 const SHOWN: Readonly<Record<TableName, readonly (string | TextColumn)[]>> = {
@@ -70,6 +78,26 @@ const SHOWN: Readonly<Record<TableName, readonly (string | TextColumn)[]>> = {
     "duration",
   ],
   endpoints: ["address", "service", "packets", "bytes", "sent_bytes", "received_bytes"],
+  tcp: [
+    "source",
+    "destination",
+    { title: "Conn", kind: "count", text: (row) => formatCell("count", row.connections) },
+    {
+      title: "Handshake",
+      kind: "milliseconds",
+      text: (row) => formatCell("milliseconds", row.handshake_p50_ms),
+    },
+    { title: "Retr", kind: "count", text: (row) => formatCell("count", row.retransmissions) },
+    { title: "OoO", kind: "count", text: (row) => formatCell("count", row.out_of_order) },
+    { title: "DupAck", kind: "count", text: (row) => formatCell("count", row.duplicate_acks) },
+    { title: "0win", kind: "count", text: (row) => formatCell("count", row.zero_windows) },
+    { title: "RST", kind: "count", text: (row) => formatCell("count", row.resets) },
+  ],
+  http: ASKED,
+  redis: ASKED,
+  postgres: ASKED,
+  dns: ASKED,
+  tls: ASKED,
 };
 
 /** `name:port`, an IPv6 address in brackets. */
@@ -91,9 +119,9 @@ export function* renderSummary(snapshot: Snapshot, options: TextOptions): Iterab
     yield `\n${heading("Findings", options)}\n`;
     for (const finding of snapshot.findings) yield* renderFinding(finding, options);
   }
-  for (const name of ["pairs", "protocols", "talkers", "conversations"] as const) {
+  for (const name of Object.keys(SUMMARY_ROWS) as TableName[]) {
     const table = tables[name];
-    if (table.rows.length === 0) continue;
+    if (table.rows.length === 0 || SUMMARY_ROWS[name] === 0) continue;
     yield "\n";
     yield* renderTable(table, options, SUMMARY_ROWS[name]);
   }

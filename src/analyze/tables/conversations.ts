@@ -11,6 +11,7 @@ import type { Column, Row, Table } from "../snapshot.js";
 import { formatTime } from "../time.js";
 import { EVIDENCE_COLUMNS, evidenceCells } from "../tracking/joined.js";
 import { createTable } from "./table.js";
+import { NO_TCP, TCP_COLUMNS, TcpCells } from "./tcp-cells.js";
 
 const COLUMNS: readonly Column[] = [
   { name: "transport", title: "Transport", kind: "text" },
@@ -28,6 +29,7 @@ const COLUMNS: readonly Column[] = [
   { name: "source_address", title: "Source address", kind: "text" },
   { name: "destination_address", title: "Destination address", kind: "text" },
   { name: "community_id", title: "Community ID", kind: "text" },
+  ...TCP_COLUMNS,
 ];
 
 /** Every conversation, both directions in one row; the source is the end that began it, as far as that can be told. */
@@ -39,6 +41,7 @@ export function buildConversations(
 ): Table {
   const { flows } = analyzer;
   const order = orderConversations(flows, addresses);
+  const tcp = new TcpCells(analyzer);
   return createTable({
     name: "conversations",
     title: "Conversations",
@@ -53,12 +56,12 @@ export function buildConversations(
         sourceAddress: addresses.text(addresses.of(flow, origIsB)),
         destinationAddress: addresses.text(addresses.of(flow, !origIsB)),
       };
-      const row = conversationRow(flows.read(flow), ends);
+      const row = { ...conversationRow(flows.read(flow), ends), ...tcp.of(flow) };
       return evidence ? { ...row, ...evidenceCells(evidence.judge(flow)) } : row;
     },
     other: flows.evicted.flows > 0 ? otherConversations(flows.evicted, evidence) : null,
     omitted: flows.evicted.flows,
-    total: conversationTotal(flows),
+    total: { ...conversationTotal(flows), ...tcp.total() },
   });
 }
 
@@ -137,6 +140,7 @@ function otherConversations(evicted: Evicted, evidence: Evidence | null): Row {
     orientation: null,
     community_id: null,
     ...unknown,
+    ...NO_TCP,
     ...(evidence ? evidenceCells(null) : {}),
   };
 }

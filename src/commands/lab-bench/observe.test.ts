@@ -54,12 +54,10 @@ test("the handshake comes from the table of TCP, of load and entrance alone, and
     ...snapshot,
     tables: {
       ...snapshot.tables,
-      tcp: { ...snapshot.tables.pairs, name: "tcp", rows },
-    } as Snapshot["tables"],
+      tcp: { ...snapshot.tables.tcp, rows },
+    },
   });
-  const { tcp: _, ...others } = snapshot.tables as Snapshot["tables"] & { tcp?: Table };
-  const without = { ...snapshot, tables: others };
-  assert.equal(readWire(without, LAB, ROUND).handshake_p50_seconds, null);
+  assert.equal(readWire(withTcp([]), LAB, ROUND).handshake_p50_seconds, null);
   const row = (source: string, destination: string, handshake_p50_ms: number | null) => ({
     source,
     destination,

@@ -137,9 +137,9 @@ function readHandshake(
   snapshot: Snapshot,
   { services, entrance }: Pick<BenchTarget, "services" | "entrance">,
 ): number | null {
-  const { tcp }: Readonly<Record<string, Table | undefined>> = snapshot.tables;
+  const { tcp } = snapshot.tables;
   const times: number[] = [];
-  for (const { source, destination, handshake_p50_ms } of tcp?.rows ?? [])
+  for (const { source, destination, handshake_p50_ms } of tcp.rows)
     if (
       typeof handshake_p50_ms === "number" &&
       isDoor(nameOf(source, services), nameOf(destination, services), entrance)

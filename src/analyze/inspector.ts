@@ -1,0 +1,302 @@
+/** What is seen inside conversations: how well TCP fares, and what services ask of each other. */
+import { type Packet, Time } from "../capture/packet.js";
+import { IpProtocol } from "../net.js";
+import { APPLICATIONS, type ApplicationName } from "./app/application.js";
+import { KNOWN_APPLICATIONS } from "./app/applications.js";
+import { Channels } from "./app/channels.js";
+import { Operations } from "./app/operations.js";
+import { Stream, type StreamHost } from "./app/stream.js";
+import type { FlowStore } from "./flowstore.js";
+import { type Headers, TcpFlag } from "./headers.js";
+import { isBegunByB } from "./orientation.js";
+import { countSegment } from "./tcp/segment.js";
+import { isSettled, nextState, wasEstablished, zeekState } from "./tcp/state.js";
+import { Layout, Shared, Side, SideFlag, TcpStore } from "./tcp/store.js";
+
+/** TCP connections kept at once unless told otherwise; of flows beyond, only packets and bytes are counted. */
+export const MAX_CONNECTIONS = 131_072;
+/** The part of them that goes when there is no room: those with the fewest packets. */
+const EVICTED_PART = 16;
+/** Connections whose content is followed at once. */
+const MAX_STREAMS = 32_768;
+/** Bytes that they may hold back together. */
+const ROOM_BYTES = 32 * 1024 * 1024;
+
+/** RFC 9293 3.1: offset of the sequence number. */
+const TCP_SEQ = 4;
+const TCP_ACK = 8;
+
+/** What `Shared.stream` says beside a stream's number and one. */
+const enum StreamLink {
+  none = 0,
+  needless = -1,
+}
+
+/** What was counted of connections that found no room any more, both directions together. */
+export interface EvictedTcp {
+  connections: number;
+  retransmissions: number;
+  outOfOrder: number;
+  duplicateAcks: number;
+  zeroWindows: number;
+  resets: number;
+}
+
+/** Follows TCP connections and the protocols over them. Told by the flow table of each packet, once it is counted in its flow. */
+export class Inspector implements StreamHost {
+  readonly tcp: TcpStore;
+  readonly channels = new Channels();
+  readonly operations = new Operations();
+  readonly applications = KNOWN_APPLICATIONS;
+  readonly evicted: EvictedTcp = {
+    connections: 0,
+    retransmissions: 0,
+    outOfOrder: 0,
+    duplicateAcks: 0,
+    zeroWindows: 0,
+    resets: 0,
+  };
+  roomBytes = ROOM_BYTES;
+  gaps = 0;
+  /** Connections with content that was not looked into, for want of room. */
+  unfollowed = 0;
+  #ipv4!: FlowStore;
+  #ipv6!: FlowStore;
+  readonly #streams: (Stream | null)[] = [];
+  readonly #freeStreams: number[] = [];
+  #originUs = Number.NaN;
+  #now = 0;
+
+  constructor(maxConnections: number = MAX_CONNECTIONS) {
+    this.tcp = new TcpStore(maxConnections);
+  }
+
+  /** Says where flows are kept. Once, before the first packet. */
+  attach(ipv4: FlowStore, ipv6: FlowStore): void {
+    this.#ipv4 = ipv4;
+    this.#ipv6 = ipv6;
+  }
+
+  /** When nanosecond 0 of the times in `tcp` was, in microseconds since 1970; NaN: no packet had a time. */
+  get originUs(): number {
+    return this.#originUs;
+  }
+
+  /** Names have changed: what is asked from now on is counted apart from what was asked before. */
+  renewNames(): void {
+    this.channels.renew();
+  }
+
+  /** Looks into a packet that has a whole TCP or UDP header, of flow `entry`. Borrows it. */
+  inspect(store: FlowStore, entry: number, fromB: boolean, packet: Packet, headers: Headers): void {
+    if (packet.timeUs !== Time.none) {
+      if (Number.isNaN(this.#originUs)) this.#originUs = packet.timeUs;
+      this.#now = (packet.timeUs - this.#originUs) * 1000 + packet.nanos;
+    }
+    if (headers.protocol === IpProtocol.tcp) this.#inspectTcp(store, entry, fromB, packet, headers);
+  }
+
+  /** Entry of a flow's TCP connection, or -1. */
+  connectionOf(link: number, protocol: number): number {
+    return protocol === IpProtocol.tcp ? link - 1 : -1;
+  }
+
+  /** What was recognised over a TCP connection; null: nothing. */
+  applicationOf(connection: number): ApplicationName | null {
+    const application = this.tcp.words[connection * Layout.words + Shared.application]!;
+    return application === 0 ? null : APPLICATIONS[application - 1]!;
+  }
+
+  #inspectTcp(store: FlowStore, entry: number, fromB: boolean, packet: Packet, headers: Headers): void {
+    const { transport, payload, payloadLength, tcpFlags } = headers;
+    if (payloadLength < 0) return;
+    const link = store.link(entry);
+    const connection = link === 0 ? this.#take(store, entry) : link - 1;
+    const { words } = this.tcp;
+    const at = connection * Layout.words;
+    const { view } = packet;
+    if ((tcpFlags & TcpFlag.syn) !== 0)
+      this.#begin(connection, fromB, view.getInt32(transport + TCP_SEQ), tcpFlags);
+    const state = words[at + Shared.state]!;
+    countSegment(
+      this.tcp,
+      connection,
+      fromB,
+      view,
+      transport,
+      payload - transport,
+      headers.end,
+      payloadLength,
+      tcpFlags,
+      this.#now,
+    );
+    if (!isSettled(state, fromB, tcpFlags, payloadLength))
+      words[at + Shared.state] = nextState(state, fromB, tcpFlags, payloadLength, state === 0);
+    const stream = words[at + Shared.stream]!;
+    if (stream > 0 || (stream === StreamLink.none && payloadLength > 0))
+      this.#follow(connection, fromB, packet, headers);
+  }
+
+  /** A SYN: another connection on the same ports, where its number is another. */
+  #begin(connection: number, fromB: boolean, seq: number, flags: number): void {
+    const { words } = this.tcp;
+    const at = connection * Layout.words;
+    const side = at + (fromB ? Layout.sideB : 0);
+    const isKnown =
+      (words[side + Side.flags]! & SideFlag.baseSeen) !== 0 && words[side + Side.baseSeq] !== seq;
+    if ((flags & TcpFlag.ack) !== 0) {
+      if (isKnown) words[side + Side.baseSeq] = seq;
+    } else if (isKnown) {
+      this.#conclude(connection);
+      this.tcp.reset(connection);
+      words[at + Shared.connections]!++;
+    }
+    const isByB = fromB === ((flags & TcpFlag.ack) === 0);
+    words[at + Shared.begun] = isByB ? 2 : 1;
+  }
+
+  #follow(connection: number, fromB: boolean, packet: Packet, headers: Headers): void {
+    const { words } = this.tcp;
+    const at = connection * Layout.words;
+    const { transport, payload, payloadLength, tcpFlags, end } = headers;
+    const { view } = packet;
+    const number = words[at + Shared.stream]!;
+    if ((tcpFlags & TcpFlag.rst) !== 0) {
+      if (number > 0) this.#closeStream(connection);
+      return;
+    }
+    const stream = number === StreamLink.none ? this.#open(connection) : this.#streams[number - 1]!;
+    if (stream === null) return;
+    const nowUs = this.#originUs + this.#now / 1000;
+    if ((tcpFlags & TcpFlag.ack) !== 0) stream.acknowledge(fromB, view.getInt32(transport + TCP_ACK));
+    const seq = (view.getInt32(transport + TCP_SEQ) + ((tcpFlags & TcpFlag.syn) !== 0 ? 1 : 0)) | 0;
+    if (payloadLength > 0) stream.send(fromB, seq, view, Math.min(payload, end), end, payloadLength, nowUs);
+    if ((tcpFlags & TcpFlag.fin) !== 0) stream.finish(fromB, (seq + payloadLength) | 0, nowUs);
+    if (stream.application !== null && words[at + Shared.application] === 0)
+      words[at + Shared.application] = APPLICATIONS.indexOf(stream.application) + 1;
+    if (stream.done) this.#closeStream(connection);
+  }
+
+  /** Begins to follow what a connection carries; null: there is no room. */
+  #open(connection: number): Stream | null {
+    const { words } = this.tcp;
+    const at = connection * Layout.words;
+    if (this.#streams.length - this.#freeStreams.length >= MAX_STREAMS) {
+      this.unfollowed++;
+      words[at + Shared.stream] = StreamLink.needless;
+      return null;
+    }
+    const begun = words[at + Shared.begun]!;
+    const flow = words[at + Shared.flow]!;
+    const clientIsB = begun === 0 ? isBegunByB(this.#storeOf(flow), flow >> 1) : begun === 2;
+    const stream = new Stream(this, clientIsB, begun !== 0, (isB) => this.#channelOf(connection, isB));
+    if (begun !== 0)
+      for (const isB of [false, true]) {
+        const side = at + (isB ? Layout.sideB : 0);
+        if ((words[side + Side.flags]! & SideFlag.baseSeen) !== 0)
+          stream.begin(isB, (words[side + Side.baseSeq]! + 1) | 0);
+      }
+    const number = this.#freeStreams.pop() ?? this.#streams.length;
+    this.#streams[number] = stream;
+    words[at + Shared.stream] = number + 1;
+    return stream;
+  }
+
+  #closeStream(connection: number): void {
+    const place = connection * Layout.words + Shared.stream;
+    const number = this.tcp.words[place]! - 1;
+    this.tcp.words[place] = StreamLink.needless;
+    if (number < 0) return;
+    this.#streams[number]!.close();
+    this.#streams[number] = null;
+    this.#freeStreams.push(number);
+  }
+
+  #channelOf(connection: number, clientIsB: boolean): number {
+    const flow = this.tcp.words[connection * Layout.words + Shared.flow]!;
+    return this.#channel(this.#storeOf(flow), flow >> 1, clientIsB);
+  }
+
+  #channel(store: FlowStore, entry: number, clientIsB: boolean): number {
+    return this.channels.find(
+      store.version,
+      (ofServer, i) => store.addressWord(entry, ofServer !== clientIsB, i),
+      store.port(entry, clientIsB),
+      store.port(entry, !clientIsB),
+      this.#originUs + this.#now / 1000,
+    );
+  }
+
+  #take(store: FlowStore, entry: number): number {
+    if (this.tcp.used >= this.tcp.maxEntries) this.#makeRoom();
+    const connection = this.tcp.take(entry * 2 + (store.version === 6 ? 1 : 0));
+    this.tcp.words[connection * Layout.words + Shared.connections] = 1;
+    store.setLink(entry, connection + 1);
+    return connection;
+  }
+
+  #storeOf(flow: number): FlowStore {
+    return (flow & 1) === 1 ? this.#ipv6 : this.#ipv4;
+  }
+
+  /** The connections with the fewest packets leave for `evicted`; their flows stay. */
+  #makeRoom(): void {
+    const { tcp } = this;
+    const packets = new Int32Array(tcp.top);
+    for (let i = 0; i < tcp.top; i++) {
+      const flow = tcp.words[i * Layout.words + Shared.flow]!;
+      const store = this.#storeOf(flow);
+      if (flow >= 0) packets[i] = store.packets(flow >> 1, false) + store.packets(flow >> 1, true);
+    }
+    const quota = Math.max(1, Math.floor(tcp.top / EVICTED_PART));
+    const limit = packets.slice().sort()[quota - 1]!;
+    for (let i = 0, left = quota; i < tcp.top && left > 0; i++) {
+      const flow = tcp.words[i * Layout.words + Shared.flow]!;
+      if (flow < 0 || packets[i]! > limit) continue;
+      this.forget(this.#storeOf(flow), flow >> 1);
+      left--;
+    }
+  }
+
+  /** A flow leaves its table, or its connection this one: what was counted is summed. */
+  forget(store: FlowStore, entry: number): void {
+    const connection = this.connectionOf(store.link(entry), store.meta(entry) & 0xff);
+    if (connection < 0) return;
+    store.setLink(entry, 0);
+    const { words } = this.tcp;
+    const at = connection * Layout.words;
+    this.#closeStream(connection);
+    const { evicted } = this;
+    evicted.connections += words[at + Shared.connections]!;
+    for (let side = at; side < at + Layout.sides; side += Layout.sideB) {
+      evicted.retransmissions +=
+        words[side + Side.retransmissions]! + words[side + Side.fast]! + words[side + Side.spurious]!;
+      evicted.outOfOrder += words[side + Side.outOfOrder]!;
+      evicted.duplicateAcks += words[side + Side.duplicateAcks]!;
+      evicted.zeroWindows += words[side + Side.zeroWindows]!;
+      evicted.resets += words[side + Side.resets]!;
+    }
+    this.tcp.release(connection);
+  }
+
+  /** The flows of a store have new places. */
+  renumber(store: FlowStore): void {
+    const { words } = this.tcp;
+    for (let entry = 0; entry < store.count; entry++) {
+      const connection = this.connectionOf(store.link(entry), store.meta(entry) & 0xff);
+      if (connection >= 0)
+        words[connection * Layout.words + Shared.flow] = entry * 2 + (store.version === 6 ? 1 : 0);
+    }
+  }
+
+  /** Another connection begins on the ports of this one: notes how it ended. */
+  #conclude(connection: number): void {
+    const { words } = this.tcp;
+    const at = connection * Layout.words;
+    const zeek = zeekState(words[at + Shared.state]!, words[at + Shared.begun] === 2, true);
+    if (zeek === "REJ") words[at + Shared.refused]!++;
+    else if (zeek === "S0") words[at + Shared.unanswered]!++;
+    else if (wasEstablished(words[at + Shared.state]!)) words[at + Shared.established]!++;
+    if (words[at + Shared.stream]! > 0) this.#closeStream(connection);
+  }
+}

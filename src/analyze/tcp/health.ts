@@ -1,0 +1,122 @@
+/** How a TCP connection fared, read from where its state is kept. */
+import { completeness, wasEstablished, zeekState } from "./state.js";
+import { Layout, NO_TIME, Shared, Side, type TcpStore } from "./store.js";
+
+/** What one side of a connection sent. Times are microseconds. */
+export interface SideHealth {
+  /** Segments that carried something. */
+  segments: number;
+  /** All of them: after a time-out, fast and spurious. */
+  retransmissions: number;
+  fastRetransmissions: number;
+  spuriousRetransmissions: number;
+  outOfOrder: number;
+  duplicateAcks: number;
+  zeroWindows: number;
+  zeroWindowUs: number;
+  windowFull: number;
+  keepAlives: number;
+  resets: number;
+  /** Segments sent before one that was captured, and not captured themselves, in runs. */
+  gaps: number;
+  /** Mean time from sending to acknowledgement as seen where it was captured; null: none was measured. */
+  rttUs: number | null;
+}
+
+/** A connection, or the last of several on the same ports, whose counts are summed. A cursor: see `readHealth`. */
+export interface TcpHealth {
+  /** Zeek's conn_state. */
+  state: string;
+  /** Wireshark's tcp.completeness. */
+  completeness: number;
+  connections: number;
+  /** Of the connections: answered with a reset; not answered. */
+  refused: number;
+  unanswered: number;
+  established: number;
+  /** From the SYN to the ACK that ends the handshake, and of it up to the SYN's answer; null: not captured whole. */
+  handshakeUs: number | null;
+  serverHalfUs: number | null;
+  /** When it was last reset, nanoseconds since the first packet; null: it was not. */
+  lastResetNs: number | null;
+  readonly orig: SideHealth;
+  readonly reply: SideHealth;
+}
+
+/** A cursor that nothing was read into. */
+export function createHealth(): TcpHealth {
+  return {
+    state: "OTH",
+    completeness: 0,
+    connections: 0,
+    refused: 0,
+    unanswered: 0,
+    established: 0,
+    handshakeUs: null,
+    serverHalfUs: null,
+    lastResetNs: null,
+    orig: createSide(),
+    reply: createSide(),
+  };
+}
+
+function createSide(): SideHealth {
+  return {
+    segments: 0,
+    retransmissions: 0,
+    fastRetransmissions: 0,
+    spuriousRetransmissions: 0,
+    outOfOrder: 0,
+    duplicateAcks: 0,
+    zeroWindows: 0,
+    zeroWindowUs: 0,
+    windowFull: 0,
+    keepAlives: 0,
+    resets: 0,
+    gaps: 0,
+    rttUs: null,
+  };
+}
+
+/** Reads connection `entry` into `health`; `origIsB`: side b began it. */
+export function readHealth(health: TcpHealth, store: TcpStore, entry: number, origIsB: boolean): TcpHealth {
+  const { words, doubles } = store;
+  const at = entry * Layout.words;
+  const a = readSide(origIsB ? health.reply : health.orig, words, doubles, at);
+  const b = readSide(origIsB ? health.orig : health.reply, words, doubles, at + Layout.sideB);
+  const state = words[at + Shared.state]!;
+  health.state = zeekState(state, origIsB, a.segments === 0 && b.segments === 0);
+  health.completeness = completeness(state);
+  health.connections = words[at + Shared.connections]!;
+  health.refused = words[at + Shared.refused]! + (health.state === "REJ" ? 1 : 0);
+  health.unanswered = words[at + Shared.unanswered]! + (health.state === "S0" ? 1 : 0);
+  const isEstablished = wasEstablished(state);
+  health.established = words[at + Shared.established]! + (isEstablished ? 1 : 0);
+  const handshake = doubles[(at + Shared.handshake) >> 1]!;
+  const serverHalf = doubles[(at + Shared.serverHalf) >> 1]!;
+  const isWhole = isEstablished && handshake >= 0 && serverHalf >= 0 && serverHalf <= handshake;
+  health.handshakeUs = isWhole ? handshake / 1000 : null;
+  health.serverHalfUs = isWhole ? serverHalf / 1000 : null;
+  const lastReset = doubles[(at + Shared.lastReset) >> 1]!;
+  health.lastResetNs = a.resets + b.resets > 0 && lastReset !== NO_TIME ? lastReset : null;
+  return health;
+}
+
+function readSide(side: SideHealth, words: Int32Array, doubles: Float64Array, at: number): SideHealth {
+  side.segments = words[at + Side.segments]!;
+  side.fastRetransmissions = words[at + Side.fast]!;
+  side.spuriousRetransmissions = words[at + Side.spurious]!;
+  side.retransmissions =
+    words[at + Side.retransmissions]! + side.fastRetransmissions + side.spuriousRetransmissions;
+  side.outOfOrder = words[at + Side.outOfOrder]!;
+  side.duplicateAcks = words[at + Side.duplicateAcks]!;
+  side.zeroWindows = words[at + Side.zeroWindows]!;
+  side.zeroWindowUs = doubles[(at + Side.zeroTime) >> 1]! / 1000;
+  side.windowFull = words[at + Side.windowFull]!;
+  side.keepAlives = words[at + Side.keepAlives]!;
+  side.resets = words[at + Side.resets]!;
+  side.gaps = words[at + Side.gaps]!;
+  const trips = words[at + Side.roundTrips]!;
+  side.rttUs = trips === 0 ? null : doubles[(at + Side.roundTripSum) >> 1]! / trips / 1000;
+  return side;
+}

@@ -24,6 +24,7 @@ export class Exchanges {
   #open = new Int32Array(4);
   #times = new Float64Array(4);
   #kinds = new Uint8Array(4);
+  #keys = new Int32Array(4);
   #first = 0;
   /** Requests that wait. */
   count = 0;
@@ -60,12 +61,49 @@ export class Exchanges {
       if (++this.#balance - this.#lowest > 1) this.overlaps = true;
       return operation;
     }
-    if (this.count === this.#open.length) this.#grow();
-    const place = (this.#first + this.count++) & (this.#open.length - 1);
-    this.#open[place] = operation;
-    this.#times[place] = timeUs;
-    this.#kinds[place] = kind;
+    this.#append(operation, timeUs, kind, 0);
     return operation;
+  }
+
+  /** A request whose answer will carry `key` too: answers come in any order. All of a connection are asked so, and answered by `answerTo`. */
+  requestBy(key: number, name: Uint8Array, length: number, timeUs: number, bytes: number): void {
+    const operation = this.operations.intern(this.channel, this.#application, name, length);
+    this.operations.requested(operation, bytes);
+    if (this.count === MAX_OPEN) this.drop();
+    this.#append(operation, timeUs, 0, key);
+  }
+
+  /** The request that waits longest of those with `key` is answered; an answer to what nobody was seen to ask is passed over. */
+  answerTo(key: number, timeUs: number, outcome: number, isError: boolean, bytes: number): void {
+    const mask = this.#open.length - 1;
+    for (let i = 0; i < this.count; i++) {
+      const place = (this.#first + i) & mask;
+      if (this.#keys[place] !== key) continue;
+      this.operations.answered(this.#open[place]!, this.#times[place]!, timeUs, outcome, isError, bytes);
+      for (let j = i; j > 0; j--) this.#move((this.#first + j - 1) & mask, (this.#first + j) & mask);
+      this.#drop();
+      return;
+    }
+  }
+
+  /** A request that has no answer: counted as lost, and waits for none. */
+  tell(name: Uint8Array, length: number, bytes: number): void {
+    const operation = this.operations.intern(this.channel, this.#application, name, length);
+    this.operations.requested(operation, bytes);
+    this.operations.lost(operation);
+  }
+
+  /** The request that waits longest will have no answer, as the server said: it is lost. */
+  drop(): void {
+    if (this.#isAdrift) this.#balance--;
+    if (this.count === 0) return;
+    this.operations.lost(this.oldest);
+    this.#drop();
+  }
+
+  /** Whether requests are not joined with answers at present; both are still to be told. */
+  get isAdrift(): boolean {
+    return this.#isAdrift;
   }
 
   /** When the request that waits longest was asked. Only while `count` is not 0. */
@@ -138,6 +176,22 @@ export class Exchanges {
     }
   }
 
+  #append(operation: number, timeUs: number, kind: number, key: number): void {
+    if (this.count === this.#open.length) this.#grow();
+    const place = (this.#first + this.count++) & (this.#open.length - 1);
+    this.#open[place] = operation;
+    this.#times[place] = timeUs;
+    this.#kinds[place] = kind;
+    this.#keys[place] = key;
+  }
+
+  /** Keys are of no use where kinds are. */
+  #move(from: number, to: number): void {
+    this.#open[to] = this.#open[from]!;
+    this.#times[to] = this.#times[from]!;
+    this.#keys[to] = this.#keys[from]!;
+  }
+
   #drop(): void {
     this.#first = (this.#first + 1) & (this.#open.length - 1);
     this.count--;
@@ -145,20 +199,23 @@ export class Exchanges {
 
   #grow(): void {
     const size = this.#open.length;
-    const [open, times, kinds] = [
+    const [open, times, kinds, keys] = [
       new Int32Array(size * 2),
       new Float64Array(size * 2),
       new Uint8Array(size * 2),
+      new Int32Array(size * 2),
     ];
     for (let i = 0; i < size; i++) {
       const from = (this.#first + i) & (size - 1);
       open[i] = this.#open[from]!;
       times[i] = this.#times[from]!;
       kinds[i] = this.#kinds[from]!;
+      keys[i] = this.#keys[from]!;
     }
     this.#open = open;
     this.#times = times;
     this.#kinds = kinds;
+    this.#keys = keys;
     this.#first = 0;
   }
 }

@@ -19,7 +19,7 @@ export interface Operation {
   answered: number;
   /** Answers that say the request failed. */
   errors: number;
-  /** Requests whose answer fell into a gap of the capture: neither answered nor unanswered. */
+  /** Requests whose answer fell into a gap of the capture, or that have none: neither answered nor unanswered. */
   lost: number;
   requestBytes: number;
   responseBytes: number;

@@ -257,10 +257,13 @@ export class Stream {
     }
     side.skip = 0;
     this.#dropHeld(side);
-    if (side.seeking) return;
+    if (!side.seeking && this.#protocol !== null) this.#host.gaps++;
     side.seeking = true;
-    if (this.#protocol === null) return;
-    this.#host.gaps++;
+    this.#lose(fromB);
+  }
+
+  /** Messages of a side may have gone by unseen. */
+  #lose(fromB: boolean): void {
     const fromClient = fromB === this.#clientIsB;
     if (fromClient) this.#exchanges?.lose();
     else this.#exchanges?.loseAnswers();
@@ -274,7 +277,11 @@ export class Stream {
     if (from === end) return;
     if (this.#protocol === null && !this.#recognise(fromB, side, view, from, end, nowUs)) return;
     if (side.seeking) {
-      if (!this.#isMessage(fromB, view, from, end)) return;
+      if (!this.#isMessage(fromB, view, from, end)) {
+        // A message may be in what is passed over.
+        this.#lose(fromB);
+        return;
+      }
       side.seeking = false;
     }
     this.#feed(fromB, side, view, from, end, nowUs);

@@ -1,0 +1,206 @@
+/** The head and first question of a DNS message (RFC 1035 4), read where it lies. */
+import { Looks } from "./application.js";
+
+/** RFC 1035 4.1.1 */
+const enum Head {
+  id = 0,
+  flags = 2,
+  questions = 4,
+  answers = 6,
+  authorities = 8,
+  additionals = 10,
+  length = 12,
+}
+const enum Flag {
+  response = 0x8000,
+  truncated = 0x0200,
+  recursionAvailable = 0x0080,
+  /** Must be zero. */
+  reserved = 0x0040,
+  rcode = 0x000f,
+}
+const OPCODE_SHIFT = 11;
+const OPCODE_MASK = 0xf;
+/** RFC 1035 3.1: a name with its root takes at most so many bytes, a label so many. */
+const MAX_NAME_BYTES = 255;
+const MAX_LABEL = 63;
+/** Bytes that are enough to read the head and one question. */
+export const MAX_QUESTION = Head.length + MAX_NAME_BYTES + 4;
+
+/** IANA, DNS parameters: resource record types. */
+const TYPES = `1:A 2:NS 3:MD 4:MF 5:CNAME 6:SOA 7:MB 8:MG 9:MR 10:NULL 11:WKS 12:PTR 13:HINFO 14:MINFO 15:MX 16:TXT 17:RP 18:AFSDB 19:X25
+20:ISDN 21:RT 22:NSAP 23:NSAP-PTR 24:SIG 25:KEY 26:PX 27:GPOS 28:AAAA 29:LOC 30:NXT 31:EID 32:NIMLOC 33:SRV 34:ATMA 35:NAPTR 36:KX 37:CERT
+38:A6 39:DNAME 40:SINK 41:OPT 42:APL 43:DS 44:SSHFP 45:IPSECKEY 46:RRSIG 47:NSEC 48:DNSKEY 49:DHCID 50:NSEC3 51:NSEC3PARAM 52:TLSA
+53:SMIMEA 55:HIP 56:NINFO 57:RKEY 58:TALINK 59:CDS 60:CDNSKEY 61:OPENPGPKEY 62:CSYNC 63:ZONEMD 64:SVCB 65:HTTPS 66:DSYNC 99:SPF 100:UINFO
+101:UID 102:GID 103:UNSPEC 104:NID 105:L32 106:L64 107:LP 108:EUI48 109:EUI64 128:NXNAME 249:TKEY 250:TSIG 251:IXFR 252:AXFR 253:MAILB
+254:MAILA 255:ANY 256:URI 257:CAA 258:AVC 259:DOA 260:AMTRELAY 261:RESINFO 262:WALLET 32768:TA 32769:DLV`;
+const TYPE_NAMES: ReadonlyMap<number, Uint8Array> = new Map(
+  TYPES.split(/\s+/).map((entry) => {
+    const [number, name] = entry.split(":");
+    return [Number(number), bytesOf(name!)];
+  }),
+);
+/** IANA, DNS OpCodes; a query's operation is its type. */
+const OPCODES: readonly (Uint8Array | null)[] = [
+  null,
+  bytesOf("IQUERY"),
+  bytesOf("STATUS"),
+  null,
+  bytesOf("NOTIFY"),
+  bytesOf("UPDATE"),
+  bytesOf("DSO"),
+];
+const QUERY = 0;
+const NOTIFY = 4;
+const UPDATE = 5;
+/** IANA, DNS RCODEs: those that fit in the head. */
+const RCODES = [
+  "NOERROR",
+  "FORMERR",
+  "SERVFAIL",
+  "NXDOMAIN",
+  "NOTIMP",
+  "REFUSED",
+  "YXDOMAIN",
+  "YXRRSET",
+  "NXRRSET",
+  "NOTAUTH",
+  "NOTZONE",
+  "DSOTYPENI",
+] as const;
+const NXDOMAIN = 3;
+
+function bytesOf(text: string): Uint8Array {
+  return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+}
+
+/** What an outcome, the rcode of the head, is called. */
+export function dnsOutcome(outcome: number): string {
+  return RCODES[outcome] ?? `RCODE${outcome}`;
+}
+
+/** Whether a response code says that the query failed. A name that does not exist (NXDOMAIN) is an answer. */
+export function isDnsError(rcode: number): boolean {
+  return rcode !== 0 && rcode !== NXDOMAIN;
+}
+
+/** One message. Reused: decoding makes nothing but the name of a type that has none. */
+export class DnsMessage {
+  id = 0;
+  isResponse = false;
+  rcode = 0;
+  /** What is asked: a type, or what is asked for otherwise (UPDATE). Empty where there is no question. */
+  operation: Uint8Array = NO_OPERATION;
+  /** Of the first question's name and type; 0: there is none. Names are case-sensitive here: a server repeats them as they were. */
+  question = 0;
+
+  /** Decodes bytes [at, end). False: they are none, or the question is not whole. */
+  decode(view: DataView, at: number, end: number): boolean {
+    if (end - at < Head.length) return false;
+    this.id = view.getUint16(at + Head.id);
+    const flags = view.getUint16(at + Head.flags);
+    this.isResponse = (flags & Flag.response) !== 0;
+    this.rcode = flags & Flag.rcode;
+    this.question = 0;
+    const opcode = (flags >> OPCODE_SHIFT) & OPCODE_MASK;
+    this.operation = OPCODES[opcode] ?? NO_OPERATION;
+    if (view.getUint16(at + Head.questions) === 0) return true;
+    const name = at + Head.length;
+    const behind = skipName(view, name, end);
+    if (behind < 0 || behind + 4 > end) return false;
+    const type = view.getUint16(behind);
+    let hash = 0x811c9dc5 ^ type;
+    for (let i = name; i < behind; i++) hash = Math.imul(hash ^ view.getUint8(i), 0x01000193);
+    this.question = hash | 1;
+    if (opcode === QUERY) this.operation = typeName(type);
+    return true;
+  }
+}
+
+const NO_OPERATION = new Uint8Array(0);
+
+/** The type's name, or TYPE and its number (RFC 3597 5). */
+function typeName(type: number): Uint8Array {
+  return TYPE_NAMES.get(type) ?? bytesOf(`TYPE${type}`);
+}
+
+/** The position behind an uncompressed name, or -1: the first question has nothing before it to point to. */
+function skipName(view: DataView, at: number, end: number): number {
+  let i = at;
+  while (i < end) {
+    const length = view.getUint8(i);
+    if (length > MAX_LABEL) return -1;
+    i += 1 + length;
+    if (i - at > MAX_NAME_BYTES) return -1;
+    if (length === 0) return i <= end ? i : -1;
+  }
+  return -1;
+}
+
+/**
+ * What a datagram looks like. Strict, since the port is not asked: a head without contradictions, counts that fit the length, one question
+ * with a name of printable bytes and a class that exists; or, in a response without a question, a first record.
+ */
+export function looksLikeDns(view: DataView, at: number, end: number): Looks {
+  if (end - at < Head.length) return Looks.no;
+  const flags = view.getUint16(at + Head.flags);
+  const opcode = (flags >> OPCODE_SHIFT) & OPCODE_MASK;
+  const isResponse = (flags & Flag.response) !== 0;
+  if ((flags & Flag.reserved) !== 0 || (opcode !== QUERY && opcode !== NOTIFY && opcode !== UPDATE))
+    return Looks.no;
+  if (!isResponse && (flags & (Flag.recursionAvailable | Flag.rcode | Flag.truncated)) !== 0) return Looks.no;
+  const questions = view.getUint16(at + Head.questions);
+  const answers = view.getUint16(at + Head.answers);
+  const authorities = view.getUint16(at + Head.authorities);
+  const additionals = view.getUint16(at + Head.additionals);
+  if (questions > 1 || (!isResponse && questions === 0)) return Looks.no;
+  // An IXFR query carries one authority (RFC 1995 3), a notification one answer (RFC 1996 3.7), an update anything.
+  if (!isResponse && opcode !== UPDATE && (answers > 1 || authorities > 1 || additionals > 3))
+    return Looks.no;
+  if (!isResponse && opcode === QUERY && answers > 0) return Looks.no;
+  const records = answers + authorities + additionals;
+  let behind = at + Head.length;
+  if (questions === 1) {
+    behind = skipName(view, behind, end);
+    if (behind < 0 || behind + 4 > end || !isPrintable(view, at + Head.length, behind)) return Looks.no;
+    if (view.getUint16(behind) === 0 || !isClass(view.getUint16(behind + 2))) return Looks.no;
+    behind += 4;
+  } else if (records === 0) return isRefusal(view, at, end) ? Looks.response : Looks.no;
+  if (records === 0 ? behind < end : behind < end && !looksLikeRecord(view, behind, end)) return Looks.no;
+  if (questions === 0 && behind === end) return Looks.no;
+  return isResponse ? Looks.response : Looks.request;
+}
+
+/** A head alone: some servers answer so what they cannot read or will not do. */
+function isRefusal(view: DataView, at: number, end: number): boolean {
+  return end - at === Head.length && isDnsError(view.getUint16(at + Head.flags) & Flag.rcode);
+}
+
+/** A label's bytes are anything; those in use are letters, digits and signs, and a length is below 64. */
+function isPrintable(view: DataView, at: number, end: number): boolean {
+  let label = at;
+  while (label < end) {
+    const length = view.getUint8(label);
+    for (let i = label + 1; i <= label + length; i++) {
+      const byte = view.getUint8(i);
+      if (byte < 0x20 || byte > 0x7e) return false;
+    }
+    label += 1 + length;
+  }
+  return true;
+}
+
+/** IANA, DNS classes: IN, CH, HS, NONE, ANY. */
+function isClass(value: number): boolean {
+  return value === 1 || value === 3 || value === 4 || value === 254 || value === 255;
+}
+
+/** A record's name is a pointer, the root or labels; its class exists, unless it is EDNS (RFC 6891 6.1.2). What a capture cut is believed. */
+function looksLikeRecord(view: DataView, at: number, end: number): boolean {
+  const first = view.getUint8(at);
+  const behind = first >= 0xc0 ? at + 2 : skipName(view, at, end);
+  if (behind < 0) return first >= 0xc0 || first <= MAX_LABEL;
+  if (behind + 4 > end) return true;
+  const type = view.getUint16(behind);
+  return type === 41 || (type !== 0 && isClass(view.getUint16(behind + 2)));
+}

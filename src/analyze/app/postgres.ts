@@ -1,0 +1,354 @@
+/**
+ * PostgreSQL, protocol 3 (postgresql.org/docs/current/protocol.html). A request is a simple query, an execution of the extended protocol
+ * or a function call; its operation is the first word of the statement (of CREATE, ALTER and DROP the object too), never more of it.
+ * `(startup)` is a connection's beginning up to the first ReadyForQuery, `(encrypted)` one that goes on in TLS or GSSAPI and is read no further,
+ * `(cancel)` a request that has no answer and counts as lost, `(prepared)` an execution whose statement was prepared unseen.
+ *
+ * A simple query counts once, however many statements are in it, under the verb of the first; it lasts up to its last CommandComplete, or
+ * its error. An execution lasts from its Bind (Execute, where the portal was bound before) to CommandComplete, EmptyQueryResponse,
+ * PortalSuspended or ErrorResponse. The outcome is the SQLSTATE. What follows an error up to Sync is not executed, and counts as lost. A
+ * Parse that fails counts for the execution sent along with it, or as a request of its own. COPY's data is passed over.
+ */
+import { type Application, type Dialogue, Read } from "./application.js";
+import type { Exchanges } from "./exchanges.js";
+import { looksLikePostgres, MAX_LENGTH, MAX_START, Start } from "./postgres-looks.js";
+import { Statements } from "./postgres-statements.js";
+import { Unit, Units } from "./postgres-units.js";
+import { NO_SQLSTATE, packSqlstate, VERB_NAMES, Verb, verbOf } from "./postgres-words.js";
+
+/** Bytes of a message that are waited for: for a verb behind comments, names, the fields of an error. */
+const MAX_READ = 1024;
+/** Type and length. */
+const HEADER = 5;
+
+export const postgres: Application = {
+  name: "postgres",
+  isPipelined: false,
+  looks: looksLikePostgres,
+  open: (exchanges) => new PostgresDialogue(exchanges),
+};
+
+/** A client's messages. */
+const enum Front {
+  bind = 0x42,
+  close = 0x43,
+  describe = 0x44,
+  execute = 0x45,
+  functionCall = 0x46,
+  flush = 0x48,
+  parse = 0x50,
+  query = 0x51,
+  sync = 0x53,
+  terminate = 0x58,
+  copyDone = 0x63,
+  copyData = 0x64,
+  copyFail = 0x66,
+  password = 0x70,
+}
+/** A server's messages that end something. */
+const enum Back {
+  parseComplete = 0x31,
+  commandComplete = 0x43,
+  error = 0x45,
+  emptyQuery = 0x49,
+  encrypted = 0x53,
+  gssEncrypted = 0x47,
+  notEncrypted = 0x4e,
+  ready = 0x5a,
+  suspended = 0x73,
+}
+const OTHERS = new Uint8Array(256);
+/** 2 3 A D G H K N R S T V W c d n t v: what a server sends besides. */
+for (const letter of "23ADGHKNRSTVWcdntv") OTHERS[letter.charCodeAt(0)] = 1;
+
+class PostgresDialogue implements Dialogue {
+  readonly #exchanges: Exchanges;
+  readonly #units = new Units();
+  readonly #statements = new Statements();
+  readonly #portals = new Statements();
+  /** Encryption was asked for, and not answered yet: since when, or null. */
+  #askedUs: number | null = null;
+  #isEncrypted = false;
+  /** First byte of the Bind whose Execute is to come. */
+  #bindUs: number | null = null;
+  /** Bytes of the client since its last request; of the server since its last answer. */
+  #sent = 0;
+  #received = 0;
+  /** The query at the front has its answer, or the last CommandComplete, so far. */
+  #isFailed = false;
+  #completeUs: number | null = null;
+  /** The server passes over everything up to Sync. */
+  #isSkipping = false;
+
+  constructor(exchanges: Exchanges) {
+    this.#exchanges = exchanges;
+  }
+
+  read(fromClient: boolean, view: DataView, at: number, end: number, firstUs: number, nowUs: number): number {
+    let next = at;
+    while (next < end) {
+      if (this.#isEncrypted) return Read.enough;
+      const used = fromClient
+        ? this.#readClient(view, next, end, next === at ? firstUs : nowUs)
+        : this.#readServer(view, next, end, nowUs);
+      if (used === Read.more) break;
+      if (used < 0) return used;
+      next += used;
+    }
+    return this.#isEncrypted ? Read.enough : next - at;
+  }
+
+  lost(fromClient: boolean): void {
+    this.#units.clear();
+    this.#isSkipping = false;
+    this.#isFailed = false;
+    this.#completeUs = null;
+    this.#askedUs = null;
+    if (!fromClient) return;
+    this.#bindUs = null;
+    this.#statements.clear();
+    this.#portals.clear();
+  }
+
+  end(): void {}
+
+  #readClient(view: DataView, at: number, end: number, timeUs: number): number {
+    const type = view.getUint8(at);
+    if (type === 0) return this.#readStart(view, at, end, timeUs);
+    if (end - at < HEADER) return Read.more;
+    const length = view.getUint32(at + 1);
+    if (length < 4 || length > MAX_LENGTH) return Read.broken;
+    const last = at + 1 + length;
+    const isRead =
+      type === Front.query || type === Front.parse || type === Front.bind || type === Front.execute;
+    if ((isRead || type === Front.close) && end < Math.min(last, at + MAX_READ)) return Read.more;
+    const readable = Math.min(last, end);
+    this.#sent += 1 + length;
+    switch (type) {
+      case Front.query:
+        this.#ask(Unit.query, verbOf(view, at + HEADER, readable), timeUs);
+        break;
+      case Front.functionCall:
+        this.#ask(Unit.query, Verb.functionCall, timeUs);
+        break;
+      case Front.parse:
+        this.#parse(view, at + HEADER, readable, timeUs);
+        break;
+      case Front.bind:
+        this.#bind(view, at + HEADER, readable, timeUs);
+        break;
+      case Front.execute:
+        this.#ask(Unit.execute, this.#verbOfPortal(view, at + HEADER, readable), this.#bindUs ?? timeUs);
+        this.#bindUs = null;
+        break;
+      case Front.sync:
+        this.#push(Unit.sync, 0, timeUs);
+        break;
+      case Front.close:
+        this.#close(view, at + HEADER, readable);
+        break;
+      case Front.describe:
+      case Front.flush:
+      case Front.terminate:
+      case Front.copyDone:
+      case Front.copyData:
+      case Front.copyFail:
+      case Front.password:
+        break;
+      default:
+        return Read.broken;
+    }
+    return 1 + length;
+  }
+
+  #readStart(view: DataView, at: number, end: number, timeUs: number): number {
+    if (end - at < 8) return Read.more;
+    const length = view.getUint32(at);
+    const code = view.getUint32(at + 4);
+    if (length < 8 || length > MAX_START) return Read.broken;
+    if (code === Start.ssl || code === Start.gss) this.#askedUs = timeUs;
+    else if (code === Start.cancel)
+      this.#exchanges.tell(nameOf(Verb.cancel), nameOf(Verb.cancel).length, length);
+    else if (code >>> 16 === Start.version3) {
+      this.#sent = length;
+      this.#ask(Unit.startup, Verb.startup, timeUs);
+    } else return Read.broken;
+    return length;
+  }
+
+  /** A request of the client. */
+  #ask(kind: Unit, verb: number, timeUs: number): void {
+    const name = nameOf(verb);
+    const isExecuted = !this.#isSkipping || this.#units.ends > 0 || kind !== Unit.execute;
+    if (isExecuted) {
+      this.#exchanges.request(name, name.length, timeUs, this.#sent);
+      this.#push(kind, verb, timeUs);
+    } else this.#exchanges.tell(name, name.length, this.#sent);
+    this.#sent = 0;
+  }
+
+  #push(kind: Unit, verb: number, timeUs: number): void {
+    if (this.#units.push(kind, verb, timeUs)) return;
+    this.#exchanges.lose();
+    this.lost(true);
+  }
+
+  /** Parse: statement, query, types. */
+  #parse(view: DataView, at: number, end: number, timeUs: number): void {
+    const name = endOfString(view, at, end);
+    const verb = name < end ? verbOf(view, name + 1, end) : Verb.other;
+    this.#statements.set(view, at, name, verb);
+    if (!this.#isSkipping || this.#units.ends > 0) this.#push(Unit.parse, verb, timeUs);
+  }
+
+  /** Bind: portal, statement, and parameters that nobody looks at. */
+  #bind(view: DataView, at: number, end: number, timeUs: number): void {
+    this.#bindUs ??= timeUs;
+    const portal = endOfString(view, at, end);
+    if (portal === end) return;
+    const statement = endOfString(view, portal + 1, end);
+    this.#portals.set(view, at, portal, this.#statements.get(view, portal + 1, statement));
+  }
+
+  #verbOfPortal(view: DataView, at: number, end: number): number {
+    return this.#portals.get(view, at, endOfString(view, at, end));
+  }
+
+  /** Close: S or P, name. */
+  #close(view: DataView, at: number, end: number): void {
+    if (at >= end) return;
+    const closed = view.getUint8(at) === 0x53 ? this.#statements : this.#portals;
+    closed.delete(view, at + 1, endOfString(view, at + 1, end));
+  }
+
+  #readServer(view: DataView, at: number, end: number, nowUs: number): number {
+    const type = view.getUint8(at);
+    if (this.#askedUs !== null && type !== Back.error)
+      return this.#readEncryption(type, this.#askedUs, nowUs);
+    if (end - at < HEADER) return Read.more;
+    const length = view.getUint32(at + 1);
+    if (length < 4 || length > MAX_LENGTH) return Read.broken;
+    if (type === Back.error && end < Math.min(at + 1 + length, at + MAX_READ)) return Read.more;
+    this.#received += 1 + length;
+    if (OTHERS[type] === 1) return 1 + length;
+    switch (type) {
+      case Back.parseComplete:
+        if (this.#units.front === Unit.parse) this.#units.shift();
+        break;
+      case Back.commandComplete:
+      case Back.emptyQuery:
+      case Back.suspended:
+        this.#complete(nowUs);
+        break;
+      case Back.error:
+        this.#fail(nowUs, sqlstateOf(view, at + HEADER, Math.min(end, at + 1 + length)));
+        break;
+      case Back.ready:
+        this.#ready(nowUs);
+        break;
+      default:
+        return Read.broken;
+    }
+    return 1 + length;
+  }
+
+  /** The one byte that answers a request for encryption. */
+  #readEncryption(type: number, askedUs: number, nowUs: number): number {
+    this.#askedUs = null;
+    if (type === Back.notEncrypted) return 1;
+    if (type !== Back.encrypted && type !== Back.gssEncrypted) return Read.broken;
+    const name = nameOf(Verb.encrypted);
+    this.#exchanges.request(name, name.length, askedUs, 8);
+    this.#exchanges.answer(nowUs, 0, false, 1);
+    this.#isEncrypted = true;
+    return 1;
+  }
+
+  #complete(nowUs: number): void {
+    const { front } = this.#units;
+    if (front === Unit.query) this.#completeUs = nowUs;
+    else if (front === Unit.execute || front === Unit.none) {
+      // Of what nobody was seen to ask, an answer is one too.
+      if (front === Unit.execute) this.#units.shift();
+      this.#answer(nowUs, 0);
+    }
+  }
+
+  #answer(timeUs: number, outcome: number): void {
+    this.#exchanges.answer(timeUs, outcome, outcome !== 0, this.#received);
+    this.#received = 0;
+  }
+
+  #fail(nowUs: number, outcome: number): void {
+    const { front } = this.#units;
+    if (front === Unit.query) {
+      if (!this.#isFailed) this.#answer(nowUs, outcome);
+      this.#isFailed = true;
+    } else if (front === Unit.startup || front === Unit.none) {
+      if (front === Unit.startup) this.#units.shift();
+      this.#answer(nowUs, outcome);
+    } else if (front === Unit.parse || front === Unit.execute) {
+      const { verb, timeUs } = this.#units;
+      while (this.#units.front === Unit.parse) this.#units.shift();
+      if (this.#units.front === Unit.execute) {
+        this.#units.shift();
+        this.#answer(nowUs, outcome);
+      } else this.#failParse(verb, timeUs, nowUs, outcome);
+      this.#isSkipping = true;
+      this.#skip();
+    }
+  }
+
+  /** A statement was prepared, and not executed along with it. Stands beside what waits: later pipelines may. */
+  #failParse(verb: number, timeUs: number, nowUs: number, outcome: number): void {
+    const { operations, channel } = this.#exchanges;
+    const operation = operations.intern(channel, "postgres", nameOf(verb), nameOf(verb).length);
+    operations.requested(operation, 0);
+    operations.answered(operation, timeUs, nowUs, outcome, true, this.#received);
+    this.#received = 0;
+  }
+
+  /** What has been sent up to Sync is not executed. */
+  #skip(): void {
+    for (;;) {
+      const { front } = this.#units;
+      if (front !== Unit.parse && front !== Unit.execute) return;
+      this.#units.shift();
+      if (front === Unit.execute) this.#exchanges.drop();
+    }
+  }
+
+  #ready(nowUs: number): void {
+    this.#skip();
+    const { front } = this.#units;
+    if (front !== Unit.none) this.#units.shift();
+    if (front === Unit.startup || (front === Unit.query && !this.#isFailed))
+      this.#answer(this.#completeUs ?? nowUs, 0);
+    this.#received = 0;
+    this.#isFailed = false;
+    this.#completeUs = null;
+    this.#isSkipping = false;
+  }
+}
+
+function nameOf(verb: number): Uint8Array {
+  return VERB_NAMES[verb]!;
+}
+
+/** Where the NUL of a string is, or `end`. */
+function endOfString(view: DataView, at: number, end: number): number {
+  let i = at;
+  while (i < end && view.getUint8(i) !== 0) i++;
+  return i;
+}
+
+/** The code among an error's fields: each a letter and a string. */
+function sqlstateOf(view: DataView, at: number, end: number): number {
+  let i = at;
+  while (i < end && view.getUint8(i) !== 0) {
+    const behind = endOfString(view, i + 1, end);
+    if (view.getUint8(i) === 0x43) return behind === i + 6 ? packSqlstate(view, i + 1) : NO_SQLSTATE;
+    i = behind + 1;
+  }
+  return NO_SQLSTATE;
+}

@@ -143,6 +143,51 @@ describe("netwatch capture when things go wrong", { skip: reasonToSkip("mount") 
     assert.equal((await work.analyze(file)).totals.packets, 5);
   });
 
+  test("the clock is set an hour back, then two ahead: every packet counts, the run ends on time, a replay equals it", async () => {
+    const file = work.path("stepped.pcapng");
+    const words = [
+      ...on(),
+      "-Z",
+      "root",
+      "-w",
+      file,
+      "--interval",
+      "0.1",
+      "-a",
+      "duration:2",
+      "-b",
+      "duration:60",
+    ];
+    // What the process takes for the time of day steps; the kernel's time of the packets does not: to each the other steps.
+    const steps = `
+      const [now, begin] = [Date.now, performance.now()];
+      Date.now = () => { const ran = performance.now() - begin; return now() + (ran < 800 ? 0 : ran < 1400 ? -36e5 : 36e5); };`;
+    const env = {
+      ...process.env,
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(steps)}`,
+    };
+    const run = await work.listen(words, { env });
+    for (let i = 0; i < 15; i++) {
+      send(2);
+      await sleep(100);
+    }
+    const { code, stdout, stderr } = await run.ended;
+    assert.equal(code, 0, stderr);
+    const { totals, tables, window, series, ledger }: Snapshot = JSON.parse(stdout.toString());
+    assert.deepEqual([totals.packets, ledger.complete], [30, true]);
+    assert.ok(window.duration > 1 && window.duration < 20, String(window.duration));
+    assert.equal(
+      series.classes.flatMap(({ packets }) => packets).reduce((sum, n) => sum + n, 0),
+      30,
+    );
+    const [written, ...others] = readdirSync(work.folder).filter((name) => name.startsWith("stepped"));
+    assert.deepEqual(others, [], "no file of the ring is ended by a step");
+    const replay = await work.analyze(work.path(written!));
+    assert.deepEqual([replay.totals, replay.window], [totals, window]);
+    const { pairs, protocols, endpoints } = replay.tables;
+    assert.deepEqual([pairs, protocols, endpoints], [tables.pairs, tables.protocols, tables.endpoints]);
+  });
+
   test("a link at the file's name is not followed, what it points to stays", async () => {
     const target = work.path("precious");
     const link = work.path("link.pcapng");

@@ -3,9 +3,11 @@ import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import type { Snapshot } from "../analyze/snapshot.js";
 import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
-import { answering, startEngine } from "../capture/live/engine.test.fixture.js";
+import { answering, containerJson, startEngine } from "../capture/live/engine.test.fixture.js";
 import { sleep } from "../capture/live/live.test.fixture.js";
 import { Workplace } from "./capture.test.fixture.js";
+
+const CONTAINERS_HERE = [containerJson("c0ffee", "web", { app: { IPAddress: "10.61.0.10" } })];
 
 describe("names while a capture runs", { skip: reasonToSkip("ping") }, () => {
   let network: TestNetwork;
@@ -52,6 +54,36 @@ describe("names while a capture runs", { skip: reasonToSkip("ping") }, () => {
     const services = new Map([...tables.endpoints.rows].map((row) => [row.address, row.service]));
     assert.equal(services.get("10.61.0.10"), first);
     assert.equal(services.get("10.61.0.20"), late);
+  });
+
+  test("an engine that falls silent: said, counted and asked again, the capture goes on, its names hold", async () => {
+    const answers = { "/containers/json": CONTAINERS_HERE, "/networks": [] };
+    let silent = false;
+    const engine = await startEngine((request, response) => {
+      if (!silent) answering(answers)(request, response);
+    });
+    const env = { ...process.env, DOCKER_HOST: `unix://${engine.socket}` };
+    try {
+      const words = ["-i", "br0", "-o", "json", "--no-conntrack", "-Z", "root"];
+      const run = await work.listen(words, { env }, host);
+      silent = true;
+      await run.said("no answer within 2 s");
+      assert.equal(run.child.exitCode, null);
+      ping(first);
+      await sleep(200);
+      const { code, stdout, stderr } = await run.stop();
+      assert.equal(code, 0, stderr);
+      assert.equal(stderr.split("no answer within 2 s").length, 2, "an outage is said once");
+      const { tables, ledger }: Snapshot = JSON.parse(stdout.toString());
+      const row = [...tables.endpoints.rows].find(({ address }) => address === "10.61.0.10");
+      assert.equal(row?.service, "web");
+      assert.ok(Number(row?.packets) >= 6);
+      const [failed] = ledger.name_sources!.filter(({ source }) => source === engine.socket);
+      assert.deepEqual([failed!.reason, failed!.failing], ["no answer within 2 s", true]);
+      assert.ok(failed!.count >= 1);
+    } finally {
+      await engine.close();
+    }
   });
 
   test("--network listens to the bridge of an engine's network", async () => {

@@ -14,7 +14,7 @@ const SERVER = `require("node:net").createServer((socket) => socket.on("error", 
 const connect = (host: string, port: number) => `const socket = require("node:net")
   .connect(${port}, "${host}", () => socket.write("hello", () => console.log("ready")));`;
 
-describe("connection tracking beside a capture", { skip: reasonToSkip("nft", "sysctl") }, () => {
+describe("connection tracking beside a capture", { skip: reasonToSkip("nft", "sysctl", "setpriv") }, () => {
   let network: TestNetwork;
   let work: Workplace;
   let host: string;
@@ -102,6 +102,27 @@ describe("connection tracking beside a capture", { skip: reasonToSkip("nft", "sy
     assert.equal(off.conntrack, undefined);
     const names = off.tables.conversations.columns.map(({ name }) => name);
     assert.ok(!names.includes("verdict"));
+  });
+
+  test("without CAP_NET_ADMIN it is said what is missing and how to have it; packets are taken all the same", async () => {
+    const only = (kind: string) => [`--${kind}`, "-all,+net_raw"];
+    const setpriv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    const through = [...setpriv, ...["inh-caps", "ambient-caps", "bounding-set"].flatMap(only)];
+    const env = { ...process.env, XDG_STATE_HOME: "/nonexistent" };
+    const words = ["capture", "-i", "br0", "-n", "-o", "json"];
+    const running = work.start(words, { env }, host, through);
+    await running.said("listening on");
+    await network.start(left, connect("10.62.0.1", 80));
+    await sleep(200);
+    const { code, stdout, stderr } = await running.stop();
+    assert.equal(code, 0, stderr);
+    assert.match(
+      stderr,
+      /without connection tracking: reading it needs CAP_NET_ADMIN: run `sudo netwatch capture -i br0 -n -o json`/,
+    );
+    const { totals, conntrack }: Snapshot = JSON.parse(stdout.toString());
+    assert.ok(totals.packets >= 3);
+    assert.equal(conntrack, undefined);
   });
 
   test("once it is open, CAP_NET_ADMIN is all that is kept", async () => {

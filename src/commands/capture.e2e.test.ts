@@ -196,6 +196,43 @@ describe("netwatch capture", { skip: reasonToSkip("tcpdump", "tshark", "capinfos
     assert.equal(statSync(path).mode & 0o777, 0o600);
   });
 
+  test("several interfaces at once: each told apart, in the ledger and in the file, the large frames of both whole", async () => {
+    const file = work.path("several.pcapng");
+    const words = ["-i", "port0", "-i", "port1", "--netns", lab.bridge, "-n", "--no-conntrack", "-o", "json"];
+    const run = await work.listen([...words, "-w", file, "udp port 9"]);
+    const frames = [40, 400, 1400].map((payload) => udpFrame(9, payload, payload & 0xff));
+    // Each leaves by one port and comes out of the other: seen at both.
+    for (const frame of frames) lab.a.send(frame);
+    lab.b.send(frames[2]!);
+    await sleep(200);
+    const { code, stdout, stderr } = await run.stop();
+    assert.equal(code, 0, stderr);
+    const { totals, ledger }: Snapshot = JSON.parse(stdout.toString());
+    assert.equal(totals.packets, 8);
+    assert.deepEqual(
+      ledger.interfaces!.map(({ name, packets, received, dropped }) => [name, packets, received, dropped]),
+      [
+        ["port0", 4, 4, 0],
+        ["port1", 4, 4, 0],
+      ],
+    );
+    const told = execFileSync("tshark", [
+      "-r",
+      file,
+      "-T",
+      "fields",
+      "-e",
+      "frame.interface_name",
+      "-e",
+      "data",
+    ]);
+    const payloadOf = (frame: Uint8Array) => Buffer.from(frame.subarray(42)).toString("hex");
+    const expected = ["port0", "port1"].flatMap((name) =>
+      [...frames, frames[2]!].map((frame) => `${name}\t${payloadOf(frame)}`),
+    );
+    assert.deepEqual(told.toString().trim().split("\n").sort(), expected.sort());
+  });
+
   test("a ring of files is named, numbered and bounded as dumpcap's", async () => {
     const words = ["-Z", "root", "-w", work.path("ring.pcapng"), "-b", "packets:2", "-b", "files:3"];
     const run = await work.listen([...on(), ...words]);

@@ -66,11 +66,16 @@ export class Workplace {
     return join(this.folder, name);
   }
 
-  /** `netns`: where it runs itself. */
-  start(words: readonly string[], options: SpawnOptions = {}, netns: string | null = null): Running {
+  /** `netns`: where it runs itself. `through`: a program that becomes it, with its words. */
+  start(
+    words: readonly string[],
+    options: SpawnOptions = {},
+    netns: string | null = null,
+    through: readonly string[] = [],
+  ): Running {
     const env = { ...process.env, XDG_STATE_HOME: this.folder, SUDO_UID: "", ...options.env };
     const inside = netns === null ? [] : ["ip", "netns", "exec", netns];
-    const [program, ...rest] = [...inside, process.execPath, CLI, ...words];
+    const [program, ...rest] = [...inside, ...through, process.execPath, CLI, ...words];
     return new Running(spawn(program!, rest, { stdio: ["ignore", "pipe", "pipe"], ...options, env }));
   }
 

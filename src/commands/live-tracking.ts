@@ -5,7 +5,7 @@ import { Tracker } from "../capture/conntrack/tracker.js";
 import { SystemError } from "../capture/kernel/libc.js";
 import { NetnsError } from "../capture/kernel/netns.js";
 import { type Surroundings, SurroundingsReader } from "../capture/live/surroundings.js";
-import type { LiveOptions } from "./live-options.js";
+import { type LiveOptions, quoteWords } from "./live-options.js";
 import type { Terminal } from "./terminal.js";
 
 export class LiveTracking {
@@ -31,7 +31,7 @@ export class LiveTracking {
    * is said. `startUs`: when the interfaces were opened.
    */
   static async open(
-    options: Pick<LiveOptions, "conntrack" | "netns">,
+    options: Pick<LiveOptions, "commandLine" | "conntrack" | "netns">,
     interfaces: readonly string[],
     startUs: number,
     terminal: Terminal,
@@ -51,7 +51,10 @@ export class LiveTracking {
       opened.push(reader);
       const tracking = new LiveTracking(tracker, reader, startUs, terminal);
       await tracking.#poll();
-      if (tracker.denied !== null) return giveUp("reading it needs CAP_NET_ADMIN");
+      if (tracker.denied !== null)
+        return giveUp(
+          `reading it needs CAP_NET_ADMIN: run \`sudo netwatch ${quoteWords(options.commandLine)}\``,
+        );
       if (tracker.facts === null) return giveUp("the kernel does none here");
       return tracking;
     } catch (error) {

@@ -55,7 +55,7 @@ export function dropPrivileges(user: User, keep: readonly Capability[]): void {
   if (process.geteuid!() === 0 && mayChangeUser()) {
     dropBounding();
     if (keep.length > 0) c.prctl(PR_SET_KEEPCAPS, 1);
-    process.setgroups!([user.gid]);
+    takeGroups(user);
     process.setgid!(user.gid);
     process.setuid!(user.uid);
     if (keep.length > 0) c.prctl(PR_SET_KEEPCAPS, 0);
@@ -63,6 +63,14 @@ export function dropPrivileges(user: User, keep: readonly Capability[]): void {
   const permitted = permittedCapabilities();
   setCapabilities(keep.filter((capability) => ((permitted >> BigInt(capability)) & 1n) === 1n));
   c.prctl(PR_SET_NO_NEW_PRIVS, 1);
+}
+
+/** All groups that the user is in: the group of an engine's socket may be among them. */
+function takeGroups({ name, gid }: User): void {
+  // Node's types leave it out.
+  const { initgroups } = process as { initgroups?: (user: string, group: number) => void };
+  if (userNamed(name) === null || !initgroups) process.setgroups!([gid]);
+  else initgroups(name, gid);
 }
 
 /** Root in a container may have been left without the right to become another user. */

@@ -55,6 +55,15 @@ test("a better name for the same holder holds from the beginning", () => {
   assert.deepEqual(holders(history, 60, 250), ["web", "web"]);
 });
 
+test("a clock that was set back takes no name away: who is here now holds on either clock", () => {
+  const history = new NameHistory();
+  history.observe([sighting("a", "10.0.0.1", 900)], 1000);
+  assert.equal(history.observe([sighting("a", "10.0.0.1", 300)], 400), true);
+  assert.deepEqual(holders(history, 399, 400, 950, 1200), [null, "a", "a", "a"]);
+  history.observe([sighting("b", "10.0.0.1", 450)], 500);
+  assert.deepEqual(holders(history, 449, 450, 600), ["a", "b", "b"]);
+});
+
 test("back and forth, each span is remembered", () => {
   const history = new NameHistory();
   const turns = ["a", "b", "a", "c"];

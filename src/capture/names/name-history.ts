@@ -38,6 +38,9 @@ export class NameHistory {
 
   /** Takes up all that is held at `nowUs`; what is not among it has ended. True: something changed. */
   observe(sightings: Iterable<Sighting>, nowUs: number): boolean {
+    const isSetBack = this.#lastUs !== null && nowUs < this.#lastUs;
+    // On a clock that was set back, what is held now is held from now on, and was before by the old one.
+    if (isSetBack) for (const claim of this.#open.values()) claim.fromUs = Math.min(claim.fromUs, nowUs);
     const seen = new Set<string>();
     const begun = new Map<string, number>();
     for (const sighting of sightings) {
@@ -55,7 +58,7 @@ export class NameHistory {
     if (begun.size > 0)
       for (const claim of this.#closed) claim.toUs = Math.min(claim.toUs, begun.get(claim.text) ?? FOREVER);
     this.#lastUs = nowUs;
-    return begun.size > 0 || ended.length > 0;
+    return isSetBack || begun.size > 0 || ended.length > 0;
   }
 
   /** Addresses (canonical text) that somebody holds or has held, `except` aside. */

@@ -115,6 +115,7 @@ function checkLab({ modes, comparisons }: Benchmark): void {
   assert.ok(figures.requests_per_second!.median > 0);
   assert.ok(wire, modes[0]!.wire_problem ?? "");
   assert.equal(wire.dropped, 0);
+  assert.ok(wire.handshake_p50_seconds! > 0 && wire.handshake_p50_seconds! < 1);
   const door = wire.hops.find(({ client, server }) => client === "client" && server === "nginx-lb");
   // A handshake, a request, an answer and two ends: no connection has fewer packets.
   assert.ok(door!.packets_per_request >= 8, `${door!.packets_per_request}`);

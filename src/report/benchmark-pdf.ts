@@ -17,7 +17,7 @@ import { drawChart } from "./pdf-chart.js";
 import { openDocument } from "./pdf-document.js";
 import type { Sheet } from "./pdf-sheet.js";
 import { drawFact, drawFinding, drawTitle } from "./pdf-summary.js";
-import { drawTable, type PdfColumn, TABLE_START } from "./pdf-table.js";
+import { drawTable, type PdfColumn, TABLE_START, tableHeight } from "./pdf-table.js";
 import { PAGE, SIZE } from "./pdf-theme.js";
 
 const LEGEND = 18;
@@ -73,7 +73,8 @@ function drawFigures(sheet: Sheet, benchmark: Benchmark, maker: ChartMaker): voi
     drawBars(sheet, maker, cpu, modes);
     sheet.caption("Time on a CPU of all processes that serve, a request; the load's own is not in it.");
   }
-  sheet.subsection("Figures", TABLE_START);
+  const figures = figureRows(benchmark);
+  sheet.subsection("Figures", tableHeight(figures.length));
   const columns: PdfColumn<ReturnType<typeof figureRows>[number]>[] = [
     { title: "Median ± MAD", lines: ({ figure }) => [figure] },
     ...modeColumns(modes),
@@ -89,13 +90,10 @@ function drawFigures(sheet: Sheet, benchmark: Benchmark, maker: ChartMaker): voi
         ]
       : []),
   ];
-  drawTable(sheet, columns, figureRows(benchmark));
-  sheet.subsection("Outcomes, all rounds together", TABLE_START);
-  drawTable(
-    sheet,
-    [{ title: "Outcome", lines: ({ kind }) => [kind] }, ...modeColumns(modes)],
-    outcomeRows(benchmark),
-  );
+  drawTable(sheet, columns, figures);
+  const outcomes = outcomeRows(benchmark);
+  sheet.subsection("Outcomes, all rounds together", tableHeight(outcomes.length));
+  drawTable(sheet, [{ title: "Outcome", lines: ({ kind }) => [kind] }, ...modeColumns(modes)], outcomes);
 }
 
 function drawWire(sheet: Sheet, benchmark: Benchmark, maker: ChartMaker): void {

@@ -32,6 +32,11 @@ export function tableStart(lines: number): number {
   return HEAD + ORPHANS * (lines * LINE + 2 * PADDING);
 }
 
+/** Height of a table whose rows are one line each: what has to stay with a heading where it shall not be torn. */
+export function tableHeight(rows: number): number {
+  return HEAD + rows * (LINE + 2 * PADDING);
+}
+
 /** Draws the rows, and below them a last one in grey that says what was left out. */
 export function drawTable<T>(
   sheet: Sheet,

@@ -71,7 +71,7 @@ const wireSchema = z
     entrance_bytes_per_request: count.describe("Between the load and the entrance alone, both directions"),
     handshake_p50_seconds: z
       .nullable(count)
-      .describe("TCP handshake between the load and the entrance, median; null: netwatch did not say"),
+      .describe("TCP handshake between the load and the entrance, median; null: none was seen whole"),
     hops: z.array(hopSchema).describe("Who spoke to whom, most bytes first; the smallest are left out"),
   })
   .describe("What netwatch's own capture saw of one round more, on the shop's bridges");

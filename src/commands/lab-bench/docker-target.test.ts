@@ -85,6 +85,9 @@ test("limits of containers are facts that a reader is told", async () => {
   assert.equal(some.facts[1], "Limits, which the lab's servers do not have: nginx-lb 0.5 CPU and 160 MiB.");
   const quota = await open(SHOP.slice(2), { NanoCpus: 0, CpuQuota: 150_000, CpuPeriod: 100_000, Memory: 0 });
   assert.match(quota.facts[1]!, /nginx-lb 1\.5 CPU\.$/);
+  const many = ["web", "email", "payment"].map((name, i) => container(`c${i}`, name, `172.31.80.${50 + i}`));
+  const alike = await open([...SHOP.slice(2), ...many], { NanoCpus: 1e9 });
+  assert.match(alike.facts[1]!, /do not have: 4 containers 1 CPU each\.$/);
 });
 
 test("what keeps an engine from being measured is said", async () => {

@@ -26,6 +26,9 @@ const detailsSchema = z.object({
   }),
 });
 
+/** Containers with one limit that are listed by name. */
+const MAX_NAMED = 3;
+
 /** What keeps an engine's shop from being measured, in one line. */
 export class NoDockerTarget extends Error {}
 
@@ -121,12 +124,19 @@ async function describeLimits(socketPath: string, containers: readonly Container
         ...(cpus > 0 ? [`${Number(cpus.toFixed(2))} CPU`] : []),
         ...(Memory ? [`${Math.round(Memory / 2 ** 20)} MiB`] : []),
       ];
-      return parts.length === 0 ? null : `${container.name} ${parts.join(" and ")}`;
+      return { name: container.name, limit: parts.join(" and ") };
     }),
   );
-  const said = limits.filter((limit) => limit !== null);
-  if (said.length === 0) return "No container has a limit of CPU or memory.";
-  return `Limits, which the lab's servers do not have: ${said.join(", ")}.`;
+  const bearers = new Map<string, string[]>();
+  for (const { name, limit } of limits)
+    if (limit !== "") bearers.set(limit, [...(bearers.get(limit) ?? []), name]);
+  if (bearers.size === 0) return "No container has a limit of CPU or memory.";
+  const said = [...bearers]
+    .sort(([, a], [, b]) => b.length - a.length)
+    .map(([limit, names]) =>
+      names.length > MAX_NAMED ? `${names.length} containers ${limit} each` : `${names.join(", ")} ${limit}`,
+    );
+  return `Limits, which the lab's servers do not have: ${said.join("; ")}.`;
 }
 
 function countServers(containers: readonly Container[]): Map<string, number> {

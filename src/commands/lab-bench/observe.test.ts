@@ -58,6 +58,8 @@ test("the handshake comes from the table of TCP, of load and entrance alone, and
     },
   });
   assert.equal(readWire(withTcp([]), LAB, ROUND).handshake_p50_seconds, null);
+  const recorded = readWire(snapshot, LAB, ROUND).handshake_p50_seconds;
+  assert.ok(recorded !== null && recorded > 0 && recorded < 0.1, `${recorded}`);
   const row = (source: string, destination: string, handshake_p50_ms: number | null) => ({
     source,
     destination,

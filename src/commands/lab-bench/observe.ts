@@ -132,14 +132,13 @@ function isDoor(one: string, other: string, entrance: string): boolean {
   return (one === "client" && other === entrance) || (other === "client" && one === entrance);
 }
 
-/** The median handshake between the load and the entrance; null where the Snapshot has no table of TCP, or none of these. */
+/** The median handshake between the load and the entrance; null where none was seen whole. */
 function readHandshake(
-  snapshot: Snapshot,
+  { tables }: Snapshot,
   { services, entrance }: Pick<BenchTarget, "services" | "entrance">,
 ): number | null {
-  const { tcp } = snapshot.tables;
   const times: number[] = [];
-  for (const { source, destination, handshake_p50_ms } of tcp.rows)
+  for (const { source, destination, handshake_p50_ms } of tables.tcp.rows)
     if (
       typeof handshake_p50_ms === "number" &&
       isDoor(nameOf(source, services), nameOf(destination, services), entrance)

@@ -1,16 +1,20 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { text } from "node:stream/consumers";
+import { after, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type CommandResult, tryCommand } from "../../services/command.js";
 import { labDown } from "../../services/down.js";
-import { type Machine, machineNow } from "../../services/e2e/machine.js";
+import { machineNow } from "../../services/e2e/machine.js";
 import { isInstalled, requirePrograms } from "../../services/requirements.js";
 import { STATE_DIR } from "../../services/state.js";
+import { readLab } from "../../services/topology.js";
 import { labUp } from "../../services/up.js";
 import { type Benchmark, benchmarkSchema } from "../analyze/benchmark/benchmark.js";
-import { Workplace } from "./capture.test.fixture.js";
 import { ROOT } from "./terminal.test.fixture.js";
 
 const CLI = join(ROOT, "dist/src/cli.js");
@@ -32,7 +36,6 @@ function reasonToSkip(): string | false {
 describe("lab bench", { skip: reasonToSkip(), timeout: 240_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), "netwatch-bench-e2e-"));
   const pdf = join(folder, "bench.pdf");
-  let machine: Machine;
 
   const bench = (...words: string[]): Promise<CommandResult> =>
     tryCommand(
@@ -44,9 +47,6 @@ describe("lab bench", { skip: reasonToSkip(), timeout: 240_000 }, () => {
     );
   const few = ["--requests", "120", "--concurrency", "6", "--rounds", "2", "--warmup", "1"];
 
-  before(async () => {
-    machine = await machineNow();
-  });
   after(async () => {
     await labDown(quiet);
     rmSync(folder, { recursive: true, force: true });
@@ -62,8 +62,7 @@ describe("lab bench", { skip: reasonToSkip(), timeout: 240_000 }, () => {
     checkLab(value);
     assert.match(value.modes[0]!.facts[0]!, /profile flat, brought up for this run/);
     assert.equal(readFileSync(pdf).subarray(0, 5).toString(), "%PDF-");
-    assert.equal(existsSync(STATE_DIR), false);
-    assert.deepEqual(await machineNow(), machine);
+    await assertDown();
   });
 
   test("without an engine `--mode docker` says so and brings nothing up", async () => {
@@ -74,14 +73,17 @@ describe("lab bench", { skip: reasonToSkip(), timeout: 240_000 }, () => {
   });
 
   test("an interrupted run takes its lab down and reports nothing", async () => {
-    const place = new Workplace();
-    const run = place.start(["lab", "bench", "--mode", "lab", "--rounds", "50"]);
-    while (!existsSync(`${STATE_DIR}/plan.json`)) await new Promise((resolve) => setTimeout(resolve, 50));
-    const { code, stdout, stderr } = await run.stop();
-    place.close();
-    assert.deepEqual([code, stdout.toString()], [1, ""]);
+    const words = [CLI, "lab", "bench", "--mode", "lab", "--rounds", "50"];
+    const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "pipe"], timeout: 90_000 });
+    const ended = once(child, "close");
+    const output = Promise.all([text(child.stdout), text(child.stderr)]);
+    while (!existsSync(`${STATE_DIR}/plan.json`)) await sleep(50);
+    child.kill("SIGINT");
+    const [code] = await ended;
+    const [stdout, stderr] = await output;
+    assert.deepEqual([code, stdout], [1, ""], stderr);
     assert.match(stderr, /netwatch: interrupted: nothing is reported\n$/);
-    assert.deepEqual(await machineNow(), machine);
+    await assertDown();
   });
 
   test("a lab that is up is measured as it is and stays up", async () => {
@@ -97,6 +99,24 @@ describe("lab bench", { skip: reasonToSkip(), timeout: 240_000 }, () => {
     assert.equal(existsSync(STATE_DIR), true);
   });
 });
+
+/** Nothing of a lab is left. That nothing else of the machine has changed is the lab's own test's. */
+async function assertDown(): Promise<void> {
+  assert.equal(existsSync(STATE_DIR), false);
+  const { links, namespaces, rules, listening } = await machineNow();
+  const own = Object.keys(readLab().services);
+  const left = namespaces.split("\n").map((line) => line.split(" ")[0]!);
+  assert.deepEqual(
+    left.filter((name) => own.includes(name)),
+    [],
+  );
+  assert.deepEqual(
+    links.filter((link) => link === "br-app" || link.startsWith("lab-")),
+    [],
+  );
+  assert.doesNotMatch(rules, /netwatch_lab|NETWATCH-LAB/);
+  assert.deepEqual(listening, []);
+}
 
 function checkLab({ modes, comparisons }: Benchmark): void {
   assert.deepEqual([modes.length, comparisons], [1, []]);

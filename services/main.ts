@@ -6,8 +6,18 @@ import { startInstance } from "./start-instance.js";
 const program = new Command("services");
 program
   .command("serve")
-  .argument("<instance>")
-  .action((name: string) => startInstance(name));
+  .argument("[instance]", "in a container SHOP_INSTANCE says it", process.env.SHOP_INSTANCE)
+  .action((name: string | undefined) => {
+    if (name === undefined) throw new LabError("which instance? name it, or set SHOP_INSTANCE", 2);
+    return startInstance(name);
+  });
+program
+  .command("prepare-containers")
+  .argument("[owners...]", "FILE:UID[:GID] of each secret")
+  .action(async (owners: string[]) => {
+    const { prepareContainers } = await import("./docker/prepare.js");
+    prepareContainers(owners);
+  });
 program
   .command("load-client")
   .argument("<options>")

@@ -6,7 +6,7 @@ import { readPlan } from "./state.js";
 export async function startInstance(name: string): Promise<void> {
   if (readPlan().outside.some((outside) => outside.name === name))
     return (await import("./shop/internet.js")).startInternet(name);
-  const identity = readIdentity(name);
+  const identity = await readIdentity(name);
   switch (identity.instance.service) {
     case "service-registry":
       return (await import("./shop/registry.js")).startRegistry(identity);

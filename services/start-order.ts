@@ -8,6 +8,7 @@ import { isAlive, type Launch, lastLines, launch, stopLeftovers, stopProcess } f
 import { databasePassword } from "./secrets.js";
 import { NGINX_DIR, NGINX_USER } from "./servers/nginx.js";
 import {
+  GRANT,
   initPostgres,
   POSTGRES_DIR,
   POSTGRES_USER,
@@ -160,7 +161,7 @@ async function createSchema(instance: Instance): Promise<void> {
   await shop.connect();
   try {
     await shop.query(SCHEMA);
-    await shop.query(`grant select, insert, update on all tables in schema public to ${SHOP}`);
+    await shop.query(GRANT);
   } finally {
     await shop.end();
   }

@@ -59,6 +59,8 @@ export interface Instance {
   prefix: number;
   gateway: string;
   address6?: string;
+  /** Where it listens, if not at `address` alone. */
+  listen?: string;
   ports: number[];
   moving: boolean;
 }
@@ -77,6 +79,8 @@ export interface Outside {
 /** The lab as one profile makes it. What `up` builds, the rules protect and the services read. */
 export interface Plan {
   profile: Profile;
+  /** In containers: addresses are names that the engine resolves, and a service may have any number of instances behind its own. */
+  named?: true;
   policies: boolean;
   bridges: Bridge[];
   instances: Instance[];

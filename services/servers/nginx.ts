@@ -54,7 +54,7 @@ ${upstreams.join("\n")}
     keepalive_timeout 20s;
   }
   server {
-    listen ${instance.address}:80 backlog=1024;
+    listen ${instance.listen ?? instance.address}:80 backlog=1024;
 ${six}    set $gateway gateway_${gateway.ports[0]};
 ${choice.join("\n")}
     location = /health { default_type application/json; return 200 '{"status":"ok","instance":"${instance.name}"}'; }

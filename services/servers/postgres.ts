@@ -52,6 +52,19 @@ export function postgresIdent(): string {
   return [`lab root ${POSTGRES_USER}`, `lab ${POSTGRES_USER} ${POSTGRES_USER}`, ""].join("\n");
 }
 
+/** Wherever it runs. */
+export const POSTGRES_SETTINGS = {
+  shared_buffers: "16MB",
+  max_connections: "40",
+  max_wal_size: "32MB",
+  min_wal_size: "2MB",
+  // the data must outlive the server's death, not the machine's
+  fsync: "off",
+  autovacuum_max_workers: "1",
+  max_logical_replication_workers: "0",
+  log_min_messages: "warning",
+};
+
 export function postgresCommand(instance: Instance): string[] {
   const settings = {
     listen_addresses: instance.address,
@@ -60,15 +73,7 @@ export function postgresCommand(instance: Instance): string[] {
     unix_socket_permissions: "0700",
     hba_file: `${POSTGRES_DIR}/hba.conf`,
     ident_file: `${POSTGRES_DIR}/ident.conf`,
-    shared_buffers: "16MB",
-    max_connections: "40",
-    max_wal_size: "32MB",
-    min_wal_size: "2MB",
-    // the data must outlive the server's death, not the machine's
-    fsync: "off",
-    autovacuum_max_workers: "1",
-    max_logical_replication_workers: "0",
-    log_min_messages: "warning",
+    ...POSTGRES_SETTINGS,
   };
   return [
     `${requiredBin()}/postgres`,
@@ -83,6 +88,20 @@ function requiredBin(): string {
   if (!bin) throw new LabError("postgresql is not installed: apt-get install postgresql");
   return bin;
 }
+
+/** For psql, on an empty server, as its owner: what `up` does over a connection. */
+export function databaseScript(password: string): string {
+  // the password is hexadecimal digits only
+  return `create role ${SHOP} login password '${password}';
+create database ${SHOP} owner ${SHOP};
+\\connect ${SHOP}
+${SCHEMA}
+${GRANT}
+`;
+}
+
+/** What the order nodes may do with the tables, which the owner of the server made. */
+export const GRANT = `grant select, insert, update on all tables in schema public to ${SHOP};`;
 
 /** Idempotent: run at every `up`. One row in `commits` for each operation that ever took effect. */
 export const SCHEMA = `

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { placeInContainer } from "../docker/place.js";
 import { LabError } from "../lab-error.js";
 import { readPlan, STATE_DIR } from "../state.js";
 import type { Instance, Plan } from "../topology.js";
@@ -9,11 +10,11 @@ export interface Identity {
   instance: Instance;
 }
 
-export function readIdentity(name: string): Identity {
+export async function readIdentity(name: string): Promise<Identity> {
   const plan = readPlan();
   const instance = plan.instances.find((candidate) => candidate.name === name);
   if (!instance) throw new LabError(`no instance is called ${name}`, 2);
-  return { plan, instance };
+  return { plan, instance: plan.named ? await placeInContainer(plan, instance) : instance };
 }
 
 export function readSecret(name: string): string {

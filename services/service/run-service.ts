@@ -17,7 +17,12 @@ export async function runService(
 ): Promise<void> {
   dropRoot();
   const { everySeconds, drainSeconds } = plan.rotation;
-  const listener = new Listener(app.http, instance.address, instance.ports, drainSeconds * 1000);
+  const listener = new Listener(
+    app.http,
+    instance.listen ?? instance.address,
+    instance.ports,
+    drainSeconds * 1000,
+  );
   const membership = new Membership(registryUrl(plan), instance, listener, app.http.log, everySeconds * 1000);
   const isRegistry = instance.service === "service-registry";
   await hooks.start?.();

@@ -1,9 +1,10 @@
+import { lookup } from "node:dns/promises";
 import type { FastifyInstance } from "fastify";
 import { Gauge } from "prom-client";
 import { type App, createApp } from "../service/app.js";
 import type { Identity } from "../service/identity.js";
 import { runService } from "../service/run-service.js";
-import { hostAddresses, type Plan } from "../topology.js";
+import { hostAddresses, type Instance, type Plan } from "../topology.js";
 import { RegistryBook, type Report } from "./registry-book.js";
 
 const EXPIRY_MS = 6000;
@@ -47,19 +48,23 @@ export async function startRegistry(identity: Identity): Promise<void> {
 }
 
 function addRoutes(http: FastifyInstance, plan: Plan, book: RegistryBook): void {
-  const places = new Map(plan.instances.map((instance) => [instance.name, instance]));
-  const own = new Set(hostAddresses(plan));
+  // inside its own container the operator is at loopback; in the lab the registry does not listen there
+  const own = new Set([...hostAddresses(plan), "127.0.0.1"]);
   /** An instance of the plan may speak for itself and for nobody else. */
-  const refusal = (report: Report, from: string): string | undefined => {
-    const place = places.get(report.instance);
-    if (!place || place.service !== report.service || place.address !== report.address)
+  const refusal = async (report: Report, from: string): Promise<string | undefined> => {
+    const place = plan.instances.find(
+      ({ name, service }) =>
+        service === report.service &&
+        (name === report.instance || (plan.named && report.instance.startsWith(`${name}-`))),
+    );
+    if (!place || !(await standsAt(place, report.address)))
       return `${report.instance} is not an instance of ${report.service} at ${report.address}`;
     if (!place.ports.includes(report.port)) return `${report.service} does not use port ${report.port}`;
-    return from === place.address ? undefined : "an instance registers only itself";
+    return from === report.address ? undefined : "an instance registers only itself";
   };
 
-  http.post<{ Body: Report }>("/register", { schema: { body: reportSchema } }, (request, reply) => {
-    const reason = refusal(request.body, request.ip);
+  http.post<{ Body: Report }>("/register", { schema: { body: reportSchema } }, async (request, reply) => {
+    const reason = await refusal(request.body, request.ip);
     if (reason) return reply.code(403).send({ error: reason });
     book.register(request.body, Date.now());
     request.log.info({ member: request.body.instance, port: request.body.port }, "registered");
@@ -69,8 +74,8 @@ function addRoutes(http: FastifyInstance, plan: Plan, book: RegistryBook): void 
   http.post<{ Body: Report }>(
     "/heartbeat",
     { schema: { body: reportSchema }, logLevel: "warn" },
-    (request, reply) => {
-      const reason = refusal(request.body, request.ip);
+    async (request, reply) => {
+      const reason = await refusal(request.body, request.ip);
       if (reason) return reply.code(403).send({ error: reason });
       if (!book.heartbeat(request.body, Date.now())) return reply.code(404).send({ error: "not registered" });
       return reply.send({ rotation: book.rotation(request.body.service) });
@@ -78,7 +83,8 @@ function addRoutes(http: FastifyInstance, plan: Plan, book: RegistryBook): void 
   );
 
   http.delete<{ Params: { instance: string } }>("/instances/:instance", (request, reply) => {
-    if (places.get(request.params.instance)?.address !== request.ip)
+    const member = book.members().find(({ instance }) => instance === request.params.instance);
+    if (member && member.address !== request.ip)
       return reply.code(403).send({ error: "an instance deregisters only itself" });
     const known = book.deregister(request.params.instance, Date.now());
     return reply.code(known ? 200 : 404).send(known ? { status: "gone" } : { error: "not registered" });
@@ -136,6 +142,12 @@ function addRoutes(http: FastifyInstance, plan: Plan, book: RegistryBook): void 
       return reply.code(202).send({ rotations: Object.fromEntries(rotations) });
     },
   );
+}
+
+/** Whether the address is one of those that the instance's own stands for: itself, or all of a name in containers. */
+async function standsAt({ address }: Instance, candidate: string): Promise<boolean> {
+  const found = await lookup(address, { all: true }).catch(() => []);
+  return found.some((place) => place.address === candidate);
 }
 
 function addGauges(app: App, book: RegistryBook): void {

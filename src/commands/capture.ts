@@ -50,15 +50,10 @@ function chosenFilter(words: readonly string[], { filter }: LiveOptions): { filt
 
 /** The bridges that were named, those of networks among them. Throws CommandError. */
 async function chosenBridges(
-  { network, bridge = [], netns }: CaptureCommandOptions,
+  { network, bridge = [] }: CaptureCommandOptions,
   terminal: Terminal,
 ): Promise<{ bridge?: readonly string[] }> {
   if (network === undefined) return {};
-  if (netns !== undefined)
-    throw new CommandError(
-      ExitCode.usage,
-      "an engine's networks are in its own namespace: leave --netns out",
-    );
   const { engineSockets, findNetworkBridge } = await import("../capture/names/docker.js");
   const { ServiceError } = await import("../capture/names/json-client.js");
   const sockets = engineSockets(terminal.env.DOCKER_HOST);

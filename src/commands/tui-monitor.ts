@@ -38,6 +38,7 @@ export class Monitor {
       terminal: env.TERM ?? "xterm",
       color,
       onKey: (key) => this.#act(key),
+      onMouse: (event) => this.app.onMouse(event),
       onResize: () => this.#redraw(),
     });
     const isUtf8 = /utf-?8/i.test(env.LC_ALL || env.LC_CTYPE || env.LANG || "");
@@ -64,7 +65,14 @@ export class Monitor {
     if (effect === "quit") this.#quit();
     else if (effect === "suspend") this.#suspend();
     else if (effect === "redraw") this.#redraw();
+    else if (effect === "mouse") this.#switchMouse();
     else if (effect !== null) void carryOut(effect, this.app);
+  }
+
+  #switchMouse(): void {
+    const { mouse } = this.app.state;
+    this.#screen.setMouse(mouse);
+    this.app.say(mouse ? "the mouse moves in lists" : "the mouse is the terminal's: it selects text");
   }
 
   #redraw(): void {

@@ -30,6 +30,7 @@ read(lambda: b'packets' in out and b'help' in out)
 result['raw'] = termios.tcgetattr(slave) != before
 def alternate(): return out.rfind(b'\\x1b[?1049h') > out.rfind(b'\\x1b[?1049l')
 result['alternate'] = alternate()
+had = b'\\x1b[?1000h' in out and b'\\x1b[?1006h' in out
 children = open('/proc/%d/task/%d/children' % (child.pid, child.pid)).read().split()
 if how == 'q': os.write(master, b'q')
 elif how == 'ctrl-c': os.write(master, b'\\x03')
@@ -54,6 +55,8 @@ read(gone)
 result['left'] = sum(os.path.exists('/proc/' + pid) for pid in children)
 result['same'] = termios.tcgetattr(slave) == before
 result['restored'] = not alternate() and out.rfind(b'\\x1b[?25h') > out.rfind(b'\\x1b[?25l')
+def mouse(): return any(out.rfind(b'\\x1b[?%dh' % mode) > out.rfind(b'\\x1b[?%dl' % mode) for mode in (1000, 1002, 1003, 1006))
+result['mouse'] = [had, mouse()]
 print(json.dumps(result))
 `;
 /** A module that makes the program fail where nobody foresaw it. */
@@ -82,6 +85,7 @@ for (const how of ["q", "ctrl-c", "SIGINT", "SIGTERM", "SIGHUP", "suspend", "cra
       code: how === "crash" ? 1 : 0,
       same: true,
       restored: true,
+      mouse: [true, false],
       left: 0,
     });
   });
@@ -96,6 +100,7 @@ for (const how of ["q", "SIGTERM"])
       code: 0,
       same: true,
       restored: true,
+      mouse: [true, false],
       left: 0,
     });
   });

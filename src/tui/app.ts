@@ -3,12 +3,22 @@ import type { HealthReport, Snapshot } from "../analyze/snapshot.js";
 import type { Line } from "./cells.js";
 import { type Frame, type FrameLooks, layOut, type Size } from "./frame.js";
 import { type EventKind, type Model, note, type TreeLine, withHealth, withSnapshot } from "./model.js";
-import { type Effect, press, START, type State } from "./state.js";
+import { click, type Effect, press, START, type State } from "./state.js";
 
 export interface AppLooks extends Omit<FrameLooks, "size" | "notice"> {
   size(): Size;
   paint(lines: readonly Line[]): void;
 }
+
+/** The left button, or the wheel. */
+export interface MouseEvent {
+  readonly what: "click" | "up" | "down";
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Rows that a notch of the wheel moves. */
+const WHEEL_ROWS = 3;
 
 export class App {
   #model: Model;
@@ -68,6 +78,16 @@ export class App {
     this.#state = state;
     this.draw();
     return effect;
+  }
+
+  /** Takes what the mouse did in a cell, counted from 0. */
+  onMouse({ what, x, y }: MouseEvent): void {
+    this.#notice = null;
+    if (what === "click") this.#state = click(this.#state, this.frame.hit(x, y));
+    else
+      for (let i = 0; i < WHEEL_ROWS; i++)
+        this.#state = press(this.#state, what === "up" ? "up" : "down", this.frame.shown).state;
+    this.draw();
   }
 
   draw(): Frame {

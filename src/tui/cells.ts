@@ -121,6 +121,40 @@ function take(units: readonly Unit[], room: number): string[] {
   return taken;
 }
 
+/** The beginning of the text, `ellipsis` where its end is left out, in at most `width` columns: for sentences. */
+export function cutEnd(text: string, width: number, ellipsis: string): string {
+  if (width <= 0) return "";
+  const short = text.slice(0, MAX_TEXT);
+  if (columnsOf(short) <= width && short === text) return text;
+  return (
+    take(unitsOf(short), width - 1)
+      .join("")
+      .trimEnd() + ellipsis
+  );
+}
+
+/** The text in lines of at most `width` columns, broken at spaces where there are any. */
+export function wrap(text: string, width: number): string[] {
+  const room = Math.max(2, width);
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.slice(0, MAX_TEXT).split(" ")) {
+    let rest = unitsOf(word);
+    if (line !== "" && columnsOf(line) + 1 + columnsOf(word) <= room) {
+      line += ` ${word}`;
+      continue;
+    }
+    if (line !== "") lines.push(line);
+    while (rest.reduce((sum, unit) => sum + unit.width, 0) > room) {
+      const part = take(rest, room);
+      lines.push(part.join(""));
+      rest = rest.slice(part.length);
+    }
+    line = rest.map((unit) => unit.text).join("");
+  }
+  return line === "" && lines.length > 0 ? lines : [...lines, line];
+}
+
 /** Exactly `width` columns: cut, or filled up on the side that `align` does not name. */
 export function fit(text: string, width: number, align: "left" | "right", ellipsis: string): string {
   const shown = cut(text, width, ellipsis);

@@ -1,38 +1,92 @@
 /** One row with everything that is known of it. Pure. */
 import type { Row } from "../analyze/snapshot.js";
-import { formatCell } from "../format.js";
-import { cut, type Line } from "./cells.js";
+import { formatCell, formatCounted } from "../format.js";
+import { clip, cut, type Line, wrap } from "./cells.js";
 import type { Glyphs } from "./glyphs.js";
-import { type Grid, shownCell } from "./grid.js";
+import { cellOf, type Grid, shownCell } from "./grid.js";
+import { viewGrid } from "./grid-view.js";
+
+export interface DetailLooks {
+  readonly width: number;
+  readonly height: number;
+  readonly bits: boolean;
+  readonly glyphs: Glyphs;
+}
+
+type Entry = readonly [label: string, text: string];
 
 const LABEL = 22;
+/** Narrower than this there is one column of entries. */
+const TWO_COLUMNS = 80;
+/** As many entries stand in one column without need. */
+const FEW = 8;
+/** Rows shown of a list that belongs to the row. */
+const RELATED_ROWS = 12;
 
-export function detailLines(
-  grid: Grid,
-  row: Row,
-  looks: { readonly width: number; readonly bits: boolean; readonly glyphs: Glyphs },
-): Line[] {
-  const shown = new Set<string>();
-  const lines: Line[] = [[{ text: ` ${grid.title}: one row`, style: "bold" }], []];
-  const add = (label: string, text: string) =>
-    lines.push([
-      { text: ` ${cut(label, LABEL - 2, looks.glyphs.ellipsis).padEnd(LABEL)}`, style: "dim" },
-      { text: cut(text, looks.width - LABEL - 2, looks.glyphs.ellipsis), style: "plain" },
-    ]);
-  for (const column of grid.columns) {
-    if (column.title === "") continue;
-    shown.add(column.name);
-    const text = shownCell(column, row, looks.bits);
-    add(column.title, text === "" ? "-" : text);
-  }
+export function detailLines(grid: Grid, row: Row, looks: DetailLooks): Line[] {
+  const lines: Line[] = [
+    [{ text: ` ${grid.one}`, style: "bold" }],
+    [],
+    ...entryLines(entriesOf(grid, row, looks), looks),
+  ];
+  for (const related of grid.related?.(row) ?? []) lines.push([], ...relatedLines(related, looks));
+  if (lines.length <= looks.height) return lines;
+  const kept = lines.slice(0, looks.height - 1);
+  const left = formatCounted(lines.length - kept.length, "more line");
+  return [...kept, [{ text: ` ${left}: a larger window shows them`, style: "dim" }]];
+}
+
+/** The columns of the screen, then what else the row has. */
+function entriesOf(grid: Grid, row: Row, { bits }: DetailLooks): Entry[] {
+  const told = new Set(grid.columns.flatMap(({ name, of = [] }) => [name, ...of]));
+  const shown = grid.columns.filter(
+    (column) =>
+      column.title !== "" && column.kind !== "bar" && !(column.ifAny && cellOf(column, row) === null),
+  );
+  const entries = shown.map((column): Entry => [column.title, shownCell(column, row, bits) || "-"]);
   for (const { name, title, kind } of grid.table?.columns ?? []) {
-    if (shown.has(name) || row[name] === undefined) continue;
-    add(title, shownCell({ name, title, kind }, row, looks.bits));
+    if (told.has(name) || row[name] === undefined) continue;
+    entries.push([title, shownCell({ name, title, kind }, row, bits)]);
   }
-  if (grid.table === null)
-    for (const [name, cell] of Object.entries(row))
-      if (!shown.has(name) && cell !== null && cell !== "" && name !== "tree")
-        add(name, formatCell("text", cell));
-  lines.push([], [{ text: " Esc goes back", style: "dim" }]);
-  return lines;
+  if (grid.table !== null) return entries;
+  for (const [name, cell] of Object.entries(row))
+    if (!told.has(name) && cell !== null && cell !== "" && name !== "tree")
+      entries.push([name, formatCell("text", cell)]);
+  return entries;
+}
+
+function entryLines(entries: readonly Entry[], { width, glyphs }: DetailLooks): Line[] {
+  if (width < TWO_COLUMNS || entries.length <= FEW) return entries.flatMap((entry) => wrapped(entry, width));
+  const height = Math.ceil(entries.length / 2);
+  const room = Math.floor((width - 1) / 2);
+  return Array.from({ length: height }, (_, i): Line => {
+    const right = entries[i + height];
+    const left = clip(entryLine(entries[i]!, room - 1, glyphs), room);
+    return right === undefined ? left : [...left, ...entryLine(right, room, glyphs)];
+  });
+}
+
+function entryLine([label, text]: Entry, room: number, { ellipsis }: Glyphs): Line {
+  return [
+    { text: ` ${cut(label, LABEL - 2, ellipsis).padEnd(LABEL)}`, style: "dim" },
+    { text: cut(text, room - LABEL - 1, ellipsis), style: "plain" },
+  ];
+}
+
+/** A long text goes on in the lines below. */
+function wrapped([label, text]: Entry, width: number): Line[] {
+  return wrap(text, width - LABEL - 2).map(
+    (part, i): Line => [
+      { text: ` ${(i === 0 ? cut(label, LABEL - 2, "") : "").padEnd(LABEL)}`, style: "dim" },
+      { text: part, style: "plain" },
+    ],
+  );
+}
+
+function relatedLines(grid: Grid, { width, bits, glyphs }: DetailLooks): Line[] {
+  const rows = grid.rows.slice(0, RELATED_ROWS);
+  const more = grid.rows.length - rows.length;
+  const title = more > 0 ? `${grid.title} (${rows.length} of ${grid.rows.length})` : grid.title;
+  const view = viewGrid({ ...grid, rows }, { width, height: rows.length + 1, bits, glyphs, selected: -1 });
+  return [[{ text: ` ${title}`, style: "bold" }], ...view.lines];
 }

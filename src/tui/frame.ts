@@ -11,13 +11,21 @@ import { clip, columnsOf, cut, type Line, type Span } from "./cells.js";
 import { detailLines } from "./detail.js";
 import { type Glyphs, toAscii } from "./glyphs.js";
 import { arrange, type Grid } from "./grid.js";
-import { gridLines, rowsThatFit } from "./grid-view.js";
+import { type GridView, rowsThatFit, viewGrid } from "./grid-view.js";
 import { gridOf } from "./grids.js";
 import { helpLines } from "./help.js";
 import { dropsText } from "./ledger.js";
 import type { Model } from "./model.js";
 import { overviewLines } from "./overview.js";
-import { SCREENS, type ScreenName, type Shown, type State, UNSORTED } from "./state.js";
+import {
+  type Hit,
+  SCREEN_KEYS,
+  SCREENS,
+  type ScreenName,
+  type Shown,
+  type State,
+  UNSORTED,
+} from "./state.js";
 
 export interface Size {
   readonly columns: number;
@@ -31,6 +39,8 @@ export interface Frame {
   readonly shown: Shown;
   /** What an export writes; null: the screen is no list. */
   readonly grid: Grid | null;
+  /** What stands in a cell, counted from 0; null: nothing that a click could mean. */
+  hit(x: number, y: number): Hit | null;
 }
 
 export interface FrameLooks {
@@ -44,16 +54,18 @@ export interface FrameLooks {
 const TITLES: Readonly<Record<ScreenName, readonly [long: string, short: string]>> = {
   overview: ["Overview", "Over"],
   services: ["Services", "Serv"],
-  pairs: ["Pairs", "Pairs"],
+  pairs: ["Pairs", "Pair"],
   talkers: ["Talkers", "Talk"],
-  protocols: ["Protocols", "Proto"],
-  conversations: ["Conversations", "Convs"],
-  connections: ["Connections", "Conns"],
+  protocols: ["Protocols", "Prot"],
+  conversations: ["Conversations", "Conv"],
+  connections: ["Connections", "Conn"],
   topology: ["Topology", "Topo"],
-  events: ["Events", "Events"],
+  events: ["Events", "Event"],
 };
 /** Tabs, two rules, the line of the filter, the status line. */
 const FURNITURE = 5;
+/** The line that the body begins in. */
+const BODY = 2;
 const MIN_ROWS = 8;
 const MIN_COLUMNS = 40;
 
@@ -63,21 +75,29 @@ export function layOut(model: Model, state: State, looks: FrameLooks): Frame {
   const height = rows - FURNITURE;
   const arranged = gridOf(state.screen, model, state, looks.glyphs);
   const grid = arranged && arrange(arranged, state.filter, state.sorts[state.screen]);
-  const body = bodyLines(model, state, grid, height, looks);
+  const list = grid && new ListBody(grid, state, height, looks);
+  const body = bodyLines(model, state, list, height, looks);
   const rule: Line = [{ text: looks.glyphs.rule.repeat(columns), style: "dim" }];
+  const tabs = tabsOf(state, columns);
   const lines = [
-    tabsLine(state, columns),
+    tabs,
     rule,
     ...Array.from({ length: height }, (_, i): Line => body[i] ?? []),
     rule,
     promptLine(state, grid, looks),
     statusLine(model, state, columns, looks.glyphs),
   ].map((line) => clip(line, columns));
-  return {
-    lines: looks.glyphs.ascii ? lines.map(toAscii) : lines,
-    shown: { rows: grid?.rows.length ?? 0, page: rowsThatFit(height), columns: grid?.columns.length ?? 0 },
-    grid,
+  const shown: Shown = {
+    rows: grid?.rows.length ?? 0,
+    page: list?.page ?? 1,
+    columns: list?.view.headings.map(({ name }) => name) ?? [],
+    parts: grid?.parts?.length ?? 0,
   };
+  const hit = (x: number, y: number): Hit | null => {
+    if (y === 0) return tabAt(tabs, x);
+    return list === null || state.help || state.detail ? null : list.hit(x, y - BODY);
+  };
+  return { lines: looks.glyphs.ascii ? lines.map(toAscii) : lines, shown, grid, hit };
 }
 
 function tooSmall({ size, glyphs }: FrameLooks): Frame {
@@ -87,25 +107,80 @@ function tooSmall({ size, glyphs }: FrameLooks): Frame {
     (_, i): Line =>
       clip(i === 0 ? [{ text: cut(text, size.columns, glyphs.ellipsis), style: "bad" }] : [], size.columns),
   );
-  return { lines, shown: { rows: 0, page: 1, columns: 0 }, grid: null };
+  const shown = { rows: 0, page: 1, columns: [], parts: 0 };
+  return { lines, shown, grid: null, hit: () => null };
 }
 
-function bodyLines(model: Model, state: State, grid: Grid | null, height: number, looks: FrameLooks): Line[] {
-  const { size, glyphs, color } = looks;
-  const common = { width: size.columns, height, bits: state.bits, glyphs, color };
-  if (state.help) return helpLines();
-  if (grid === null) return overviewLines(model, common);
-  const selected = Math.max(0, Math.min(grid.rows.length - 1, state.selected));
-  const row = grid.rows[selected];
-  if (state.detail && row) return detailLines(grid, row, common);
-  const sort = state.sorts[state.screen] ?? UNSORTED;
-  return gridLines(grid, { ...common, selected, sort });
+/** A list below the names of the screen's other lists, where it has several. */
+class ListBody {
+  readonly grid: Grid;
+  readonly view: GridView;
+  readonly page: number;
+  readonly #head: readonly Line[];
+
+  constructor(grid: Grid, state: State, height: number, { size, glyphs }: FrameLooks) {
+    this.grid = grid;
+    this.#head = grid.parts ? [partsLine(grid, state)] : [];
+    const left = height - this.#head.length;
+    this.page = rowsThatFit(left);
+    const selected = this.selected(state);
+    const sort = state.sorts[state.screen] ?? UNSORTED;
+    this.view = viewGrid(grid, {
+      width: size.columns,
+      height: left,
+      bits: state.bits,
+      glyphs,
+      selected,
+      sort,
+    });
+  }
+
+  get lines(): readonly Line[] {
+    return [...this.#head, ...this.view.lines];
+  }
+
+  selected(state: State): number {
+    return Math.max(0, Math.min(this.grid.rows.length - 1, state.selected));
+  }
+
+  /** `y` counts from the body's first line. */
+  hit(x: number, y: number): Hit | null {
+    const { headings, first, lines } = this.view;
+    const line = y - this.#head.length;
+    const heading = headings.find(({ from, to }) => x >= from && x < to);
+    if (line === 0) return heading ? { on: "heading", column: heading.name } : null;
+    const isRow = headings.length > 0 && line > 0 && line < lines.length;
+    return isRow ? { on: "row", row: first + line - 1 } : null;
+  }
 }
 
-function tabsLine({ screen }: State, columns: number): Line {
+function partsLine({ parts = [] }: Grid, { parts: chosen, screen }: State): Line {
+  const at = chosen[screen] ?? 0;
+  const names = parts.flatMap(({ title, rows }, i): Span[] => [
+    { text: " ", style: "plain" },
+    { text: ` ${title} ${formatCount(rows)} `, style: i === at ? "title" : "plain" },
+  ]);
+  return [...names, { text: "   t: the next", style: "dim" }];
+}
+
+function bodyLines(
+  model: Model,
+  state: State,
+  list: ListBody | null,
+  height: number,
+  { size, glyphs, color }: FrameLooks,
+): readonly Line[] {
+  const looks = { width: size.columns, height, bits: state.bits, glyphs, color };
+  if (state.help) return helpLines(looks);
+  if (list === null) return overviewLines(model, looks);
+  const row = list.grid.rows[list.selected(state)];
+  return state.detail && row ? detailLines(list.grid, row, looks) : list.lines;
+}
+
+function tabsOf({ screen }: State, columns: number): readonly Span[] {
   const spansOf = (which: 0 | 1) =>
     SCREENS.map((name, i): Span => {
-      const text = ` ${i + 1} ${TITLES[name][which]} `;
+      const text = ` ${SCREEN_KEYS[i]} ${TITLES[name][which]} `;
       return { text, style: name === screen ? "title" : "plain" };
     });
   const long = spansOf(0);
@@ -113,37 +188,61 @@ function tabsLine({ screen }: State, columns: number): Line {
   return fits ? long : spansOf(1).map(({ text, style }) => ({ text: text.slice(1), style }));
 }
 
-const KEY_HINTS = ["? help  / filter  s sort  p pause  q quit", "? help  q quit", "? help"];
+function tabAt(tabs: readonly Span[], x: number): Hit | null {
+  let end = 0;
+  const at = tabs.findIndex(({ text }) => {
+    end += text.length;
+    return x < end;
+  });
+  return at < 0 ? null : { on: "screen", screen: SCREENS[at]! };
+}
+
+/** What the keys do here, the longest that has room. */
+function hintsOf({ help, detail, screen }: State): readonly string[] {
+  if (help) return ["any key goes back"];
+  if (detail) return ["Esc back  j k next row  e export  ? help  q quit", "Esc back  q quit"];
+  if (screen === "overview") return ["1-9 Tab screens  p pause  b bits  ? help  q quit", "? help  q quit"];
+  return [
+    "Enter detail  / filter  s sort  p pause  ? help  q quit",
+    "Enter detail  / filter  s sort  ? help",
+    "/ filter  ? help",
+    "? help",
+  ];
+}
 
 /** The filter, what was just done, how many rows there are, or a word on the keys. */
 function promptLine(state: State, grid: Grid | null, { notice, size, glyphs }: FrameLooks): Line {
   if (state.typing !== null) {
-    const shown = cut(visible(state.typing), size.columns - 12, glyphs.ellipsis);
+    const shown = cut(visible(state.typing), Math.max(8, size.columns - 36), glyphs.ellipsis);
     return [
       { text: " filter: ", style: "bold" },
       { text: shown, style: "plain" },
       { text: " ", style: "selected" },
+      { text: "  Enter filters, Esc does not", style: "dim" },
     ];
   }
   if (notice !== null) return [{ text: ` ${cut(notice, size.columns - 2, glyphs.ellipsis)}`, style: "warn" }];
-  const left = [
-    ...(grid && grid.rows.length > 0
-      ? [
-          `row ${formatCount(Math.min(state.selected + 1, grid.rows.length))} of ${formatCount(grid.rows.length)}`,
-        ]
-      : []),
-    ...(grid && grid.omitted > 0 ? [`${formatCount(grid.omitted)} more only summed`] : []),
-    ...(grid && state.filter !== ""
-      ? [`filter: ${cut(visible(state.filter), Math.floor(size.columns / 3), glyphs.ellipsis)}`]
-      : []),
-  ].join(", ");
+  const left = state.help ? "" : listText(state, grid, size.columns, glyphs);
   const room = size.columns - columnsOf(left) - 4;
-  const keys = KEY_HINTS.find((hint) => hint.length <= room) ?? "";
+  const keys = hintsOf(state).find((hint) => hint.length <= room) ?? "";
   const gap = Math.max(0, size.columns - columnsOf(left) - keys.length - 2);
   return [
     { text: ` ${left}`, style: "plain" },
     { text: `${" ".repeat(gap)}${keys}`, style: "dim" },
   ];
+}
+
+function listText(state: State, grid: Grid | null, columns: number, glyphs: Glyphs): string {
+  if (grid === null) return "";
+  const parts: string[] = [];
+  if (grid.rows.length > 0) {
+    const row = Math.min(state.selected + 1, grid.rows.length);
+    parts.push(`row ${formatCount(row)} of ${formatCount(grid.rows.length)}`);
+  }
+  if (grid.omitted > 0) parts.push(`${formatCount(grid.omitted)} more only summed`);
+  if (state.filter !== "")
+    parts.push(`filter: ${cut(visible(state.filter), Math.floor(columns / 3), glyphs.ellipsis)}`);
+  return parts.join(", ");
 }
 
 /** Always there: source, window, packets, drops. */
@@ -156,13 +255,13 @@ function statusLine(model: Model, state: State, columns: number, glyphs: Glyphs)
   const name = cut(visible(source), Math.max(8, columns - 66), glyphs.ellipsis);
   const what =
     snapshot === null
-      ? "no packets yet"
+      ? ["no packets yet"]
       : [
-          windowText(snapshot.window, columns),
+          ...windowTexts(snapshot.window, columns),
           formatCounted(snapshot.totals.packets, "packet"),
           dropsText(snapshot),
-        ].join(" · ");
-  const text = ` ${name} · ${how} · ${[what, ...marks].join(" · ")}`;
+        ];
+  const text = ` ${[name, how, ...what, ...marks].join(" · ")}`;
   const lost = (snapshot?.ledger.dropped ?? 0) > 0;
   return [
     {
@@ -182,11 +281,12 @@ function troubleOf({ mode, snapshot, ended }: Model): string | null {
   return away === interfaces.length ? "AWAY, waiting" : `${away} OF ${interfaces.length} AWAY, waiting`;
 }
 
-function windowText(
+/** Of no packet there is no time. */
+function windowTexts(
   { start, end, duration }: { start: string | null; end: string | null; duration: number },
   columns: number,
-): string {
-  if (start === null || end === null) return "no time";
+): string[] {
+  if (start === null || end === null) return [];
   const first = columns >= 110 ? formatInstant(start) : formatClock(start).slice(0, 8);
-  return `${first} +${formatDuration(duration)}`;
+  return [`${first} +${formatDuration(duration)}`];
 }

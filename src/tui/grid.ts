@@ -9,17 +9,31 @@ import { type Sort, UNSORTED } from "./state.js";
 export interface GridColumn {
   readonly name: string;
   readonly title: string;
-  /** `rate` is bytes a second. */
-  readonly kind: ColumnKind | "rate" | "strip";
+  /** `rate` is bytes a second, `bar` a ratio that is drawn, `strip` text of signs. */
+  readonly kind: ColumnKind | "rate" | "bar" | "strip";
   /** The value it is sorted by and shown as; else the row's cell of its name. */
   readonly value?: (row: Row) => Cell;
   /** Shown only where there is room for all before it; 0: always. */
   readonly wide?: number;
+  /** A sentence: of a long one the beginning is shown. */
+  readonly sentence?: boolean;
+  /** Left out where no row has a value. */
+  readonly ifAny?: boolean;
+  /** Cells that it is made of, besides the one of its name: they need not be told again. */
+  readonly of?: readonly string[];
   readonly style?: (row: Row) => Style;
+}
+
+/** One of the lists that a screen has. */
+export interface GridPart {
+  readonly title: string;
+  readonly rows: number;
 }
 
 export interface Grid {
   readonly title: string;
+  /** What one row is, as a heading. */
+  readonly one: string;
   readonly columns: readonly GridColumn[];
   readonly rows: readonly Row[];
   /** Rows before the filter. */
@@ -30,18 +44,26 @@ export interface Grid {
   readonly empty: string;
   /** What is exported besides the columns that are shown. */
   readonly table: Table | null;
+  /** Lists that belong to a row, for its detail. */
+  readonly related?: (row: Row) => readonly Grid[];
+  /** All lists of the screen, this one among them; not given: there is one. */
+  readonly parts?: readonly GridPart[];
 }
 
 export function cellOf(column: GridColumn, row: Row): Cell {
   return (column.value ? column.value(row) : row[column.name]) ?? null;
 }
 
-export function shownCell(column: GridColumn, row: Row, bits: boolean): string {
+/** Cells of a bar that is full. */
+const BAR = 20;
+
+export function shownCell(column: GridColumn, row: Row, bits: boolean, bar = ""): string {
   const cell = cellOf(column, row);
   if (cell === null) return "-";
   if (column.kind === "rate") return rate(Number(cell), bits);
   if (column.kind === "bytes" && typeof cell === "number") return amount(cell, bits);
   if (column.kind === "strip") return String(cell);
+  if (column.kind === "bar") return bar.repeat(Math.round(Math.min(1, Number(cell)) * BAR));
   return formatCell(column.kind, cell);
 }
 
@@ -49,13 +71,18 @@ export function shownCell(column: GridColumn, row: Row, bits: boolean): string {
 export function arrange(grid: Grid, filterText: string, sort: Sort = UNSORTED): Grid {
   const filter = parseFilter(filterText);
   const rows = filterText.trim() === "" ? [...grid.rows] : grid.rows.filter(filter);
-  const column = sort.column === null ? null : (grid.columns[sort.column] ?? null);
+  const column = grid.columns.find(({ name }) => name === sort.column) ?? null;
   if (column === null) return { ...grid, rows: sort.reversed ? rows.toReversed() : rows };
   const last = grid.omitted > 0 && rows.at(-1) === grid.rows.at(-1) ? rows.splice(-1) : [];
   const keyed = rows.map((row, i) => ({ row, i, key: cellOf(column, row) }));
   const sign = sort.reversed ? -1 : 1;
   keyed.sort((a, b) => sign * compare(a.key, b.key) || a.i - b.i);
   return { ...grid, rows: [...keyed.map(({ row }) => row), ...last] };
+}
+
+/** The columns that say something: those that may be left out have a value in some row. */
+export function tellingColumns({ columns, rows }: Grid): GridColumn[] {
+  return columns.filter((column) => !column.ifAny || rows.some((row) => cellOf(column, row) !== null));
 }
 
 /** Numbers largest first, texts by their code units, what is not known last. */
@@ -69,7 +96,7 @@ function compare(a: Cell, b: Cell): number {
 /** The grid as a Table with what is shown, for a file. */
 export function tableOf(grid: Grid): Table {
   const columns = grid.columns
-    .filter(({ kind }) => kind !== "strip")
+    .filter(({ kind }) => kind !== "strip" && kind !== "bar")
     .map(
       ({ name, title, kind }): Column => ({
         name,

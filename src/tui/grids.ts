@@ -15,6 +15,19 @@ const TRAFFIC: readonly GridColumn[] = [
   { name: "bytes", title: "Bytes", kind: "bytes" },
   { name: "share", title: "Share", kind: "ratio" },
 ];
+const SENT: readonly GridColumn[] = [
+  { name: "packets", title: "Packets sent", kind: "packets" },
+  { name: "bytes", title: "Bytes sent", kind: "bytes" },
+  { name: "share", title: "Share", kind: "ratio" },
+];
+const BAR: GridColumn = {
+  name: "bar",
+  title: "",
+  kind: "bar",
+  value: ({ share = null }) => share,
+  style: () => "class0",
+  wide: 1,
+};
 
 /** The grid of a screen; null: the screen is no list. */
 export function gridOf(screen: ScreenName, model: Model, state: State, glyphs: Glyphs): Grid | null {
@@ -28,7 +41,11 @@ export function gridOf(screen: ScreenName, model: Model, state: State, glyphs: G
     case "talkers":
       return talkers(model, state.numeric);
     case "protocols":
-      return ofTable(model, "protocols", [{ name: "protocol", title: "Protocol", kind: "text" }, ...TRAFFIC]);
+      return ofTable(model, "protocols", "Protocol", [
+        { name: "protocol", title: "Protocol", kind: "text" },
+        ...TRAFFIC,
+        BAR,
+      ]);
     case "conversations":
       return conversations(model, state.numeric);
     case "connections":
@@ -40,11 +57,26 @@ export function gridOf(screen: ScreenName, model: Model, state: State, glyphs: G
   }
 }
 
-function ofTable(model: Model, name: TableName, columns: readonly GridColumn[], given?: Table): Grid {
+function ofTable(
+  model: Model,
+  name: TableName,
+  one: string,
+  columns: readonly GridColumn[],
+  given?: Table,
+): Grid {
   const table = given ?? model.snapshot?.tables[name] ?? null;
   const rows = table === null ? [] : [...table.rows];
   const omitted = table?.omitted ?? 0;
-  return { title: table?.title ?? name, columns, rows, all: rows.length, omitted, empty: WAITING, table };
+  return {
+    title: table?.title ?? name,
+    one,
+    columns,
+    rows,
+    all: rows.length,
+    omitted,
+    empty: WAITING,
+    table,
+  };
 }
 
 function pairs(model: Model, numeric: boolean): Grid {
@@ -56,50 +88,57 @@ function pairs(model: Model, numeric: boolean): Grid {
     { name: "source", title: "Source", kind: "text" },
     { name: "destination", title: "Destination", kind: "text" },
     ...TRAFFIC,
-    { name: "rate", title: "Now", kind: "rate", value: rateOf },
+    { name: "rate", title: "Now", kind: "rate", value: rateOf, ifAny: true },
     { name: "conversations", title: "Conversations", kind: "count", wide: 1 },
+    BAR,
   ];
   const given = numeric && model.snapshot ? numericPairs(model.snapshot) : undefined;
-  return ofTable(model, "pairs", columns, given);
+  return ofTable(model, "pairs", "Service pair", columns, given);
 }
 
 function talkers(model: Model, numeric: boolean): Grid {
   const columns: GridColumn[] = [
     { name: "service", title: numeric ? "Address" : "Service", kind: "text" },
-    ...TRAFFIC,
+    ...SENT,
+    BAR,
   ];
   const given = numeric && model.snapshot ? numericTalkers(model.snapshot) : undefined;
-  return ofTable(model, "talkers", columns, given);
+  return ofTable(model, "talkers", numeric ? "Address" : "Service", columns, given);
 }
 
 function conversations(model: Model, numeric: boolean): Grid {
-  const table = model.snapshot?.tables.conversations;
-  const has = (name: string) => table?.columns.some((column) => column.name === name) ?? false;
   const end = (side: "source" | "destination") => (row: Row) =>
     endpoint((numeric ? row[`${side}_address`] : null) ?? row[side], row[`${side}_port`]);
-  const evidence: readonly GridColumn[] = [
-    { name: "state", title: "State", kind: "text", value: stateOf(model) },
-    { name: "verdict", title: "Seen by", kind: "text" },
-    { name: "nat", title: "NAT", kind: "text", wide: 1 },
-  ];
+  const stateOf = trackedStates(model);
   const both = (a: string, b: string) => (row: Row) => Number(row[a] ?? 0) + Number(row[b] ?? 0);
-  return ofTable(model, "conversations", [
+  const grid = ofTable(model, "conversations", "Conversation", [
     { name: "transport", title: "Proto", kind: "text" },
-    { name: "from", title: "Source", kind: "text", value: end("source") },
-    { name: "to", title: "Destination", kind: "text", value: end("destination") },
-    ...evidence.filter(
-      ({ name }) => has(name) || (name === "state" && model.snapshot?.conntrack !== undefined),
-    ),
+    { name: "from", title: "Source", kind: "text", value: end("source"), of: ["source", "source_port"] },
+    {
+      name: "to",
+      title: "Destination",
+      kind: "text",
+      value: end("destination"),
+      of: ["destination", "destination_port"],
+    },
+    { name: "state", title: "State", kind: "text", ifAny: true },
+    { name: "verdict", title: "Seen by", kind: "text", ifAny: true },
+    { name: "nat", title: "NAT", kind: "text", wide: 1, ifAny: true },
     { name: "packets", title: "Packets", kind: "packets", value: both("packets", "reply_packets") },
     { name: "bytes", title: "Bytes", kind: "bytes", value: both("bytes", "reply_bytes") },
     { name: "duration", title: "Duration", kind: "seconds" },
     { name: "start", title: "Start", kind: "time", wide: 1 },
-    { name: "orientation", title: "Known by", kind: "text", wide: 1 },
+    { name: "orientation", title: "Direction by", kind: "text", wide: 1 },
   ]);
+  const rows = grid.rows.map((row) => {
+    const state = stateOf(row);
+    return state === null ? row : { ...row, state };
+  });
+  return { ...grid, rows };
 }
 
 /** The state that connection tracking gives a conversation; null where it tells of none between the same ends. */
-function stateOf({ snapshot }: Model): (row: Row) => Cell {
+function trackedStates({ snapshot }: Model): (row: Row) => Cell {
   const keyOf = (row: Row) =>
     [row.transport, row.source, row.source_port, row.destination, row.destination_port].join("\0");
   const states = new Map<string, Cell>();
@@ -114,6 +153,7 @@ function connections({ snapshot, mode }: Model): Grid {
   const none = "Connection tracking was not looked at here.";
   return {
     title: "Tracked connections by service and state",
+    one: "Tracked connections",
     columns: [
       { name: "transport", title: "Proto", kind: "text" },
       { name: "source", title: "Source", kind: "text" },
@@ -137,7 +177,7 @@ function connections({ snapshot, mode }: Model): Grid {
 }
 
 function byServiceAndState(tracked: Table): Row[] {
-  const sums = new Map<string, { row: Row; connections: number; bytes: number }>();
+  const sums = new Map<string, { row: Row; connections: number; bytes: number | null }>();
   for (const row of tracked.rows) {
     const {
       transport = null,
@@ -151,10 +191,11 @@ function byServiceAndState(tracked: Table): Row[] {
     const sum = sums.get(key) ?? {
       row: { transport, source, destination, port, state },
       connections: 0,
-      bytes: 0,
+      bytes: null,
     };
     sum.connections++;
-    sum.bytes += Number(row.tracked_bytes ?? row.bytes ?? 0);
+    const bytes = row.tracked_bytes ?? row.bytes ?? null;
+    if (bytes !== null) sum.bytes = (sum.bytes ?? 0) + Number(bytes);
     sums.set(key, sum);
   }
   return [...sums.values()]
@@ -184,10 +225,11 @@ function topology({ tree, rates, snapshot }: Model, glyphs: Glyphs): Grid {
   });
   return {
     title: "Who calls whom",
+    one: "Who calls whom",
     columns: [
       { name: "service", title: "Service", kind: "text", value: (row) => `${row.tree}${row.service}` },
       { name: "bytes", title: "Bytes, both ways", kind: "bytes" },
-      { name: "rate", title: "Now", kind: "rate" },
+      { name: "rate", title: "Now", kind: "rate", ifAny: true },
       { name: "note", title: "", kind: "text" },
     ],
     rows,
@@ -203,6 +245,7 @@ function events({ events: happened }: Model): Grid {
   const time = (row: Row) => (row.time === null ? null : formatClock(String(row.time)).slice(0, 8));
   return {
     title: "Events",
+    one: "Event",
     columns: [
       { name: "time", title: "Time", kind: "text", value: time },
       {
@@ -211,7 +254,7 @@ function events({ events: happened }: Model): Grid {
         kind: "text",
         style: ({ kind }) => (kind === "error" || kind === "drops" ? "bad" : "plain"),
       },
-      { name: "text", title: "What", kind: "text" },
+      { name: "text", title: "What", kind: "text", sentence: true },
     ],
     rows,
     all: rows.length,

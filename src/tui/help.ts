@@ -1,35 +1,38 @@
 /** What the keys do. */
-import type { Line } from "./cells.js";
-import { PREFIXES } from "./filter.js";
+import { cut, type Line, wrap } from "./cells.js";
+import type { Glyphs } from "./glyphs.js";
+import { SCREENS } from "./state.js";
 
 const KEYS: readonly (readonly [keys: string, what: string])[] = [
-  ["1-9, Tab, h l", "go to a screen"],
-  ["j k, arrows, PgUp, g G", "move in a list"],
-  ["Enter, Esc", "all of one row, and back; Esc also ends the filter"],
-  ["/", `filter: words, ${PREFIXES.map((prefix) => `${prefix}:`).join(" ")}`],
-  ["s S", "sort by the next column, turn the order round"],
-  ["p, Space", "hold the picture; capture goes on"],
-  ["b", "bits or bytes"],
-  ["n", "names or addresses"],
-  ["e E", "write what is shown as CSV, as JSON"],
+  [`1 to 9${SCREENS.length > 9 ? ", 0, a" : ""}`, "go to a screen; Tab or l: the next, h: the one before"],
+  ["Up Down, j k", "move in a list; PgUp PgDn: a page; g G: to its ends"],
+  ["Enter", "everything known of the row; Esc goes back"],
+  ["/", "show only rows with these words; Esc ends that"],
+  ["s, S", "sort by the next column; turn the order round"],
+  ["t", "the next list, on a screen that has several"],
+  ["p", "hold the picture; the capture goes on. Again: let it run"],
+  ["b, n", "bits or bytes; names or addresses"],
+  ["e, E", "write the list shown to a file: as CSV, as JSON"],
   ["r", "write a PDF report"],
-  ["Ctrl-L Ctrl-Z", "draw again, stop for a while"],
+  ["m", "mouse: the terminal's, to select text, or the monitor's"],
+  ["Ctrl-L, Ctrl-Z", "draw anew; suspend (fg brings it back)"],
   ["q", "quit"],
 ];
-const KEYS_WIDTH = 25;
+const KEYS_WIDTH = 16;
 
-export function helpLines(): Line[] {
+const FILTER =
+  "A filter is words that a row must all have: postgres 5432. A prefix looks in one place only: src: dst: proto: port: state:, as in src:web port:5432.";
+
+export function helpLines({ width, glyphs }: { readonly width: number; readonly glyphs: Glyphs }): Line[] {
   return [
     [{ text: " Keys", style: "bold" }],
-    [],
     ...KEYS.map(
       ([keys, what]): Line => [
         { text: `  ${keys.padEnd(KEYS_WIDTH)}`, style: "bold" },
-        { text: what, style: "plain" },
+        { text: cut(what, width - KEYS_WIDTH - 3, glyphs.ellipsis), style: "plain" },
       ],
     ),
     [],
-    [{ text: "  In a filter every word must be there: src:web port:5432 state:time", style: "dim" }],
-    [{ text: "  Any key goes back.", style: "dim" }],
+    ...wrap(FILTER, Math.min(width, 100) - 4).map((text): Line => [{ text: `  ${text}`, style: "dim" }]),
   ];
 }

@@ -1,7 +1,7 @@
 /** The first screen: throughput, health, top pairs and talkers, connection tracking, what is missing. Pure. */
-import type { HealthTargetReport, Row, Snapshot } from "../analyze/snapshot.js";
+import type { Finding, HealthTargetReport, Row, Snapshot } from "../analyze/snapshot.js";
 import { formatCell, formatCount, formatCounted, formatRatio } from "../format.js";
-import { clip, columnsOf, cut, fit, type Line, plain, type Span, textOf } from "./cells.js";
+import { clip, columnsOf, cut, cutEnd, fit, type Line, plain, type Span, textOf } from "./cells.js";
 import { type ChartClass, chartLines, classStyle } from "./chart.js";
 import type { Glyphs } from "./glyphs.js";
 import { completenessText } from "./ledger.js";
@@ -22,7 +22,7 @@ const CLASSES = 4;
 const MIN_CHART = 4;
 const MAX_CHART = 16;
 /** Lines besides chart and lists. */
-const FIXED_LINES = 7;
+const FIXED_LINES = 8;
 
 export function overviewLines(model: Model, looks: OverviewLooks): Line[] {
   const { snapshot } = model;
@@ -37,6 +37,7 @@ export function overviewLines(model: Model, looks: OverviewLooks): Line[] {
     healthLine(model, looks),
     trackingLine(model, looks),
     [{ text: ` ${completenessText(snapshot)}`, style: snapshot.ledger.complete ? "dim" : "bad" }],
+    findingsLine(snapshot, looks),
     [],
     ...topLines(model, snapshot, Math.max(2, lists), looks),
   ];
@@ -111,9 +112,35 @@ function healthLine({ health, mode }: Model, { glyphs, width }: OverviewLooks): 
   for (const { state } of targets) spans.push({ text: glyphs.health[state], style: HEALTH_STYLES[state] });
   const trouble = targets.filter(({ state }) => state === "down" || state === "degraded");
   const room = width - columnsOf(textOf(spans)) - 3;
-  const words = cut(trouble.map(troubleText).join(", "), room, glyphs.ellipsis);
-  if (trouble.length > 0) spans.push({ text: `  ${words}`, style: "bad" });
+  if (trouble.length > 0)
+    spans.push({ text: `  ${listWhole(trouble.map(troubleText), room, glyphs)}`, style: "bad" });
   return spans;
+}
+
+/** As many as have room, and how many more there are. */
+function listWhole(texts: readonly string[], room: number, { ellipsis }: Glyphs): string {
+  for (let count = texts.length; count > 1; count--) {
+    const more = count < texts.length ? ` and ${texts.length - count} more` : "";
+    const listed = `${texts.slice(0, count).join(", ")}${more}`;
+    if (columnsOf(listed) <= room) return listed;
+  }
+  const more = texts.length > 1 ? ` and ${texts.length - 1} more` : "";
+  return `${cut(texts[0]!, Math.max(0, room - more.length), ellipsis)}${more}`;
+}
+
+const SEVERITIES: readonly Finding["severity"][] = ["warning", "notice", "info"];
+
+/** The gravest of the findings. */
+function findingsLine({ findings }: Snapshot, { width, glyphs }: OverviewLooks): Line {
+  const first = SEVERITIES.flatMap((severity) => findings.filter((of) => of.severity === severity))[0];
+  if (first === undefined) return [{ text: " Findings    nothing out of the ordinary", style: "dim" }];
+  const count = formatCount(findings.length).padEnd(3);
+  const text = cutEnd(formatCell("text", first.text), width - 18, glyphs.ellipsis);
+  const style = first.severity === "warning" ? "bad" : first.severity === "notice" ? "warn" : "plain";
+  return [
+    { text: ` Findings    ${count} `, style: "plain" },
+    { text, style },
+  ];
 }
 
 function troubleText({ service, state, reason }: HealthTargetReport): string {
@@ -155,10 +182,12 @@ function trackingLine({ snapshot, mode }: Model, { glyphs }: OverviewLooks): Lin
 function topLines(model: Model, snapshot: Snapshot, height: number, looks: OverviewLooks): Line[] {
   const left = Math.floor((looks.width - 3) * 0.6);
   const right = looks.width - 3 - left;
-  const pairs = listLines([...snapshot.tables.pairs.rows].slice(0, height - 1), left, looks, (row) => {
-    const now = (isNow(model) ? model.rates : null)?.get(
-      pairKey(String(row.source), String(row.destination)),
-    );
+  const rates = isNow(model) ? model.rates : null;
+  const nowOf = (row: Row) => rates?.get(pairKey(String(row.source), String(row.destination)));
+  const busiest = [...snapshot.tables.pairs.rows];
+  if (rates) busiest.sort((a, b) => (nowOf(b) ?? 0) - (nowOf(a) ?? 0));
+  const pairs = listLines(busiest.slice(0, height - 1), left, looks, (row) => {
+    const now = nowOf(row);
     const name = `${formatCell("text", row.source)} > ${formatCell("text", row.destination)}`;
     return [name, now === undefined ? amount(Number(row.bytes), looks.bits) : rate(now, looks.bits)];
   });
@@ -171,7 +200,7 @@ function topLines(model: Model, snapshot: Snapshot, height: number, looks: Overv
       text: fit(` Top pairs${isNow(model) ? ", now" : ""}`, left + 3, "left", looks.glyphs.ellipsis),
       style: "bold",
     },
-    { text: "Top talkers", style: "bold" },
+    { text: `Top talkers${isNow(model) ? ", in all" : ""}`, style: "bold" },
   ];
   const count = Math.max(pairs.length, talkers.length);
   const beside = Array.from(

@@ -1,5 +1,6 @@
 /** Paints lines on a terminal and reads its keys. The only file that knows blessed; it holds nothing but the terminal. */
 import blessed from "blessed";
+import type { MouseEvent } from "./app.js";
 import { type Line, type Style, unitsOf } from "./cells.js";
 import type { Size } from "./frame.js";
 
@@ -10,6 +11,7 @@ export interface ScreenOptions {
   readonly terminal: string;
   readonly color: boolean;
   onKey(key: string): void;
+  onMouse(event: MouseEvent): void;
   onResize(): void;
 }
 
@@ -17,6 +19,8 @@ export interface Screen {
   size(): Size;
   /** Paints what differs from what is there. Lines are as wide as the screen. */
   paint(lines: readonly Line[]): void;
+  /** Takes the mouse, or leaves it to the terminal. */
+  setMouse(on: boolean): void;
   /** Paints all of it at the next `paint`. */
   forget(): void;
   /** Gives the terminal back until `resume`. */
@@ -60,6 +64,8 @@ const COLORLESS: Readonly<Record<Style, number>> = {
 
 /** blessed's own buffers, which its types leave out: what is to be there and what is there, attribute and text a cell. */
 interface Buffers {
+  /** `leave` gives the mouse back. */
+  _listenedMouse: boolean;
   lines: ([number, string | null][] & { dirty: boolean })[];
   olines: [number, string | null][][];
   alloc(): void;
@@ -78,6 +84,11 @@ class BlessedScreen implements Screen {
   readonly #screen: blessed.Widgets.Screen;
   readonly #buffers: Buffers;
   readonly #attributes: Readonly<Record<Style, number>>;
+  readonly #hearMouse = (data: Buffer) => {
+    if (this.#away || !this.#mouse) return;
+    for (const event of mouseEvents(data.toString("latin1"))) this.#options.onMouse(event);
+  };
+  #mouse = false;
   #away = false;
   #closed = false;
 
@@ -101,6 +112,9 @@ class BlessedScreen implements Screen {
     this.#screen.on("resize", () => {
       if (!this.#away && !this.#closed) options.onResize();
     });
+    input.on("data", this.#hearMouse);
+    this.#buffers._listenedMouse = true;
+    this.setMouse(true);
   }
 
   size(): Size {
@@ -111,6 +125,14 @@ class BlessedScreen implements Screen {
     if (this.#away || this.#closed) return;
     paintInto(this.#buffers, lines, this.#attributes);
     this.#buffers.draw(0, this.#buffers.lines.length - 1);
+  }
+
+  setMouse(on: boolean): void {
+    this.#mouse = on;
+    const { program } = this.#screen;
+    if (on) program.setMouse(MOUSE_MODES, true);
+    else program.disableMouse();
+    program.flush();
   }
 
   forget(): void {
@@ -131,15 +153,36 @@ class BlessedScreen implements Screen {
     this.#options.input.setRawMode?.(true);
     this.#options.input.resume();
     this.#buffers.enter();
+    if (this.#mouse) this.setMouse(true);
     this.#options.onResize();
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#options.input.removeListener("data", this.#hearMouse);
     this.#screen.destroy();
   }
 }
+
+/** Buttons and wheel, told in decimal (xterm's modes 1000 and 1006). */
+const MOUSE_MODES = { vt200Mouse: true, sgrMouse: true };
+
+/** What is told in one piece of input. A button that is let go, and all but the left one and the wheel, is nothing. */
+function mouseEvents(input: string): MouseEvent[] {
+  const events: MouseEvent[] = [];
+  for (const [, button, x, y, end] of input.matchAll(/\x1b\[<(\d{1,3});(\d{1,4});(\d{1,4})([Mm])/g)) {
+    const what = end === "M" ? BUTTONS.get(Number(button)) : undefined;
+    if (what !== undefined) events.push({ what, x: Number(x) - 1, y: Number(y) - 1 });
+  }
+  return events;
+}
+
+const BUTTONS: ReadonlyMap<number, MouseEvent["what"]> = new Map([
+  [0, "click"],
+  [64, "up"],
+  [65, "down"],
+]);
 
 /**
  * A character of two columns fills one cell and leaves the next empty. It is always painted anew: the terminal's cursor

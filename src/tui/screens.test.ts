@@ -95,6 +95,7 @@ function openMonitor(columns: number, rows: number, looks = { color: true, glyph
     terminal: "xterm-256color",
     color: looks.color,
     onKey: (key) => app.onKey(key),
+    onMouse: (event) => app.onMouse(event),
     onResize: () => app.draw(),
   });
   open.push(screen);
@@ -214,6 +215,47 @@ test("lists move by arrows, vim's keys and pages, and stay within their ends", a
   assert.equal(monitor.app.state.screen, "connections");
   await monitor.type("\x1b[Z");
   assert.equal(monitor.app.state.screen, "conversations");
+});
+
+test("the mouse goes to screens, selects, opens, sorts and scrolls; m leaves it to the terminal", async () => {
+  const monitor = openMonitor(80, 24);
+  const { app, emulator } = monitor;
+  fill(monitor);
+  const report = (button: number, x: number, y: number, end = "M") => `\x1b[<${button};${x};${y}${end}`;
+  const { written } = emulator;
+  const isOurs = () => written().lastIndexOf("\x1b[?1000h") > written().lastIndexOf("\x1b[?1000l");
+  const isDecimal = () => written().lastIndexOf("\x1b[?1006h") > written().lastIndexOf("\x1b[?1006l");
+  assert.deepEqual([isOurs(), isDecimal()], [true, true]);
+  const tabs = (await emulator.text()).split("\n")[0]!;
+  await monitor.type(report(0, tabs.indexOf("3 Pair") + 1, 1));
+  assert.equal(app.state.screen, "pairs");
+  await monitor.type(report(0, 5, 8) + report(0, 5, 8, "m"));
+  assert.deepEqual([app.state.selected, app.state.detail], [4, false]);
+  await monitor.type(report(0, 5, 8));
+  assert.equal(app.state.detail, true);
+  await monitor.type(report(0, 5, 9));
+  assert.equal(app.state.selected, 4);
+  await monitor.type("\x1b");
+  await setTimeout(600); // an Escape alone is told from a sequence by time
+  assert.equal(app.state.detail, false);
+  await monitor.type(report(65, 1, 1) + report(65, 1, 1) + report(64, 1, 1));
+  assert.equal(app.state.selected, 7);
+  const heading = (await emulator.text()).split("\n")[2]!;
+  await monitor.type(report(0, heading.indexOf("Packets") + 2, 3));
+  assert.deepEqual(app.state.sorts.pairs, { column: "packets", reversed: false });
+  await monitor.type(report(0, heading.indexOf("Packets") + 2, 3));
+  assert.deepEqual(app.state.sorts.pairs, { column: "packets", reversed: true });
+  await monitor.type(report(2, 5, 9) + report(0, 5, 23) + report(0, 80, 1) + report(0, 9999, 9999));
+  assert.deepEqual([app.state.selected, app.state.screen], [0, "pairs"]);
+  monitor.screen.setMouse(false);
+  assert.deepEqual([isOurs(), isDecimal()], [false, false]);
+  monitor.screen.setMouse(true);
+  monitor.screen.suspend();
+  assert.deepEqual([isOurs(), isDecimal()], [false, false]);
+  monitor.screen.resume();
+  assert.deepEqual([isOurs(), isDecimal()], [true, true]);
+  monitor.screen.close();
+  assert.deepEqual([isOurs(), isDecimal()], [false, false]);
 });
 
 test("a terminal that is resized is drawn anew, down to one that is too small", async () => {

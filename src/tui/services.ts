@@ -1,5 +1,6 @@
 /** Services: how they fare, and what they send and get. */
 import type { Cell, HealthState, HealthTargetReport, Row } from "../analyze/snapshot.js";
+import { formatClock } from "../format.js";
 import type { Style } from "./cells.js";
 import type { Glyphs } from "./glyphs.js";
 import type { Grid, GridColumn } from "./grid.js";
@@ -34,6 +35,7 @@ export function serviceGrid(model: Model, glyphs: Glyphs): Grid {
   ];
   return {
     title: "Services",
+    one: "Service",
     columns: columnsOf(asked.length > 0),
     rows,
     all: rows.length,
@@ -61,10 +63,15 @@ function columnsOf(health: boolean): GridColumn[] {
       ? ([
           { name: "history", title: "History", kind: "strip", style, wide: 1 },
           { name: "reason", title: "Why", kind: "text" },
-          { name: "changed", title: "Since", kind: "time", wide: 1 },
+          { name: "changed", title: "Since", kind: "text", value: sinceOf, wide: 1 },
         ] as const)
       : []),
   ];
+}
+
+/** When the state last changed. */
+function sinceOf({ changed }: Row): Cell {
+  return changed == null ? null : formatClock(String(changed)).slice(0, 8);
 }
 
 interface Sums {

@@ -14,15 +14,20 @@ export const SCREENS = [
 ] as const;
 export type ScreenName = (typeof SCREENS)[number];
 
+/** The key that goes to each screen, in their order. */
+export const SCREEN_KEYS = "1234567890a";
+
 export interface Sort {
-  /** Number of the column among those of the screen; null: the order of the Snapshot. */
-  readonly column: number | null;
+  /** Name of the column; null: the order of the Snapshot. */
+  readonly column: string | null;
   readonly reversed: boolean;
 }
 
 export interface State {
   readonly screen: ScreenName;
   readonly sorts: Readonly<Partial<Record<ScreenName, Sort>>>;
+  /** Of a screen of several lists: which is shown, counted from 0. */
+  readonly parts: Readonly<Partial<Record<ScreenName, number>>>;
   /** Row the cursor is on, of those that pass the filter. */
   readonly selected: number;
   readonly filter: string;
@@ -34,11 +39,14 @@ export interface State {
   readonly bits: boolean;
   /** Addresses in place of names. */
   readonly numeric: boolean;
+  /** The mouse is ours, not the terminal's. */
+  readonly mouse: boolean;
 }
 
 export const START: State = {
   screen: "overview",
   sorts: {},
+  parts: {},
   selected: 0,
   filter: "",
   typing: null,
@@ -47,10 +55,11 @@ export const START: State = {
   paused: false,
   bits: false,
   numeric: false,
+  mouse: true,
 };
 
 /** What a key asks of the world. */
-export type Effect = "quit" | "suspend" | "csv" | "json" | "report" | "redraw";
+export type Effect = "quit" | "suspend" | "csv" | "json" | "report" | "redraw" | "mouse";
 
 export interface Step {
   readonly state: State;
@@ -62,7 +71,10 @@ export interface Shown {
   readonly rows: number;
   /** Rows that fit. */
   readonly page: number;
-  readonly columns: number;
+  /** Names of the columns that can be sorted by. */
+  readonly columns: readonly string[];
+  /** Lists that the screen has. */
+  readonly parts: number;
 }
 
 export const UNSORTED: Sort = { column: null, reversed: false };
@@ -73,8 +85,9 @@ export function press(state: State, key: string, shown: Shown): Step {
   if (key === "C-l") return { state, effect: "redraw" };
   if (state.typing !== null) return still(type(state, state.typing, key));
   if (state.help) return key === "q" ? { state, effect: "quit" } : still({ ...state, help: false });
-  const effect = EFFECTS[key];
-  if (effect !== undefined) return { state, effect };
+  if (key === "m") return { state: { ...state, mouse: !state.mouse }, effect: "mouse" };
+  const effect = Object.hasOwn(EFFECTS, key) ? EFFECTS[key]! : null;
+  if (effect !== null) return { state, effect };
   return still(change(state, key, shown));
 }
 
@@ -100,8 +113,8 @@ function type(state: State, typing: string, key: string): State {
 }
 
 function change(state: State, key: string, shown: Shown): State {
-  const chosen = SCREENS[Number(key) - 1];
-  if (/^[1-9]$/.test(key) && chosen) return open(state, chosen);
+  const chosen = key.length === 1 ? SCREENS[SCREEN_KEYS.indexOf(key)] : undefined;
+  if (chosen !== undefined) return open(state, chosen);
   const moved = move(state, key, shown);
   if (moved !== null) return moved;
   switch (key) {
@@ -117,6 +130,8 @@ function change(state: State, key: string, shown: Shown): State {
       return { ...state, typing: state.filter, detail: false };
     case "s":
       return sortNext(state, shown.columns);
+    case "t":
+      return partNext(state, shown.parts);
     case "S":
       return withSort(state, ({ column, reversed }) => ({ column, reversed: !reversed }));
     case "enter":
@@ -137,8 +152,30 @@ function change(state: State, key: string, shown: Shown): State {
   }
 }
 
-function open(state: State, screen: ScreenName): State {
+export function open(state: State, screen: ScreenName): State {
   return { ...state, screen, selected: 0, detail: false };
+}
+
+/** What the mouse has met. */
+export type Hit =
+  | { readonly on: "screen"; readonly screen: ScreenName }
+  | { readonly on: "row"; readonly row: number }
+  | { readonly on: "heading"; readonly column: string };
+
+/** A click: on a screen's name, on a row (again: all of it), on a heading (again: the order turned round). */
+export function click(state: State, hit: Hit | null): State {
+  if (state.typing !== null || hit === null) return state;
+  switch (hit.on) {
+    case "screen":
+      return { ...open(state, hit.screen), help: false };
+    case "row":
+      return { ...state, selected: hit.row, detail: hit.row === state.selected };
+    case "heading":
+      return withSort(state, ({ column, reversed }) => ({
+        column: hit.column,
+        reversed: column === hit.column && !reversed,
+      }));
+  }
 }
 
 function neighbour(screen: ScreenName, by: number): ScreenName {
@@ -167,11 +204,20 @@ function move(state: State, key: string, { rows, page }: Shown): State | null {
 }
 
 /** The Snapshot's order, then by each column, and round again. */
-function sortNext(state: State, columns: number): State {
+function sortNext(state: State, columns: readonly string[]): State {
   return withSort(state, ({ column, reversed }) => {
-    const next = column === null ? 0 : column + 1;
-    return { column: next >= columns ? null : next, reversed };
+    const next = column === null ? 0 : columns.indexOf(column) + 1;
+    return { column: columns[next] ?? null, reversed };
   });
+}
+
+function partNext(state: State, parts: number): State {
+  if (parts < 2) return state;
+  const part = ((state.parts[state.screen] ?? 0) + 1) % parts;
+  return withSort(
+    { ...state, parts: { ...state.parts, [state.screen]: part }, detail: false },
+    () => UNSORTED,
+  );
 }
 
 function withSort(state: State, change: (sort: Sort) => Sort): State {

@@ -71,6 +71,7 @@ function openMonitor(output: NodeJS.WriteStream): { readonly app: App; readonly 
     terminal: "xterm-256color",
     color: true,
     onKey: () => {},
+    onMouse: () => {},
     onResize: () => {},
   });
   const app = new App(emptyModel("bench", "live"), {

@@ -5,9 +5,9 @@ import { visible } from "../format.js";
 const KEYS: Readonly<Record<string, readonly string[]>> = {
   src: ["source", "source_address", "service", "address", "client"],
   dst: ["destination", "destination_address", "service", "address", "server"],
-  proto: ["transport", "protocol"],
+  proto: ["transport", "protocol", "application"],
   port: ["source_port", "destination_port", "port"],
-  state: ["state", "verdict", "tcp_state", "kind"],
+  state: ["state", "verdict", "tracked", "kind", "severity"],
 };
 export const PREFIXES = Object.keys(KEYS);
 

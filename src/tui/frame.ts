@@ -61,6 +61,8 @@ const TITLES: Readonly<Record<ScreenName, readonly [long: string, short: string]
   connections: ["Connections", "Conn"],
   topology: ["Topology", "Topo"],
   events: ["Events", "Event"],
+  quality: ["Quality", "Qual"],
+  applications: ["Applications", "Apps"],
 };
 /** Tabs, two rules, the line of the filter, the status line. */
 const FURNITURE = 5;
@@ -92,6 +94,7 @@ export function layOut(model: Model, state: State, looks: FrameLooks): Frame {
     page: list?.page ?? 1,
     columns: list?.view.headings.map(({ name }) => name) ?? [],
     parts: grid?.parts?.length ?? 0,
+    part: grid?.part ?? 0,
   };
   const hit = (x: number, y: number): Hit | null => {
     if (y === 0) return tabAt(tabs, x);
@@ -107,7 +110,7 @@ function tooSmall({ size, glyphs }: FrameLooks): Frame {
     (_, i): Line =>
       clip(i === 0 ? [{ text: cut(text, size.columns, glyphs.ellipsis), style: "bad" }] : [], size.columns),
   );
-  const shown = { rows: 0, page: 1, columns: [], parts: 0 };
+  const shown = { rows: 0, page: 1, columns: [], parts: 0, part: 0 };
   return { lines, shown, grid: null, hit: () => null };
 }
 
@@ -120,7 +123,7 @@ class ListBody {
 
   constructor(grid: Grid, state: State, height: number, { size, glyphs }: FrameLooks) {
     this.grid = grid;
-    this.#head = grid.parts ? [partsLine(grid, state)] : [];
+    this.#head = grid.parts ? [partsLine(grid)] : [];
     const left = height - this.#head.length;
     this.page = rowsThatFit(left);
     const selected = this.selected(state);
@@ -154,8 +157,7 @@ class ListBody {
   }
 }
 
-function partsLine({ parts = [] }: Grid, { parts: chosen, screen }: State): Line {
-  const at = chosen[screen] ?? 0;
+function partsLine({ parts = [], part: at }: Grid): Line {
   const names = parts.flatMap(({ title, rows }, i): Span[] => [
     { text: " ", style: "plain" },
     { text: ` ${title} ${formatCount(rows)} `, style: i === at ? "title" : "plain" },

@@ -3,14 +3,14 @@ import type { Cell, Column, ColumnKind, Row, Table } from "../analyze/snapshot.j
 import { formatCell, visible } from "../format.js";
 import type { Style } from "./cells.js";
 import { parseFilter } from "./filter.js";
-import { amount, rate } from "./numbers.js";
+import { amount, formatFrequency, rate } from "./numbers.js";
 import { type Sort, UNSORTED } from "./state.js";
 
 export interface GridColumn {
   readonly name: string;
   readonly title: string;
-  /** `rate` is bytes a second, `bar` a ratio that is drawn, `strip` text of signs. */
-  readonly kind: ColumnKind | "rate" | "bar" | "strip";
+  /** `rate` is bytes a second, `frequency` times a second, `bar` a ratio that is drawn, `strip` text of signs. */
+  readonly kind: ColumnKind | "rate" | "frequency" | "bar" | "strip";
   /** The value it is sorted by and shown as; else the row's cell of its name. */
   readonly value?: (row: Row) => Cell;
   /** Shown only where there is room for all before it; 0: always. */
@@ -48,6 +48,8 @@ export interface Grid {
   readonly related?: (row: Row) => readonly Grid[];
   /** All lists of the screen, this one among them; not given: there is one. */
   readonly parts?: readonly GridPart[];
+  /** Which of them it is. */
+  readonly part?: number;
 }
 
 export function cellOf(column: GridColumn, row: Row): Cell {
@@ -62,6 +64,7 @@ export function shownCell(column: GridColumn, row: Row, bits: boolean, bar = "")
   if (cell === null) return "-";
   if (column.kind === "rate") return rate(Number(cell), bits);
   if (column.kind === "bytes" && typeof cell === "number") return amount(cell, bits);
+  if (column.kind === "frequency") return formatFrequency(Number(cell));
   if (column.kind === "strip") return String(cell);
   if (column.kind === "bar") return bar.repeat(Math.round(Math.min(1, Number(cell)) * BAR));
   return formatCell(column.kind, cell);
@@ -101,7 +104,7 @@ export function tableOf(grid: Grid): Table {
       ({ name, title, kind }): Column => ({
         name,
         title,
-        kind: kind === "rate" ? "bytes" : (kind as ColumnKind),
+        kind: kind === "rate" ? "bytes" : kind === "frequency" ? "count" : (kind as ColumnKind),
       }),
     );
   const rows = grid.rows.map(

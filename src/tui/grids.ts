@@ -1,6 +1,7 @@
 /** The grid of each screen, made of the model. */
 import type { Cell, Row, Table, TableName } from "../analyze/snapshot.js";
 import { formatClock } from "../format.js";
+import { applicationsGrid, pairLists, qualityGrid } from "./depth.js";
 import type { Glyphs } from "./glyphs.js";
 import { endpoint, type Grid, type GridColumn } from "./grid.js";
 import { type Model, pairKey } from "./model.js";
@@ -54,6 +55,10 @@ export function gridOf(screen: ScreenName, model: Model, state: State, glyphs: G
       return topology(model, glyphs);
     case "events":
       return events(model);
+    case "quality":
+      return qualityGrid(model, state);
+    case "applications":
+      return applicationsGrid(model, state);
   }
 }
 
@@ -93,7 +98,8 @@ function pairs(model: Model, numeric: boolean): Grid {
     BAR,
   ];
   const given = numeric && model.snapshot ? numericPairs(model.snapshot) : undefined;
-  return ofTable(model, "pairs", "Service pair", columns, given);
+  const related = ({ source, destination }: Row) => pairLists(model, source, destination);
+  return { ...ofTable(model, "pairs", "Service pair", columns, given), related };
 }
 
 function talkers(model: Model, numeric: boolean): Grid {
@@ -109,7 +115,7 @@ function talkers(model: Model, numeric: boolean): Grid {
 function conversations(model: Model, numeric: boolean): Grid {
   const end = (side: "source" | "destination") => (row: Row) =>
     endpoint((numeric ? row[`${side}_address`] : null) ?? row[side], row[`${side}_port`]);
-  const stateOf = trackedStates(model);
+  const trackedAs = trackedStates(model);
   const both = (a: string, b: string) => (row: Row) => Number(row[a] ?? 0) + Number(row[b] ?? 0);
   const grid = ofTable(model, "conversations", "Conversation", [
     { name: "transport", title: "Proto", kind: "text" },
@@ -122,6 +128,7 @@ function conversations(model: Model, numeric: boolean): Grid {
       of: ["destination", "destination_port"],
     },
     { name: "state", title: "State", kind: "text", ifAny: true },
+    { name: "tracked", title: "Tracked as", kind: "text", ifAny: true },
     { name: "verdict", title: "Seen by", kind: "text", ifAny: true },
     { name: "nat", title: "NAT", kind: "text", wide: 1, ifAny: true },
     { name: "packets", title: "Packets", kind: "packets", value: both("packets", "reply_packets") },
@@ -131,8 +138,8 @@ function conversations(model: Model, numeric: boolean): Grid {
     { name: "orientation", title: "Direction by", kind: "text", wide: 1 },
   ]);
   const rows = grid.rows.map((row) => {
-    const state = stateOf(row);
-    return state === null ? row : { ...row, state };
+    const tracked = trackedAs(row);
+    return tracked === null ? row : { ...row, tracked };
   });
   return { ...grid, rows };
 }

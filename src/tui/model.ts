@@ -1,5 +1,5 @@
 /** What the monitor knows: the last Snapshot, what changed since the one before, and what happened. Pure and bounded. */
-import type { HealthReport, LedgerInterface, Snapshot } from "../analyze/snapshot.js";
+import type { HealthReport, LedgerInterface, Row, Snapshot } from "../analyze/snapshot.js";
 import { formatCounted, visible } from "../format.js";
 
 /** One line of the tree of who calls whom. */
@@ -34,6 +34,8 @@ export interface Model {
   readonly tree: readonly TreeLine[];
   /** Bytes a second by `source\0destination`; null: there was no Snapshot before. */
   readonly rates: ReadonlyMap<string, number> | null;
+  /** Requests a second by `operationKey`; null: there was no Snapshot before. */
+  readonly operationRates: ReadonlyMap<string, number> | null;
   /** Oldest first. */
   readonly throughput: readonly Throughput[];
   readonly health: HealthReport | null;
@@ -55,6 +57,7 @@ export function emptyModel(source: string, mode: Model["mode"]): Model {
     snapshot: null,
     tree: [],
     rates: null,
+    operationRates: null,
     throughput: [],
     health: null,
     events: [],
@@ -80,7 +83,8 @@ export function withSnapshot(
   const rates = ratesBetween(before, snapshot, seconds);
   const sample = { seconds, bytes: classBytes(before, snapshot) };
   const throughput = [...model.throughput, sample].slice(-MAX_THROUGHPUT);
-  return withHappenings({ ...next, rates, throughput }, before, snapshot, time);
+  const operationRates = operationRatesBetween(before, snapshot, seconds);
+  return withHappenings({ ...next, rates, operationRates, throughput }, before, snapshot, time);
 }
 
 export const pairKey = (source: string, destination: string) => `${source}\0${destination}`;
@@ -95,6 +99,24 @@ function ratesBetween(before: Snapshot, after: Snapshot, seconds: number): Map<s
     rates.set(key, Math.max(0, Number(row.bytes) - (old.get(key) ?? 0)) / seconds);
   }
   return rates;
+}
+
+export const operationKey = (table: string, { source, destination, operation }: Row) =>
+  [table, source, destination, operation].join("\0");
+
+/** Of every table that counts requests. */
+function operationRatesBetween(before: Snapshot, after: Snapshot, seconds: number): Map<string, number> {
+  const old = new Map(operationsOf(before));
+  const rates = new Map<string, number>();
+  for (const [key, requests] of operationsOf(after))
+    rates.set(key, Math.max(0, requests - (old.get(key) ?? 0)) / seconds);
+  return rates;
+}
+
+function* operationsOf({ tables }: Snapshot): Iterable<[string, number]> {
+  for (const [name, { columns, rows }] of Object.entries(tables))
+    if (columns?.some((column) => column.name === "requests"))
+      for (const row of rows) yield [operationKey(name, row), Number(row.requests)];
 }
 
 function classBytes(before: Snapshot, after: Snapshot): Record<string, number> {

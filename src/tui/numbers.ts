@@ -1,5 +1,5 @@
 /** Numbers as the monitor shows them: bits or bytes, a second or in all. */
-import { formatBytes, formatRate } from "../format.js";
+import { formatBytes, formatCount, formatRate } from "../format.js";
 
 const BIT_UNITS = ["bit", "kbit", "Mbit", "Gbit", "Tbit", "Pbit"] as const;
 
@@ -12,6 +12,11 @@ function formatBits(bits: number): string {
     unit++;
   }
   return unit === 0 ? `${Math.round(value)} bit` : `${value.toFixed(1)} ${BIT_UNITS[unit]}`;
+}
+
+/** Times a second: `0.4/s`, `12/s`. */
+export function formatFrequency(perSecond: number): string {
+  return `${perSecond < 9.95 ? perSecond.toFixed(1) : formatCount(Math.round(perSecond))}/s`;
 }
 
 export function amount(bytes: number, bits: boolean): string {

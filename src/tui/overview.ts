@@ -1,8 +1,9 @@
 /** The first screen: throughput, health, top pairs and talkers, connection tracking, what is missing. Pure. */
-import type { Finding, HealthTargetReport, Row, Snapshot } from "../analyze/snapshot.js";
+import type { HealthTargetReport, Row, Snapshot } from "../analyze/snapshot.js";
 import { formatCell, formatCount, formatCounted, formatRatio } from "../format.js";
 import { clip, columnsOf, cut, cutEnd, fit, type Line, plain, type Span, textOf } from "./cells.js";
 import { type ChartClass, chartLines, classStyle } from "./chart.js";
+import { findingStyle, sortFindings } from "./depth.js";
 import type { Glyphs } from "./glyphs.js";
 import { completenessText } from "./ledger.js";
 import { type Model, pairKey } from "./model.js";
@@ -128,18 +129,15 @@ function listWhole(texts: readonly string[], room: number, { ellipsis }: Glyphs)
   return `${cut(texts[0]!, Math.max(0, room - more.length), ellipsis)}${more}`;
 }
 
-const SEVERITIES: readonly Finding["severity"][] = ["warning", "notice", "info"];
-
 /** The gravest of the findings. */
 function findingsLine({ findings }: Snapshot, { width, glyphs }: OverviewLooks): Line {
-  const first = SEVERITIES.flatMap((severity) => findings.filter((of) => of.severity === severity))[0];
+  const [first] = sortFindings(findings);
   if (first === undefined) return [{ text: " Findings    nothing out of the ordinary", style: "dim" }];
   const count = formatCount(findings.length).padEnd(3);
   const text = cutEnd(formatCell("text", first.text), width - 18, glyphs.ellipsis);
-  const style = first.severity === "warning" ? "bad" : first.severity === "notice" ? "warn" : "plain";
   return [
     { text: ` Findings    ${count} `, style: "plain" },
-    { text, style },
+    { text, style: findingStyle(first) },
   ];
 }
 

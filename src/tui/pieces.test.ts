@@ -83,7 +83,7 @@ test("no filter is slow, whatever it and the row hold", () => {
 
 function keys(state: State, ...pressed: readonly string[]): State {
   return pressed.reduce(
-    (now, key) => press(now, key, { rows: 10, page: 4, columns: ["a", "b", "c"], parts: 2 }).state,
+    (now, key) => press(now, key, { rows: 10, page: 4, columns: ["a", "b", "c"], parts: 2, part: 0 }).state,
     state,
   );
 }
@@ -279,7 +279,7 @@ test("where connection tracking was asked beside the wire, conversations say the
   const grid = gridOf("conversations", { ...emptyModel("x", "live"), snapshot }, START, UNICODE)!;
   const shown = grid.columns.map((column) => [column.title, shownCell(column, grid.rows[0]!, false)]);
   assert.deepEqual(shown.slice(3, 6), [
-    ["State", "ESTABLISHED"],
+    ["Tracked as", "ESTABLISHED"],
     ["Seen by", "both"],
     ["NAT", "dnat"],
   ]);

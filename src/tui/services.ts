@@ -2,6 +2,7 @@
 import type { Cell, HealthState, HealthTargetReport, Row } from "../analyze/snapshot.js";
 import { formatClock } from "../format.js";
 import type { Style } from "./cells.js";
+import { serviceLists } from "./depth.js";
 import type { Glyphs } from "./glyphs.js";
 import type { Grid, GridColumn } from "./grid.js";
 import type { Model } from "./model.js";
@@ -42,6 +43,7 @@ export function serviceGrid(model: Model, glyphs: Glyphs): Grid {
     omitted: 0,
     empty: "No service seen yet, and none to ask: --names FILE says which there are.",
     table: null,
+    related: ({ service }) => serviceLists(model, service),
   };
 }
 

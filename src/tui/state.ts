@@ -11,6 +11,8 @@ export const SCREENS = [
   "connections",
   "topology",
   "events",
+  "quality",
+  "applications",
 ] as const;
 export type ScreenName = (typeof SCREENS)[number];
 
@@ -73,8 +75,10 @@ export interface Shown {
   readonly page: number;
   /** Names of the columns that can be sorted by. */
   readonly columns: readonly string[];
-  /** Lists that the screen has. */
+  /** Lists that the screen has; 0: one, which has no name. */
   readonly parts: number;
+  /** The one of them that is shown. */
+  readonly part: number;
 }
 
 export const UNSORTED: Sort = { column: null, reversed: false };
@@ -131,7 +135,7 @@ function change(state: State, key: string, shown: Shown): State {
     case "s":
       return sortNext(state, shown.columns);
     case "t":
-      return partNext(state, shown.parts);
+      return partNext(state, shown);
     case "S":
       return withSort(state, ({ column, reversed }) => ({ column, reversed: !reversed }));
     case "enter":
@@ -211,9 +215,9 @@ function sortNext(state: State, columns: readonly string[]): State {
   });
 }
 
-function partNext(state: State, parts: number): State {
+function partNext(state: State, { parts, part: shown }: Shown): State {
   if (parts < 2) return state;
-  const part = ((state.parts[state.screen] ?? 0) + 1) % parts;
+  const part = (shown + 1) % parts;
   return withSort(
     { ...state, parts: { ...state.parts, [state.screen]: part }, detail: false },
     () => UNSORTED,

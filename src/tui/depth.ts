@@ -105,23 +105,24 @@ export function applicationsGrid(model: Model, { parts }: State): Grid {
   );
 }
 
-/** Columns that are always shown; what a protocol has beside them where there is room. */
-const ASKED = new Set([
-  "source",
-  "destination",
-  "operation",
-  "requests",
-  "errors",
-  "p50_ms",
-  "p95_ms",
-  "p99_ms",
+/** Columns that are always shown, some by a shorter title; what a protocol has beside them where there is room. */
+const ASKED: ReadonlyMap<string, string | null> = new Map([
+  ["source", null],
+  ["destination", null],
+  ["operation", null],
+  ["requests", "Reqs"],
+  ["errors", "Err"],
+  ["p50_ms", null],
+  ["p99_ms", null],
 ]);
 
 function applicationGrid({ snapshot, operationRates }: Model, name: string): Grid {
   const table = tableOf(snapshot, name);
   const rateOf = (row: Row) => operationRates?.get(operationKey(name, row)) ?? null;
   const columns = (table?.columns ?? []).flatMap((column): GridColumn[] => {
-    const shown = { ...column, ...(ASKED.has(column.name) ? {} : { wide: 1 }), ...styleOf(column.name) };
+    const { name, title } = column;
+    const room = ASKED.has(name) ? {} : { wide: 1 };
+    const shown = { ...column, title: ASKED.get(name) ?? title, ...room, ...styleOf(name) };
     if (column.name !== "requests") return [shown];
     return [shown, { name: "now", title: "Now", kind: "frequency", value: rateOf, ifAny: true, wide: 1 }];
   });
@@ -182,21 +183,24 @@ function operations(snapshot: Snapshot | null, belongs: (row: Row) => boolean): 
     ["source", "Source"],
     ["destination", "Destination"],
     ["operation", "Operation"],
-    ["requests", "Requests"],
-    ["errors", "Errors"],
+    ["requests", "Reqs"],
+    ["errors", "Err"],
     ["p50_ms", "p50"],
-    ["p95_ms", "p95"],
+    ["p95_ms", "p95", 1],
     ["p99_ms", "p99"],
   ] as const;
   return {
     title: "Operations",
     one: "Operation",
-    columns: shown.map(([name, title]) => ({
-      name,
-      title,
-      kind: kinds.get(name) ?? "text",
-      ...styleOf(name),
-    })),
+    columns: shown.map(
+      ([name, title, wide = 0]): GridColumn => ({
+        name,
+        title,
+        kind: kinds.get(name) ?? "text",
+        wide,
+        ...styleOf(name),
+      }),
+    ),
     rows: rows.sort((a, b) => Number(b.requests) - Number(a.requests)),
     all: rows.length,
     omitted: 0,

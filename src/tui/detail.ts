@@ -1,7 +1,7 @@
 /** One row with everything that is known of it. Pure. */
 import type { Row } from "../analyze/snapshot.js";
 import { formatCell, formatCounted } from "../format.js";
-import { clip, cut, type Line, wrap } from "./cells.js";
+import { clip, columnsOf, cut, type Line, wrap } from "./cells.js";
 import type { Glyphs } from "./glyphs.js";
 import { cellOf, type Grid, shownCell } from "./grid.js";
 import { viewGrid } from "./grid-view.js";
@@ -15,7 +15,8 @@ export interface DetailLooks {
 
 type Entry = readonly [label: string, text: string];
 
-const LABEL = 22;
+const LABEL = 26;
+const SHORT_LABEL = 20;
 /** Narrower than this there is one column of entries. */
 const TWO_COLUMNS = 80;
 /** As many entries stand in one column without need. */
@@ -55,29 +56,37 @@ function entriesOf(grid: Grid, row: Row, { bits }: DetailLooks): Entry[] {
   return entries;
 }
 
+/** Beside each other where there are many; what is too long for that stands below them. */
 function entryLines(entries: readonly Entry[], { width, glyphs }: DetailLooks): Line[] {
   if (width < TWO_COLUMNS || entries.length <= FEW) return entries.flatMap((entry) => wrapped(entry, width));
-  const height = Math.ceil(entries.length / 2);
   const room = Math.floor((width - 1) / 2);
-  return Array.from({ length: height }, (_, i): Line => {
-    const right = entries[i + height];
-    const left = clip(entryLine(entries[i]!, room - 1, glyphs), room);
-    return right === undefined ? left : [...left, ...entryLine(right, room, glyphs)];
+  const label = room < LABEL * 2 ? SHORT_LABEL : LABEL;
+  const fits = ([, text]: Entry) => columnsOf(text) <= room - label - 2;
+  const short = entries.filter(fits);
+  const height = Math.ceil(short.length / 2);
+  const beside = Array.from({ length: height }, (_, i): Line => {
+    const right = short[i + height];
+    const left = clip(entryLine(short[i]!, label, glyphs), room);
+    return right === undefined ? left : [...left, ...entryLine(right, label, glyphs)];
   });
+  return [
+    ...beside,
+    ...entries.filter((entry) => !fits(entry)).flatMap((entry) => wrapped(entry, width, label)),
+  ];
 }
 
-function entryLine([label, text]: Entry, room: number, { ellipsis }: Glyphs): Line {
+function entryLine([name, text]: Entry, label: number, { ellipsis }: Glyphs): Line {
   return [
-    { text: ` ${cut(label, LABEL - 2, ellipsis).padEnd(LABEL)}`, style: "dim" },
-    { text: cut(text, room - LABEL - 1, ellipsis), style: "plain" },
+    { text: ` ${cut(name, label - 1, ellipsis).padEnd(label)}`, style: "dim" },
+    { text, style: "plain" },
   ];
 }
 
 /** A long text goes on in the lines below. */
-function wrapped([label, text]: Entry, width: number): Line[] {
-  return wrap(text, width - LABEL - 2).map(
+function wrapped([name, text]: Entry, width: number, label = LABEL): Line[] {
+  return wrap(text, width - label - 2).map(
     (part, i): Line => [
-      { text: ` ${(i === 0 ? cut(label, LABEL - 2, "") : "").padEnd(LABEL)}`, style: "dim" },
+      { text: ` ${(i === 0 ? cut(name, label - 1, "") : "").padEnd(label)}`, style: "dim" },
       { text: part, style: "plain" },
     ],
   );

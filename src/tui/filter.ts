@@ -7,7 +7,7 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   dst: ["destination", "destination_address", "service", "address", "server"],
   proto: ["transport", "protocol", "application"],
   port: ["source_port", "destination_port", "port"],
-  state: ["state", "verdict", "tracked", "kind", "severity"],
+  state: ["state", "tcp_state", "verdict", "tracked", "kind", "severity"],
 };
 export const PREFIXES = Object.keys(KEYS);
 

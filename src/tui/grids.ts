@@ -119,6 +119,7 @@ function conversations(model: Model, numeric: boolean): Grid {
   const both = (a: string, b: string) => (row: Row) => Number(row[a] ?? 0) + Number(row[b] ?? 0);
   const grid = ofTable(model, "conversations", "Conversation", [
     { name: "transport", title: "Proto", kind: "text" },
+    { name: "application", title: "App", kind: "text", ifAny: true, wide: 1 },
     { name: "from", title: "Source", kind: "text", value: end("source"), of: ["source", "source_port"] },
     {
       name: "to",
@@ -127,8 +128,8 @@ function conversations(model: Model, numeric: boolean): Grid {
       value: end("destination"),
       of: ["destination", "destination_port"],
     },
-    { name: "state", title: "State", kind: "text", ifAny: true },
-    { name: "tracked", title: "Tracked as", kind: "text", ifAny: true },
+    { name: "tcp_state", title: "State", kind: "text", ifAny: true },
+    { name: "tracked", title: "Tracked as", kind: "text", ifAny: true, wide: 1 },
     { name: "verdict", title: "Seen by", kind: "text", ifAny: true },
     { name: "nat", title: "NAT", kind: "text", wide: 1, ifAny: true },
     { name: "packets", title: "Packets", kind: "packets", value: both("packets", "reply_packets") },

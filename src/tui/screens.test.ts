@@ -13,7 +13,7 @@ import { createEmulator, type Emulator } from "./emulator.test.fixture.js";
 import { ASCII, UNICODE } from "./glyphs.js";
 import { emptyModel } from "./model.js";
 import { openScreen, type Screen } from "./screen.js";
-import { SCREENS } from "./state.js";
+import { SCREEN_KEYS, SCREENS } from "./state.js";
 
 let shop: Snapshot;
 
@@ -131,12 +131,15 @@ for (const [columns, rows] of [
     fill(monitor);
     let all = "";
     for (const [i, name] of SCREENS.entries()) {
-      await monitor.type(String(i + 1));
+      await monitor.type(SCREEN_KEYS[i]!);
       all += `== ${name}\n${await monitor.emulator.text()}`;
     }
     await monitor.type("6\r");
     all += `== detail\n${await monitor.emulator.text()}`;
-    await monitor.type("\x1b");
+    await monitor.type("3\r");
+    all += `== detail of a pair\n${await monitor.emulator.text()}`;
+    await monitor.type("0t");
+    all += `== findings\n${await monitor.emulator.text()}`;
     await monitor.type("?");
     all += `== help\n${await monitor.emulator.text()}`;
     expectGolden(`tui.${columns}x${rows}.txt`, all);
@@ -148,7 +151,7 @@ test("a terminal without UTF-8 or colours gets ASCII and no colour at all", asyn
   fill(monitor);
   let all = "";
   for (const [i, name] of SCREENS.entries()) {
-    await monitor.type(String(i + 1));
+    await monitor.type(SCREEN_KEYS[i]!);
     all += `== ${name}\n${await monitor.emulator.text()}`;
   }
   assert.match(all, /^[\n\x20-\x7e]*$/);
@@ -215,6 +218,57 @@ test("lists move by arrows, vim's keys and pages, and stay within their ends", a
   assert.equal(monitor.app.state.screen, "connections");
   await monitor.type("\x1b[Z");
   assert.equal(monitor.app.state.screen, "conversations");
+});
+
+test("quality and applications: lists change by key, sort, filter and open; what belongs to a pair or service is in its detail", async () => {
+  const monitor = openMonitor(120, 40);
+  const { app, emulator } = monitor;
+  fill(monitor);
+  const shown = () => app.frame.grid!;
+  await monitor.type("0");
+  assert.deepEqual([shown().title, shown().rows.length], ["TCP", shop.tables.tcp.rows.length]);
+  await monitor.type("t");
+  assert.equal(shown().title, "Findings");
+  await monitor.type("\r");
+  assert.match(
+    await emulator.text(),
+    /Finding\n\n Severity +notice\n What +Traffic peaks at 557\.7 KiB\/s in the/,
+  );
+  await monitor.type("t");
+  assert.equal(shown().title, "TCP");
+  await monitor.type("a/postgres\r");
+  assert.match(await emulator.text(), /Nothing passes the filter/);
+  await monitor.type("/\x15products\r");
+  assert.ok(shown().rows.length > 1);
+  assert.ok(shown().rows.every(({ operation }) => String(operation).includes("products")));
+  await monitor.type("/\x15\rssss");
+  const requests = shown().rows.map((row) => Number(row.requests));
+  assert.deepEqual(app.state.sorts.applications, { column: "requests", reversed: false });
+  assert.deepEqual(
+    requests,
+    requests.toSorted((a, b) => b - a),
+  );
+  await monitor.type("ttttt");
+  assert.equal(shown().title, "HTTP");
+  assert.equal(app.state.sorts.applications?.column, null);
+  await monitor.type("3\r");
+  assert.match(await emulator.text(), /TCP health\n Source .*\n[\s\S]*Operations\n Protocol .*\n HTTP /);
+  await monitor.type("2jjj\r");
+  assert.match(
+    await emulator.text(),
+    /Service\n[\s\S]*Operations\n Protocol .*\n HTTP .* order-service +POST/,
+  );
+});
+
+test("requests a second come from two looks", async () => {
+  const monitor = openMonitor(120, 40);
+  fill(monitor);
+  const http = shop.tables.http;
+  const rows = [...http.rows].map((row) => ({ ...row, requests: Number(row.requests) + 5 }));
+  const later = { ...shop, tables: { ...shop.tables, http: { ...http, rows } } };
+  monitor.app.onSnapshot(later, growTree(later.tables.pairs), 2);
+  await monitor.type("a");
+  assert.match(await monitor.emulator.text(), /Now[\s\S]*POST \/bft\/commits +113 +2\.5\/s/);
 });
 
 test("the mouse goes to screens, selects, opens, sorts and scrolls; m leaves it to the terminal", async () => {
@@ -288,7 +342,7 @@ test("names from the wire cannot move the cursor, and wide ones keep the columns
   const monitor = openMonitor(80, 24);
   monitor.app.onSnapshot(snapshot, growTree(snapshot.tables.pairs), 0);
   monitor.app.onEvent("note", evil, null);
-  for (const key of "123456789") await monitor.type(key);
+  for (const key of SCREEN_KEYS) await monitor.type(key);
   await monitor.type("3");
   assert.ok(!/\x1b\]|\x07|\u202e|\u009b|\x1b\[31m/.test(monitor.emulator.written()));
   const shown = async () =>

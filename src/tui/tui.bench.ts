@@ -12,7 +12,7 @@ import { App } from "./app.js";
 import { UNICODE } from "./glyphs.js";
 import { emptyModel } from "./model.js";
 import { openScreen, type Screen } from "./screen.js";
-import { SCREENS } from "./state.js";
+import { SCREEN_KEYS, SCREENS } from "./state.js";
 
 const CONVERSATIONS = 10_000;
 const WARM_UP = 20;
@@ -32,7 +32,7 @@ export async function tuiBench(print: (line: string) => void): Promise<void> {
   for (let i = 1; i <= WARM_UP; i++) look(i);
   let cpuMs = 0;
   for (let i = 0; i < LOOKS; i++) {
-    app.onKey(String((i % SCREENS.length) + 1));
+    app.onKey(SCREEN_KEYS[i % SCREENS.length]!);
     cpuMs += look(WARM_UP + 1 + i);
     // What is painted leaves with the next turn.
     await setImmediate();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { MAX_HELD } from "./application.js";
-import { HTTP } from "./http.js";
+import { http } from "./http.js";
 import type { Operation } from "./operations.js";
 import { type Followed, type FollowOptions, follow, type Said } from "./stream.test.fixture.js";
 
@@ -22,8 +22,8 @@ const server = (text: string, atUs?: number): Said => ({
   ...(atUs === undefined ? {} : { atUs }),
 });
 
-function http(script: readonly Said[], options: FollowOptions = {}): Followed {
-  return follow([HTTP], script, options);
+function run(script: readonly Said[], options: FollowOptions = {}): Followed {
+  return follow([http], script, options);
 }
 
 /** `name requests/answered status,...` */
@@ -33,12 +33,12 @@ function line(of: Operation): string {
 }
 
 function lines(script: readonly Said[], options: FollowOptions = {}): readonly string[] {
-  return http(script, options).operations.map(line);
+  return run(script, options).operations.map(line);
 }
 
 test("a request and its answer are one operation with status, sizes and the time between their first bytes", () => {
   const request = get("/orders/17?secret=1");
-  const [of] = http([client(request, 1000), server(ok("hello"), 3500)]).operations;
+  const [of] = run([client(request, 1000), server(ok("hello"), 3500)]).operations;
   assert.equal(line(of!), "GET /orders/{id} 1/1 200");
   assert.equal(of!.requestBytes, request.length);
   assert.equal(of!.responseBytes, ok("hello").length);
@@ -47,7 +47,7 @@ test("a request and its answer are one operation with status, sizes and the time
 });
 
 test("a status of 400 and more is an error; what fails since when is kept", () => {
-  const [of] = http([
+  const [of] = run([
     client(get("/a"), 1),
     server("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", 10),
     client(get("/a"), 20),
@@ -59,7 +59,7 @@ test("a status of 400 and more is an error; what fails since when is kept", () =
 });
 
 test("requests sent ahead are answered in order, each with its own time", () => {
-  const found = http([
+  const found = run([
     client(get("/a") + get("/b") + get("/c"), 100),
     server(ok("a"), 200),
     server(`HTTP/1.1 500 Oh\r\nContent-Length: 1\r\n\r\nb${ok("c")}`, 400),
@@ -99,7 +99,7 @@ test("bytes of chunked bodies and of those until the close are counted as they c
   const request = "PUT /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
   const response = "HTTP/1.1 200 OK\r\n\r\nmuch more";
   for (const segment of [1, 7, 1000]) {
-    const [of] = http([client(request), server(response)], { segment }).operations;
+    const [of] = run([client(request), server(response)], { segment }).operations;
     // The line end behind a chunk is not counted.
     assert.equal(of!.requestBytes, request.length - 2, `segments of ${segment}`);
     assert.equal(of!.responseBytes, response.length);
@@ -107,7 +107,7 @@ test("bytes of chunked bodies and of those until the close are counted as they c
 });
 
 test("100 Continue and other 1xx are no answers; the duration is that of the final one", () => {
-  const [of] = http([
+  const [of] = run([
     client("POST /x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n", 100),
     server("HTTP/1.1 100 Continue\r\n\r\n", 200),
     client("abc", 300),
@@ -158,7 +158,7 @@ test("lengths that contradict each other end the reading: nobody can say where t
     "Content-Length: 5x",
     "Content-Length: -1",
   ]) {
-    const found = http([client(`POST /a HTTP/1.1\r\n${fields}\r\n\r\nhello${get("/b")}`), server(ok(""))]);
+    const found = run([client(`POST /a HTTP/1.1\r\n${fields}\r\n\r\nhello${get("/b")}`), server(ok(""))]);
     assert.deepEqual(found.operations, [], fields);
     assert.equal(found.leakedBytes, 0);
   }
@@ -167,7 +167,7 @@ test("lengths that contradict each other end the reading: nobody can say where t
 test("a head of nearly 16 KiB is read, a larger one ends the reading and is not kept", () => {
   const large = (bytes: number): string => get("/large", `Cookie: ${"x".repeat(bytes)}\r\n`);
   assert.deepEqual(lines([client(large(16_000)), server(ok(""))], { segment: 1460 }), ["GET /large 1/1 200"]);
-  const found = http([client(large(2 * MAX_HELD))], { segment: 1460 });
+  const found = run([client(large(2 * MAX_HELD))], { segment: 1460 });
   assert.deepEqual(found.operations, []);
   assert.equal(found.heldBytes, 0);
 });
@@ -183,7 +183,7 @@ test("what is no known method or no HTTP/1 is not followed", () => {
     "HTTP/1.1 abc\r\n",
     "\u0016\u0003\u0001",
   ])
-    assert.equal(http([client(text)]).application, null, text);
+    assert.equal(run([client(text)]).application, null, text);
 });
 
 test("amid a connection: an answer nobody was seen to ask for is passed over, its body too, even if there is none", () => {
@@ -203,12 +203,12 @@ test("holes within a body of known length matter to nobody; one in a head is a g
     client(get("/next")),
     server(ok("")),
   ];
-  const inBody = http(script, { segment: 1000, missing: new Set([3]) });
+  const inBody = run(script, { segment: 1000, missing: new Set([3]) });
   assert.deepEqual(
     [inBody.operations.map(line), inBody.gaps],
     [["GET /file 1/1 200", "GET /next 1/1 200"], 0],
   );
-  const inHead = http(script, { segment: 1000, missing: new Set([1]) });
+  const inHead = run(script, { segment: 1000, missing: new Set([1]) });
   assert.deepEqual([inHead.operations.map(line), inHead.gaps], [["GET /file 1/0", "GET /next 1/1 200"], 1]);
   assert.equal(inHead.operations[0]!.lost, 1);
 });
@@ -240,7 +240,7 @@ const ROUTES: readonly (readonly [string, string])[] = [
 
 test("routes keep plain words and versions; numbers, keys, hosts, users, queries and what is too deep are left out", () => {
   for (const [target, route] of ROUTES) {
-    const [of] = http([client(get(target))]).operations;
+    const [of] = run([client(get(target))]).operations;
     assert.ok(of!.name.length <= 80, of!.name);
     if (route !== null) assert.equal(of!.name, `GET ${route}`, target);
     else assert.ok(of!.name.endsWith("/..."), of!.name);
@@ -290,7 +290,7 @@ test("a secret never shows in a name, wherever it is planted", () => {
       `POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;${secret}\r\nx\r\n0\r\n${secret}: x\r\n\r\n`,
     ];
     for (const place of places) {
-      const found = http([client(place), server(`HTTP/1.1 200 ${secret}\r\nX: ${secret}\r\n\r\n${secret}`)]);
+      const found = run([client(place), server(`HTTP/1.1 200 ${secret}\r\nX: ${secret}\r\n\r\n${secret}`)]);
       for (const { name } of found.operations) {
         assert.ok(!name.includes(secret), `${secret} in ${name}`);
         assert.match(name, /^[ -~]+$/);
@@ -347,7 +347,7 @@ test("property: however a connection is cut into segments, the same is found", (
   fc.assert(
     fc.property(rounds, fc.integer({ min: 1, max: 80 }), (all, segment) => {
       const said = script(all);
-      const [whole, cut] = [http(said), http(said, { segment })];
+      const [whole, cut] = [run(said), run(said, { segment })];
       assert.deepEqual(cut.operations, whole.operations);
       assert.equal(whole.open, 0);
       assert.deepEqual([cut.gaps, cut.leakedBytes], [0, 0]);
@@ -362,7 +362,7 @@ test("property: missing segments never join a request with another's answer", ()
       fc.integer({ min: 10, max: 80 }),
       fc.uniqueArray(fc.nat(200), { maxLength: 5 }),
       (all, segment, missing) => {
-        const found = http(script(all), { segment, missing: new Set(missing) });
+        const found = run(script(all), { segment, missing: new Set(missing) });
         for (const of of found.operations) {
           const n = of.name.slice(of.name.indexOf("/") + 1);
           for (const status of of.outcomes.keys()) assert.equal(word(status - 300), n, line(of));
@@ -395,7 +395,7 @@ test("property: no bytes do harm", () => {
       fc.integer({ min: 1, max: 50 }),
       fc.boolean(),
       (all, segment, certain) => {
-        assert.equal(http(all, { segment, certain }).leakedBytes, 0);
+        assert.equal(run(all, { segment, certain }).leakedBytes, 0);
       },
     ),
     { numRuns: 500 },

@@ -25,7 +25,7 @@ const LINE_SEEN = 256;
 /** Digits of a chunk's size: as many as a number holds exactly. */
 const MAX_SIZE_DIGITS = 13;
 
-export const HTTP: Application = {
+export const http: Application = {
   name: "http",
   isPipelined: false,
   looks: httpLooks,

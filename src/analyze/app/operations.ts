@@ -114,6 +114,14 @@ export class Operations {
     } else of.failingSinceUs = null;
   }
 
+  /** What was answered well has failed after all. */
+  failed(operation: number, timeUs: number): void {
+    const of = this.list[operation]!;
+    of.errors++;
+    of.failingSinceUs ??= timeUs;
+    of.lastErrorUs = timeUs;
+  }
+
   /** Its answer cannot be known: the capture has a gap. */
   lost(operation: number): void {
     this.list[operation]!.lost++;

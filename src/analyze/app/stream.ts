@@ -16,6 +16,9 @@ const MAX_WAITING_BYTES = 262_144;
 /** Segments looked at for a message to begin with, where the connection began before the capture. */
 const MAX_TRIES = 32;
 
+/** What lies further away than the largest window is not of this connection (RFC 7323 2.3). */
+const MAX_WINDOW = 2 ** 30;
+
 /** What a stream needs of the outside. */
 export interface StreamHost {
   readonly applications: readonly Application[];
@@ -132,7 +135,9 @@ export class Stream {
     const side = fromB ? this.#b : this.#a;
     if (this.done || side.done) return;
     if (!side.begun) this.begin(fromB, seq);
-    if (after(seq, side.expected) > 0) {
+    const ahead = after(seq, side.expected);
+    if (ahead > MAX_WINDOW || ahead < -MAX_WINDOW) return;
+    if (ahead > 0) {
       this.#wait(fromB, side, seq, view, at, end, length, nowUs);
       return;
     }
@@ -148,6 +153,7 @@ export class Stream {
       this.begin(!fromB, ack);
       return;
     }
+    if (after(ack, side.expected) > MAX_WINDOW) return;
     // A FIN takes a sequence number too: where none was seen, one more than expected may be that.
     const { endsAt } = side;
     const last = endsAt !== null && after(ack, endsAt) > 0 ? endsAt : ack;

@@ -47,6 +47,11 @@ export function formatRate(bytesPerSecond: number): string {
   return `${formatBytes(bytesPerSecond)}/s`;
 }
 
+/** How often in a second: `54.3`, `1,054`. */
+export function formatFrequency(perSecond: number): string {
+  return perSecond < 99.95 ? perSecond.toFixed(1) : formatCount(perSecond);
+}
+
 /** 0.123 as `12.3 %`; a part too small to show is `<0.1 %`. */
 export function formatRatio(ratio: number): string {
   if (ratio > 0 && ratio < 0.0005) return "<0.1 %";

@@ -1,25 +1,21 @@
 /** `netwatch lab bench`: the same load on the same shop in namespaces and in containers, in turn, and what it says. */
-import { cpus, release, type } from "node:os";
 import { fireLoad, requireLoadTool } from "../../services/bench/apache-bench.js";
 import { openLabTarget } from "../../services/bench/lab-target.js";
 import { type Round, type RoundPlan, runRound, turns } from "../../services/bench/rounds.js";
 import type { BenchMode, BenchTarget } from "../../services/bench/target.js";
 import { requireRoot } from "../../services/requirements.js";
-import {
-  type Benchmark,
-  type BenchmarkMode,
-  type BenchmarkRound,
-  FIGURES,
-  type Wire,
-} from "../analyze/benchmark/benchmark.js";
-import { compareModes, RULE, valuesOf } from "../analyze/benchmark/compare.js";
-import { concludeBenchmark } from "../analyze/benchmark/conclusion.js";
-import { spreadOf } from "../analyze/benchmark/statistics.js";
+import type { Benchmark, Wire } from "../analyze/benchmark/benchmark.js";
 import { engineSockets } from "../capture/names/docker.js";
 import { formatCount } from "../format.js";
 import { renderBenchmark } from "../report/benchmark-text.js";
 import { writeWhole } from "../report/write.js";
 import { CommandError, ExitCode, isMissingModule, reasonOf } from "./exit.js";
+import {
+  assembleBenchmark,
+  DEFAULT_REQUESTS,
+  type LeftOut,
+  type MeasuredMode,
+} from "./lab-bench/assemble.js";
 import { NoDockerTarget, openDockerTarget } from "./lab-bench/docker-target.js";
 import { observe, readWire } from "./lab-bench/observe.js";
 import type { Terminal } from "./terminal.js";
@@ -45,7 +41,6 @@ export interface LabBenchOptions {
   readonly signal: AbortSignal;
 }
 
-const DEFAULT_REQUESTS = 1000;
 /** `ab` keeps 40 bytes of each. */
 const MOST_REQUESTS = 1_000_000;
 /** No round is longer, whatever was asked for. */
@@ -67,7 +62,7 @@ export async function labBench(
     terminal.progress("");
     for (const target of targets.toReversed()) await target.close();
   }
-  const benchmark = assemble(measured, leftOut, options, producer);
+  const benchmark = assembleBenchmark(measured, leftOut, options, producer);
   if (options.output === "json") await terminal.write([`${JSON.stringify(benchmark, null, 1)}\n`]);
   else await terminal.write(renderBenchmark(benchmark, terminal));
   if (options.pdf !== undefined) await writePdf(options.pdf, benchmark, terminal);
@@ -99,11 +94,6 @@ export function planRounds(
   };
 }
 
-interface LeftOut {
-  mode: BenchMode;
-  reason: string;
-}
-
 async function openTargets(
   { mode, project }: LabBenchOptions,
   terminal: Terminal,
@@ -122,13 +112,6 @@ async function openTargets(
   // The lab last: it may have to be brought up, and is the first of the two in every output.
   if (mode !== "docker") targets.unshift(await openLabTarget((text) => terminal.progress(text)));
   return { targets, leftOut };
-}
-
-interface MeasuredMode {
-  readonly target: BenchTarget;
-  readonly rounds: readonly { readonly turn: number; readonly round: Round }[];
-  readonly wire: Wire | null;
-  readonly wireProblem: string | null;
 }
 
 async function measureAll(
@@ -172,78 +155,6 @@ async function lookAtWire(
   } catch (error) {
     return { wire: null, wireProblem: (error as Error).message };
   }
-}
-
-function assemble(
-  measured: readonly MeasuredMode[],
-  left_out: LeftOut[],
-  options: LabBenchOptions,
-  producer: string,
-): Benchmark {
-  const modes = measured.map(describeMode);
-  const [first, second] = modes;
-  const value = {
-    format: "netwatch-benchmark" as const,
-    version: 1 as const,
-    producer,
-    time: options.date.toISOString(),
-    machine: {
-      cpus: cpus().length,
-      cpu: cpus()[0]?.model.trim() || "unknown",
-      system: `${type()} ${release()}`,
-    },
-    load: {
-      tool: measured[0]!.rounds[0]!.round.tool,
-      path: options.path,
-      requests: options.requests ?? (options.duration === undefined ? DEFAULT_REQUESTS : null),
-      concurrency: options.concurrency,
-      duration_seconds: options.duration ?? null,
-      keep_alive: options.keepAlive === true,
-      rounds: options.rounds,
-      warmup_rounds: options.warmup,
-    },
-    modes,
-    left_out,
-    comparisons: first && second ? compareModes(first, second) : [],
-    rule: first && second ? RULE : null,
-  };
-  return { ...value, findings: concludeBenchmark(value) };
-}
-
-function describeMode({ target, rounds, wire, wireProblem }: MeasuredMode): BenchmarkMode {
-  const described = rounds.map(describeRound);
-  const figures = FIGURES.map((figure) => {
-    const values = valuesOf({ rounds: described }, figure);
-    return [figure, values === null ? null : spreadOf(values)] as const;
-  });
-  return {
-    mode: target.mode,
-    origin: target.origin,
-    entrance: target.entrance,
-    client: target.client,
-    servers: Object.fromEntries([...target.servers].sort(([a], [b]) => (a < b ? -1 : 1))),
-    facts: [...target.facts],
-    rounds: described,
-    figures: Object.fromEntries(figures) as BenchmarkMode["figures"],
-    wire,
-    wire_problem: wireProblem,
-  };
-}
-
-function describeRound({ turn, round }: { turn: number; round: Round }): BenchmarkRound {
-  return {
-    turn,
-    requests: round.requests,
-    seconds: round.seconds,
-    requests_per_second: round.requestsPerSecond,
-    p50_seconds: round.p50Seconds,
-    p95_seconds: round.p95Seconds,
-    p99_seconds: round.p99Seconds,
-    max_seconds: round.maxSeconds,
-    cpu_seconds_per_request: round.cpuSeconds === null ? null : round.cpuSeconds / round.requests,
-    errors: { ...round.errors },
-    other_length: round.otherLength,
-  };
 }
 
 async function writePdf(path: string, benchmark: Benchmark, terminal: Terminal): Promise<void> {

@@ -1,12 +1,11 @@
 /** A Benchmark as a document: what was done, what it says, charts, every round. */
 import type { Benchmark, BenchmarkMode } from "../analyze/benchmark/benchmark.js";
-import { formatCount, formatDuration, formatInstant } from "../format.js";
+import { formatCount, formatDuration, formatFrequency, formatInstant } from "../format.js";
 import { hopsChart, type ModeBars, ROUNDS_HEIGHT, roundsChart, timesChart } from "./benchmark-charts.js";
 import {
   describeLoad,
   describeMachine,
   figureRows,
-  formatFrequency,
   outcomeRows,
   titleOf,
   wireRows,
@@ -34,7 +33,8 @@ export async function renderBenchmarkPdf(benchmark: Benchmark): Promise<Uint8Arr
   drawTitle(sheet, title, producer, date);
   drawHead(sheet, benchmark);
   drawFindings(sheet, benchmark);
-  drawFigures(sheet, benchmark, maker);
+  drawSpeed(sheet, benchmark, maker);
+  drawFigures(sheet, benchmark);
   drawWire(sheet, benchmark, maker);
   drawRounds(sheet, benchmark);
   return await paper.finish("");
@@ -58,8 +58,8 @@ function drawFindings(sheet: Sheet, { findings, rule }: Benchmark): void {
   sheet.paragraph(rule);
 }
 
-function drawFigures(sheet: Sheet, benchmark: Benchmark, maker: ChartMaker): void {
-  const { modes, comparisons } = benchmark;
+function drawSpeed(sheet: Sheet, benchmark: Benchmark, maker: ChartMaker): void {
+  const { modes } = benchmark;
   sheet.section("Speed", "", LEGEND + ROUNDS_HEIGHT + 30);
   drawLegend(sheet, modes);
   drawChart(sheet, maker, roundsChart(benchmark), ROUNDS_HEIGHT);
@@ -73,6 +73,10 @@ function drawFigures(sheet: Sheet, benchmark: Benchmark, maker: ChartMaker): voi
     drawBars(sheet, maker, cpu, modes);
     sheet.caption("Time on a CPU of all processes that serve, a request; the load's own is not in it.");
   }
+}
+
+function drawFigures(sheet: Sheet, benchmark: Benchmark): void {
+  const { modes, comparisons } = benchmark;
   const figures = figureRows(benchmark);
   sheet.subsection("Figures", tableHeight(figures.length));
   const columns: PdfColumn<ReturnType<typeof figureRows>[number]>[] = [

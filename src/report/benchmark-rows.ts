@@ -1,6 +1,6 @@
 /** What is listed of a Benchmark, in words: the same in text and PDF. */
 import type { Benchmark, BenchmarkMode, Comparison, Figure, Spread } from "../analyze/benchmark/benchmark.js";
-import { formatBytes, formatCount, formatCounted, formatDuration } from "../format.js";
+import { formatBytes, formatCount, formatCounted, formatDuration, formatFrequency } from "../format.js";
 
 export const FIGURE_NAMES: Readonly<Record<Figure, string>> = {
   requests_per_second: "Requests/s",
@@ -16,11 +16,6 @@ const VERDICTS: Readonly<Record<Comparison["verdict"], string>> = {
   noise: "within noise",
   "too-few": "too few rounds",
 };
-
-/** How often in a second: `54.3`, `1,054`. */
-export function formatFrequency(perSecond: number): string {
-  return perSecond < 99.95 ? perSecond.toFixed(1) : formatCount(perSecond);
-}
 
 /** A value of the figure as people read it. */
 export function formatFigure(figure: Figure, value: number): string {

@@ -1,5 +1,12 @@
 /** What a benchmark found, in plain sentences, the most important first. */
-import { formatBytes, formatCount, formatCounted, formatDuration, formatRatio } from "../../format.js";
+import {
+  formatBytes,
+  formatCount,
+  formatCounted,
+  formatDuration,
+  formatFrequency,
+  formatRatio,
+} from "../../format.js";
 import type { Finding } from "../snapshot.js";
 import type { Benchmark, BenchmarkMode, Comparison, Figure } from "./benchmark.js";
 
@@ -24,11 +31,6 @@ const WORDS: Readonly<Record<Figure, { name: string; lower: string; higher: stri
 
 /** Rounds that lie this far from their median say that something else was at work too. */
 const WIDE_SPREAD = 0.1;
-
-/** `54.3`, `1,054`. */
-function formatFrequency(perSecond: number): string {
-  return perSecond < 99.95 ? perSecond.toFixed(1) : formatCount(perSecond);
-}
 
 /** `0.72` of a ratio; three digits. */
 function formatTimes(ratio: number): string {

@@ -102,6 +102,12 @@ function buildLedger(analyzer: Analyzer, context: SnapshotContext, unresolvedByt
       packets: evicted.packets + evicted.replyPackets,
       bytes: evicted.bytes + evicted.replyBytes,
     },
+    inspection: {
+      connections: analyzer.inspector.evicted.connections,
+      unfollowed: analyzer.inspector.unfollowed,
+      gaps: analyzer.inspector.gaps,
+      operations: analyzer.inspector.operations.overflow,
+    },
     unresolved_bytes: unresolvedBytes,
     ...(context.nameFailures?.length ? { name_sources: [...context.nameFailures] } : {}),
     rounded: analyzer.bytes > Number.MAX_SAFE_INTEGER,

@@ -1,9 +1,11 @@
 /** What is seen inside conversations: how well TCP fares, and what services ask of each other. */
 import { type Packet, Time } from "../capture/packet.js";
 import { IpProtocol } from "../net.js";
-import { APPLICATIONS, type ApplicationName } from "./app/application.js";
+import { APPLICATIONS, type ApplicationName, Looks } from "./app/application.js";
 import { KNOWN_APPLICATIONS } from "./app/applications.js";
 import { Channels } from "./app/channels.js";
+import { DnsQueries } from "./app/dns.js";
+import { looksLikeDns } from "./app/dns-message.js";
 import { Operations } from "./app/operations.js";
 import { Stream, type StreamHost } from "./app/stream.js";
 import type { FlowStore } from "./flowstore.js";
@@ -30,6 +32,17 @@ const TCP_ACK = 8;
 const enum StreamLink {
   none = 0,
   needless = -1,
+}
+
+/** What the link of a UDP flow says. */
+const enum UdpLink {
+  /** Below: how many of its datagrams were not DNS. */
+  tries = 3,
+  needless = 15,
+  /** From here on: the number of its channel. */
+  channel = 16,
+  unroomed = 0x7ffff,
+  clientIsB = 0x80000,
 }
 
 /** What was counted of connections that found no room any more, both directions together. */
@@ -60,6 +73,8 @@ export class Inspector implements StreamHost {
   gaps = 0;
   /** Connections with content that was not looked into, for want of room. */
   unfollowed = 0;
+  /** null: no DNS was seen. */
+  #dns: DnsQueries | null = null;
   #ipv4!: FlowStore;
   #ipv6!: FlowStore;
   readonly #streams: (Stream | null)[] = [];
@@ -94,11 +109,17 @@ export class Inspector implements StreamHost {
       this.#now = (packet.timeUs - this.#originUs) * 1000 + packet.nanos;
     }
     if (headers.protocol === IpProtocol.tcp) this.#inspectTcp(store, entry, fromB, packet, headers);
+    else this.#inspectUdp(store, entry, fromB, packet, headers);
   }
 
   /** Entry of a flow's TCP connection, or -1. */
   connectionOf(link: number, protocol: number): number {
     return protocol === IpProtocol.tcp ? link - 1 : -1;
+  }
+
+  /** Whether a UDP flow carries DNS. */
+  isDns(link: number, protocol: number): boolean {
+    return protocol === IpProtocol.udp && link >= UdpLink.channel;
   }
 
   /** What was recognised over a TCP connection; null: nothing. */
@@ -130,6 +151,8 @@ export class Inspector implements StreamHost {
       tcpFlags,
       this.#now,
     );
+    // Captures made of text begin in 1970: as Wireshark has it, no handshake is measured from there.
+    if (packet.timeUs === 0) words[at + Shared.isOpening] = 0;
     if (!isSettled(state, fromB, tcpFlags, payloadLength))
       words[at + Shared.state] = nextState(state, fromB, tcpFlags, payloadLength, state === 0);
     const stream = words[at + Shared.stream]!;
@@ -225,6 +248,31 @@ export class Inspector implements StreamHost {
       store.port(entry, !clientIsB),
       this.#originUs + this.#now / 1000,
     );
+  }
+
+  #inspectUdp(store: FlowStore, entry: number, fromB: boolean, packet: Packet, headers: Headers): void {
+    let link = store.link(entry);
+    if (link === UdpLink.needless || headers.payload >= headers.end) return;
+    const { view } = packet;
+    const { payload, end } = headers;
+    if (link < UdpLink.needless) {
+      const looks = looksLikeDns(view, payload, end);
+      if (looks !== Looks.request && looks !== Looks.response) {
+        store.setLink(entry, link + 1 >= UdpLink.tries ? UdpLink.needless : link + 1);
+        return;
+      }
+      const clientIsB = (looks === Looks.request) === fromB;
+      const channel = this.#channel(store, entry, clientIsB);
+      link =
+        (channel < 0 ? UdpLink.unroomed : channel + UdpLink.channel) | (clientIsB ? UdpLink.clientIsB : 0);
+      store.setLink(entry, link);
+    }
+    const clientIsB = (link & UdpLink.clientIsB) !== 0;
+    const place = link & ~UdpLink.clientIsB;
+    const channel = place === UdpLink.unroomed ? -1 : place - UdpLink.channel;
+    const nowUs = this.#originUs + this.#now / 1000;
+    this.#dns ??= new DnsQueries(this.operations);
+    this.#dns.datagram(channel, store.port(entry, clientIsB), fromB === clientIsB, view, payload, end, nowUs);
   }
 
   #take(store: FlowStore, entry: number): number {

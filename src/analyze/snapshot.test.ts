@@ -207,6 +207,7 @@ test("the ledger says what the numbers miss", () => {
     timeless: 0,
     dropped: 7,
     evicted: { conversations: 0, packets: 0, bytes: 0 },
+    inspection: { connections: 0, unfollowed: 0, gaps: 0, operations: 0 },
     unresolved_bytes: null,
     rounded: false,
     complete: false,

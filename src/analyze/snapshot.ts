@@ -87,6 +87,18 @@ const ledgerSchema = z
     evicted: z
       .strictObject({ conversations: count, packets: count, bytes: count })
       .describe("What the flow table had no room for; the row `other`"),
+    inspection: z
+      .strictObject({
+        connections: count.describe(
+          "TCP connections that had no room and are summed in the row `other` of tcp",
+        ),
+        unfollowed: count.describe("Connections whose content was not looked into, for want of room"),
+        gaps: count.describe(
+          "Holes in what was captured where requests were followed: those in them are not counted",
+        ),
+        operations: count.describe("Operations that are summed as `(other)`"),
+      })
+      .describe("What the tables of TCP and of the application protocols miss"),
     unresolved_bytes: z
       .nullable(count)
       .describe("Bytes to or from an address that the names do not know; null: no names in use"),

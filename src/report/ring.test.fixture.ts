@@ -100,6 +100,7 @@ export function ringSnapshot(services: readonly string[]): Snapshot {
       timeless: 0,
       dropped: 0,
       evicted: { conversations: 0, packets: 0, bytes: 0 },
+      inspection: { connections: 0, unfollowed: 0, gaps: 0, operations: 0 },
       unresolved_bytes: 0,
       rounded: false,
       complete: true,

@@ -1,7 +1,19 @@
 /** What the table of each application protocol shows beside requests, errors and durations. */
-import { type ApplicationTable, countOutcomes } from "./applications.js";
+import { dnsOutcome } from "../app/dns-message.js";
+import { postgresOutcome } from "../app/postgres-words.js";
+import { redisOutcome } from "../app/redis-words.js";
+import type { Column } from "../snapshot.js";
+import { type ApplicationTable, commonestOutcome, countOutcomes, textOr } from "./applications.js";
 
 const STATUS_CLASSES = [2, 3, 4, 5] as const;
+/** Outcomes of success. */
+const REDIS_ANSWERS: ReadonlySet<string> = new Set(["OK", "QUEUED"]);
+const SQL_SUCCESS = 0;
+/** RFC 1035 4.1.1 */
+const NXDOMAIN = 3;
+const SERVFAIL = 2;
+
+const COMMONEST: Column = { name: "error", title: "Commonest error", kind: "text" };
 
 export const APPLICATION_TABLES: readonly ApplicationTable[] = [
   {
@@ -21,14 +33,47 @@ export const APPLICATION_TABLES: readonly ApplicationTable[] = [
         ]),
       ),
   },
-  { name: "redis", title: "Redis", operation: "Command", columns: [], cells: () => ({}) },
+  {
+    name: "redis",
+    title: "Redis",
+    operation: "Command",
+    columns: [COMMONEST],
+    cells: (sum) => ({
+      error: textOr(
+        commonestOutcome(sum, (outcome) => !REDIS_ANSWERS.has(redisOutcome(outcome))),
+        redisOutcome,
+      ),
+    }),
+  },
   {
     name: "postgres",
     title: "PostgreSQL",
     operation: "Statement",
-    columns: [],
-    cells: () => ({}),
+    columns: [{ ...COMMONEST, title: "Commonest SQLSTATE" }],
+    cells: (sum) => ({
+      error: textOr(
+        commonestOutcome(sum, (outcome) => outcome !== SQL_SUCCESS),
+        postgresOutcome,
+      ),
+    }),
   },
-  { name: "dns", title: "DNS", operation: "Type", columns: [], cells: () => ({}) },
+  {
+    name: "dns",
+    title: "DNS",
+    operation: "Type",
+    columns: [
+      { name: "nxdomain", title: "NXDOMAIN", kind: "count" },
+      { name: "servfail", title: "SERVFAIL", kind: "count" },
+      COMMONEST,
+    ],
+    cells: (sum) => ({
+      nxdomain: countOutcomes(sum, (rcode) => rcode === NXDOMAIN),
+      servfail: countOutcomes(sum, (rcode) => rcode === SERVFAIL),
+      error: textOr(
+        commonestOutcome(sum, (rcode) => rcode !== 0),
+        dnsOutcome,
+      ),
+    }),
+  },
   { name: "tls", title: "TLS", operation: "Server name", columns: [], cells: () => ({}) },
 ];

@@ -1,5 +1,6 @@
 /** What the table of conversations says of TCP and of the protocol over it. */
 import type { Analyzer } from "../analyzer.js";
+import type { ApplicationName } from "../app/application.js";
 import type { Column, Row } from "../snapshot.js";
 import { createHealth, readHealth } from "../tcp/health.js";
 import { connectionOf, roundTripUs, toMs } from "./tcp.js";
@@ -24,6 +25,8 @@ const SUMMED = TCP_COLUMNS.filter(({ kind }) => kind === "count").map(({ name })
 /** The cells of a conversation that is no TCP connection, or one that found no room. */
 export const NO_TCP: Row = Object.fromEntries(TCP_COLUMNS.map(({ name }) => [name, null]));
 
+const DNS: Row = { ...NO_TCP, application: "dns" satisfies ApplicationName };
+
 /** Makes the cells of flows, one after another. */
 export class TcpCells {
   readonly #analyzer: Analyzer;
@@ -36,7 +39,7 @@ export class TcpCells {
   of(flow: number): Row {
     const { flows, inspector } = this.#analyzer;
     const connection = connectionOf(flows, inspector, flow);
-    if (connection < 0) return NO_TCP;
+    if (connection < 0) return inspector.isDns(flows.link(flow), flows.protocolKey(flow)) ? DNS : NO_TCP;
     const health = readHealth(this.#health, inspector.tcp, connection, flows.isBegunByB(flow));
     const { orig, reply } = health;
     return {
@@ -59,7 +62,7 @@ export class TcpCells {
     const total: Record<string, number> = Object.fromEntries(SUMMED.map((name) => [name, 0]));
     for (let flow = 0; flow < this.#analyzer.flows.count; flow++) {
       const cells = this.of(flow);
-      if (cells !== NO_TCP) for (const name of SUMMED) total[name] = total[name]! + Number(cells[name]);
+      for (const name of SUMMED) total[name] = total[name]! + Number(cells[name]);
     }
     return total;
   }

@@ -16,6 +16,8 @@ export interface SideHealth {
   zeroWindowUs: number;
   windowFull: number;
   keepAlives: number;
+  /** Segments that the other side says it got twice. */
+  duplicated: number;
   resets: number;
   /** Segments sent before one that was captured, and not captured themselves, in runs. */
   gaps: number;
@@ -72,6 +74,7 @@ function createSide(): SideHealth {
     zeroWindowUs: 0,
     windowFull: 0,
     keepAlives: 0,
+    duplicated: 0,
     resets: 0,
     gaps: 0,
     rttUs: null,
@@ -94,7 +97,7 @@ export function readHealth(health: TcpHealth, store: TcpStore, entry: number, or
   health.established = words[at + Shared.established]! + (isEstablished ? 1 : 0);
   const handshake = doubles[(at + Shared.handshake) >> 1]!;
   const serverHalf = doubles[(at + Shared.serverHalf) >> 1]!;
-  const isWhole = isEstablished && handshake >= 0 && serverHalf >= 0 && serverHalf <= handshake;
+  const isWhole = isEstablished && handshake > 0 && serverHalf >= 0 && serverHalf <= handshake;
   health.handshakeUs = isWhole ? handshake / 1000 : null;
   health.serverHalfUs = isWhole ? serverHalf / 1000 : null;
   const lastReset = doubles[(at + Shared.lastReset) >> 1]!;
@@ -114,6 +117,7 @@ function readSide(side: SideHealth, words: Int32Array, doubles: Float64Array, at
   side.zeroWindowUs = doubles[(at + Side.zeroTime) >> 1]! / 1000;
   side.windowFull = words[at + Side.windowFull]!;
   side.keepAlives = words[at + Side.keepAlives]!;
+  side.duplicated = words[at + Side.duplicated]!;
   side.resets = words[at + Side.resets]!;
   side.gaps = words[at + Side.gaps]!;
   const trips = words[at + Side.roundTrips]!;

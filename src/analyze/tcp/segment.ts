@@ -7,7 +7,7 @@
 import { TcpFlag } from "../headers.js";
 import { Layout, NO_TIME, Scale, Shared, Side, SideFlag, type TcpStore } from "./store.js";
 
-/** How late a segment may be to count as out of order, not as sent again (nanoseconds): this, or the handshake where that took longer. */
+/** How late a segment may be to count as out of order, not as sent again, where the handshake's time is not known (nanoseconds). */
 const REORDERED_NS = 3e6;
 /** How soon after the last duplicate acknowledgement a retransmission is a fast one. */
 const FAST_NS = 20e6;
@@ -133,7 +133,7 @@ export function countSegment(
     if ((flags & TcpFlag.ack) !== 0) doubles[(at + Shared.synAckTime) >> 1] = now;
     else {
       doubles[(at + Shared.synTime) >> 1] = now;
-      if (doubles[(at + Shared.handshake) >> 1]! <= 0) words[at + Shared.isOpening] = 1;
+      if (doubles[(at + Shared.handshake) >> 1]! === 0) words[at + Shared.isOpening] = 1;
     }
   } else if ((flags & TcpFlag.ack) !== 0) {
     marks &= ~SideFlag.unscaled;
@@ -174,9 +174,10 @@ function judge(
     return false;
   }
   if (!isOld) return true;
+  // Less than 0: of what was not captured, so duplicates may not have been either.
   const sinceAck = now - doubles[(other + Side.lastAckTime) >> 1]!;
   if (
-    words[other + Side.flags]! >> SideFlag.bits >= FAST_DUPLICATES &&
+    (words[other + Side.flags]! >> SideFlag.bits) >>> 0 >= FAST_DUPLICATES &&
     lastAck === seq &&
     sinceAck >= 0 &&
     sinceAck < FAST_NS
@@ -187,12 +188,17 @@ function judge(
   const handshake = doubles[(at + Shared.handshake) >> 1]!;
   const since = now - doubles[(own + Side.nextSeqTime) >> 1]!;
   const end = (seq + length + ((flags & (TcpFlag.syn | TcpFlag.fin)) !== 0 ? 1 : 0)) | 0;
-  if (since >= 0 && since < Math.max(handshake, REORDERED_NS) && end !== nextSeq) {
+  if (end !== nextSeq && isWithin(since, handshake === 0 ? REORDERED_NS : handshake)) {
     words[own + Side.outOfOrder]!++;
     return false;
   }
   words[own + Side.retransmissions]!++;
   return false;
+}
+
+/** Compared as Wireshark does, without a sign: where the clock of a capture runs back, a negative time is longer than any other. */
+function isWithin(since: number, limit: number): boolean {
+  return since < 0 === limit < 0 ? since < limit : limit < 0;
 }
 
 /** The other side's data up to `ack` has arrived: ends the round trip that is measured, moves on what may be acknowledged. */
@@ -224,7 +230,7 @@ function endHandshake(words: Int32Array, doubles: Float64Array, at: number, now:
   doubles[(at + Shared.handshake) >> 1] = now - synTime;
   if (synAckTime >= 0) doubles[(at + Shared.serverHalf) >> 1] = synAckTime - synTime;
   // A clock that did not go on told nothing: the next ACK may.
-  if (now > synTime) words[at + Shared.isOpening] = 0;
+  if (now !== synTime) words[at + Shared.isOpening] = 0;
 }
 
 /** Whether a segment that ends before `end` goes all the way to the edge of the window that the other side last offered. */

@@ -98,7 +98,7 @@ export const enum Shared {
   lastReset = 84,
   synTime = 86,
   synAckTime = 88,
-  /** From the SYN to the first ACK; negative: not seen. */
+  /** From the SYN to the first ACK; 0: not seen. Negative where the clock ran back. */
   handshake = 90,
   /** Of it, from the SYN to its answer; negative: not seen. */
   serverHalf = 92,
@@ -164,7 +164,7 @@ export class TcpStore {
     words[at + Shared.isOpening] = 0;
     doubles[(at + Shared.synTime) >> 1] = NO_TIME;
     doubles[(at + Shared.synAckTime) >> 1] = NO_TIME;
-    doubles[(at + Shared.handshake) >> 1] = NO_TIME;
+    doubles[(at + Shared.handshake) >> 1] = 0;
     doubles[(at + Shared.serverHalf) >> 1] = NO_TIME;
   }
 

@@ -70,8 +70,9 @@ test("failures in a row are dated from the first, and a good answer ends them", 
   assert.deepEqual([of.failingSinceUs, of.lastErrorUs, of.errors], [10, 20, 2]);
   operations.answered(n, 0, 30, 200, false, 0);
   assert.deepEqual([of.failingSinceUs, of.lastErrorUs], [null, 20]);
-  operations.failed(n, 40);
+  operations.failed(n, 40, 7);
   assert.deepEqual([of.failingSinceUs, of.lastErrorUs, of.errors], [40, 40, 3]);
+  assert.equal(of.outcomes.get(7), 1);
 });
 
 test("a place takes twenty words, each as often as it comes, and no more", () => {
@@ -89,7 +90,7 @@ function plain(text: string): boolean {
 test("words that programmers choose are plain", () => {
   for (const word of (
     "products orders healthz readyz livez metrics graphql swagger.json wp-admin xmlrpc.php well-known jwks v1 v12 " +
-    "v1.2 API getUserById XMLHttp oauth2 k8s ipv4 recommendations user_profile kubelet configmaps thumbnails nginx_status a"
+    "v1.2 API getUserById getURL oauth2 k8s ipv4 recommendations user_profile kubelet configmaps thumbnails nginx_status a"
   ).split(" "))
     assert.equal(plain(word), true, word);
 });

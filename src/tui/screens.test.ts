@@ -279,6 +279,21 @@ test("quality and applications: lists change by key, sort, filter and open; what
   );
 });
 
+test("what the tables of requests and of TCP miss stands below them", async () => {
+  const monitor = openMonitor(120, 40);
+  fill(monitor);
+  await monitor.type("a");
+  const whole = { connections: 0, unfollowed: 0, gaps: 0, operations: 0 };
+  const look = (inspection: Snapshot["ledger"]["inspection"]) =>
+    monitor.app.onSnapshot({ ...shop, ledger: { ...shop.ledger, inspection } }, [], 1);
+  look(whole);
+  assert.doesNotMatch(await monitor.emulator.text(), /missing/);
+  look({ ...whole, gaps: 1, unfollowed: 2000, connections: 3 });
+  assert.match(await monitor.emulator.text(), /missing: 1 gap, 2,000 connections not followed/);
+  await monitor.type("0");
+  assert.match(await monitor.emulator.text(), /missing: 3 connections/);
+});
+
 test("requests a second come from two looks", async () => {
   const monitor = openMonitor(120, 40);
   fill(monitor);

@@ -50,6 +50,7 @@ export async function analyzeCaptures(
   const analyzer = new Analyzer({
     ...(options.maxFlows === undefined ? {} : { maxFlows: options.maxFlows }),
     seed: options.seed ?? 0,
+    nameChangesUs: (fromFile ?? sidecar?.names)?.changesUs() ?? [],
   });
   const timer = setInterval(
     () => terminal.progress(progressText(readers, size, analyzer.packets)),

@@ -111,7 +111,7 @@ export const NO_TIME = -1;
  * Entries that room is set aside for at once: the system hands out pages as they are first touched, so it costs nothing until
  * they are used, and the entries are not copied.
  */
-const RESERVED = 131_072;
+const RESERVED = 65_536;
 /** Where entries begin in their buffer: V8 hands out large buffers 16 bytes behind a cache line. */
 const FIRST_ENTRY = 48;
 

@@ -90,6 +90,17 @@ export class Names {
     return { rest: this.rest, holdings, groups: [...this.#groups] };
   }
 
+  /** When names begin or cease to hold, microseconds since 1970, in ascending order, each once. */
+  changesUs(): number[] {
+    const times = new Set<number>();
+    for (const held of this.#holdings.values())
+      for (const { fromUs, toUs } of held) {
+        if (Number.isFinite(fromUs)) times.add(fromUs);
+        if (Number.isFinite(toUs)) times.add(toUs);
+      }
+    return [...times].sort((x, y) => x - y);
+  }
+
   /** Whether the name of this address (canonical text) can depend on the port or the time. */
   varies(address: string): boolean {
     const held = this.#holdings.get(address);

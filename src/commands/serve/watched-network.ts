@@ -165,6 +165,7 @@ export class WatchedNetwork {
     const current = this.#sources.current();
     if (current !== this.#current) {
       this.#current = current;
+      this.#analyzer.inspector.renewNames();
       this.#names = new Names(EXTERNAL);
       current.addTo(this.#names);
     }

@@ -3,6 +3,7 @@ import { conntrackBench } from "./capture/conntrack/conntrack.bench.js";
 import { liveBench } from "./capture/live/live.bench.js";
 import { soakBench } from "./capture/live/soak.bench.js";
 import { analyzeBench } from "./commands/analyze.bench.js";
+import { applicationsBench } from "./commands/applications.bench.js";
 import { prometheusBench } from "./report/prometheus.bench.js";
 import { tuiBench, tuiHourBench } from "./tui/tui.bench.js";
 
@@ -13,5 +14,5 @@ if (soak) {
   await soakBench(print, Number(soak[1]));
   await tuiHourBench(print);
 } else
-  for (const bench of [analyzeBench, liveBench, conntrackBench, tuiBench, prometheusBench])
+  for (const bench of [analyzeBench, applicationsBench, liveBench, conntrackBench, tuiBench, prometheusBench])
     await bench(print);

@@ -24,7 +24,7 @@ const INPUTS: readonly Input[] = [
   {
     name: "HTTP, bodies of 16 KiB",
     port: 8080,
-    exchanges: 15_000,
+    exchanges: 30_000,
     table: "http",
     tshark: ["-z", "http,tree"],
     greeting: null,
@@ -36,7 +36,7 @@ const INPUTS: readonly Input[] = [
   {
     name: "Redis, values of 1 KiB",
     port: 6379,
-    exchanges: 80_000,
+    exchanges: 240_000,
     table: "redis",
     tshark: ["-z", "io,stat,0,resp"],
     greeting: null,
@@ -45,7 +45,7 @@ const INPUTS: readonly Input[] = [
   {
     name: "PostgreSQL, 20 rows of 200 bytes",
     port: 5432,
-    exchanges: 40_000,
+    exchanges: 80_000,
     table: "postgres",
     tshark: ["-z", "io,stat,0,pgsql"],
     greeting: [

@@ -42,7 +42,7 @@ export function buildSnapshot(analyzer: Analyzer, context: SnapshotContext): Sna
   const { firstUs, lastUs, firstNanos, lastNanos } = analyzer;
   const { tracking } = context;
   const evidence = tracking ? new Evidence(analyzer.flows, tracking.namespaces, tracking.capture) : null;
-  const { tables, unresolvedBytes } = buildTables(analyzer, context.names, evidence);
+  const { tables, scene, unresolvedBytes } = buildTables(analyzer, context.names, evidence);
   const timed = Number.isFinite(firstUs);
   const head = {
     format: "netwatch-snapshot",
@@ -58,7 +58,7 @@ export function buildSnapshot(analyzer: Analyzer, context: SnapshotContext): Sna
     ledger: buildLedger(analyzer, context, unresolvedBytes),
   } as const;
   const series = buildSeries(analyzer);
-  const findings = findFindings({ ...head, series, tables }, analyzer.flows);
+  const findings = findFindings({ ...head, series, tables }, scene);
   const conntrack = evidence ? { conntrack: buildConntrack(analyzer, context, evidence) } : {};
   return { ...head, findings, series, ...conntrack, tables };
 }

@@ -23,7 +23,10 @@ export interface OperationSum {
   responseBytes: number;
   readonly outcomes: Map<number, number>;
   readonly durations: Durations;
+  /** From when on every answer was a failure, to all who asked; null: not so, or there was none. */
   failingSinceUs: number | null;
+  /** Somebody's last answer was good. */
+  isServing: boolean;
 }
 
 /** What a table shows beside what all of them do. */
@@ -141,6 +144,7 @@ function createSum(source: string, destination: string, operation: string): Oper
     outcomes: new Map(),
     durations: new Durations(),
     failingSinceUs: null,
+    isServing: false,
   };
 }
 
@@ -154,8 +158,13 @@ function add(sum: OperationSum, operation: Operation): void {
   for (const [outcome, count] of operation.outcomes)
     sum.outcomes.set(outcome, (sum.outcomes.get(outcome) ?? 0) + count);
   sum.durations.merge(operation.durations);
-  if (operation.failingSinceUs !== null)
-    sum.failingSinceUs = Math.min(sum.failingSinceUs ?? Number.POSITIVE_INFINITY, operation.failingSinceUs);
+  if (operation.answered > 0 && operation.failingSinceUs === null) sum.isServing = true;
+  sum.failingSinceUs = sum.isServing ? null : later(sum.failingSinceUs, operation.failingSinceUs);
+}
+
+/** The later of two times, of which none may be known. Runs of failures side by side are one run from the last beginning on. */
+export function later(x: number | null, y: number | null): number | null {
+  return x === null || y === null ? (x ?? y) : Math.max(x, y);
 }
 
 /** What the ends of channels are called, as the ends of flows are. */

@@ -36,7 +36,7 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** Sums over the connections of one service to another. Durations are microseconds. */
-interface TcpSum {
+export interface TcpSum {
   connections: number;
   refused: number;
   halfOpen: number;
@@ -49,9 +49,15 @@ interface TcpSum {
   duplicateAcks: number;
   zeroWindows: number;
   zeroWindowUs: number;
+  /** Of these, those of the side that was asked. */
+  zeroWindowsByReply: number;
+  zeroWindowUsByReply: number;
   resets: number;
   resetsByReply: number;
   gaps: number;
+  /** Handshakes that were captured whole, and how long they took together. */
+  handshakes: number;
+  handshakeUs: number;
 }
 
 /** Microseconds; null: none was measured. */
@@ -62,17 +68,25 @@ interface TcpDurations {
   readonly tripP50: number | null;
 }
 
-/** Connections of services with each other, a row for each who begins and who is asked; those in most trouble first. */
-export function buildTcp({ flows, inspector }: Analyzer, labels: Labels): Table {
-  const pairs = new TcpPairs(flows, inspector, labels);
+/**
+ * Connections of services with each other, a row for each who begins and who is asked; those in most trouble first. `look` is shown the
+ * sum of each pair once, borrowed.
+ */
+export function buildTcp(
+  { inspector }: Analyzer,
+  labels: Labels,
+  pairs: TcpPairs,
+  look: (pair: number, sum: Readonly<TcpSum>) => void,
+): Table {
   const { evicted } = inspector;
   const order = numbers(pairs.count);
   const { ranks } = labels;
-  const total = createSum();
+  const total = createTcpSum();
   const keys = new Float64Array(pairs.count * 4);
   for (let pair = 0; pair < pairs.count; pair++) {
     const sum = pairs.sum(pair);
     for (const key of SUM_KEYS) total[key] += sum[key];
+    look(pair, sum);
     keys.set([sum.retransmissions, sum.resets, sum.zeroWindows, sum.connections], pair * 4);
   }
   const sorter = new Sorter(order)
@@ -96,14 +110,14 @@ export function buildTcp({ flows, inspector }: Analyzer, labels: Labels): Table 
 }
 
 /** The pairs of labels that have a connection, from who began it to who was asked. */
-class TcpPairs {
+export class TcpPairs {
   readonly #flows: FlowTable;
   readonly #inspector: Inspector;
   readonly #sources: number[] = [];
   readonly #destinations: number[] = [];
   readonly #groups: Groups;
   readonly #health = createHealth();
-  readonly #sum = createSum();
+  readonly #sum = createTcpSum();
 
   constructor(flows: FlowTable, inspector: Inspector, labels: Labels) {
     this.#flows = flows;
@@ -157,9 +171,15 @@ class TcpPairs {
       sum.duplicateAcks += orig.duplicateAcks + reply.duplicateAcks;
       sum.zeroWindows += orig.zeroWindows + reply.zeroWindows;
       sum.zeroWindowUs += orig.zeroWindowUs + reply.zeroWindowUs;
+      sum.zeroWindowsByReply += reply.zeroWindows;
+      sum.zeroWindowUsByReply += reply.zeroWindowUs;
       sum.resets += orig.resets + reply.resets;
       sum.resetsByReply += reply.resets;
       sum.gaps += orig.gaps + reply.gaps;
+      if (health.handshakeUs !== null) {
+        sum.handshakes++;
+        sum.handshakeUs += health.handshakeUs;
+      }
     }
     return sum;
   }
@@ -210,7 +230,7 @@ function quantile(values: number[], part: number): number | null {
   return values[Math.max(0, Math.ceil(part * values.length) - 1)]!;
 }
 
-function createSum(): TcpSum {
+export function createTcpSum(): TcpSum {
   return {
     connections: 0,
     refused: 0,
@@ -224,13 +244,17 @@ function createSum(): TcpSum {
     duplicateAcks: 0,
     zeroWindows: 0,
     zeroWindowUs: 0,
+    zeroWindowsByReply: 0,
+    zeroWindowUsByReply: 0,
     resets: 0,
     resetsByReply: 0,
     gaps: 0,
+    handshakes: 0,
+    handshakeUs: 0,
   };
 }
 
-const SUM_KEYS = Object.keys(createSum()) as readonly (keyof TcpSum)[];
+const SUM_KEYS = Object.keys(createTcpSum()) as readonly (keyof TcpSum)[];
 
 function tcpRow(
   source: string,

@@ -214,8 +214,10 @@ class LiveNames implements NameSources {
     this.#history.addTo(names, inFile);
     // Services on the host itself share its addresses: there the port says more than the name of the machine.
     const held = this.#history.holders(HOST);
-    for (const { service, address, text, port, fromUs, toUs } of this.#registry?.value ?? [])
+    for (const { service, address, text, port, fromUs, toUs } of this.#registry?.value ?? []) {
+      names.announce(address, port);
       if (!inFile(text) && !held.has(text)) names.add(service, address, [port], fromUs, toUs);
+    }
     return names;
   }
 }

@@ -23,10 +23,15 @@ export interface Tables {
 }
 
 /** Builds the tables. They read from the analyzer: use them before it goes on. */
-export function buildTables(analyzer: Analyzer, names: Names | null, evidence: Evidence | null): Tables {
+export function buildTables(
+  analyzer: Analyzer,
+  names: Names | null,
+  evidence: Evidence | null,
+  redact: boolean,
+): Tables {
   const labels = new Labels(analyzer.flows, names);
   const addresses = names === null ? labels : new Labels(analyzer.flows, null);
-  const operations = sumOperations(analyzer, names);
+  const operations = sumOperations(analyzer, names, redact);
   const { flows, inspector } = analyzer;
   const pairs = new TcpPairs(flows, inspector, labels);
   const watch = new TcpWatch({

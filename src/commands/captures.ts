@@ -20,6 +20,8 @@ export interface CaptureOptions {
   /** What a live run wrote beside its capture. */
   readonly sidecar?: string;
   readonly maxFlows?: number;
+  /** Show stand-ins for names that the packets hold. */
+  readonly redact?: boolean;
   /** In tcpdump's language: only packets that match are counted. */
   readonly filter?: string;
   /** Stirs the flow table's hash; changes no result. */
@@ -79,6 +81,7 @@ export async function analyzeCaptures(
     files: readers.map(ledgerFile),
     dropped: droppedOf(readers),
     names,
+    redact: options.redact ?? false,
     ...(sidecar?.tracking ? { tracking: sidecar.tracking } : {}),
   });
   const exitCode =

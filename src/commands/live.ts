@@ -235,6 +235,7 @@ class LiveRun {
       interfaces: this.#taps.ledger(),
       dropped: this.#taps.counts().dropped,
       names: this.#sources?.current() ?? null,
+      redact: this.#options.redact ?? false,
       nameFailures: this.#sources?.failures ?? [],
       ...(tracking ? { tracking: this.#trackingContext(tracking) } : {}),
     });

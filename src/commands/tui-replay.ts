@@ -77,6 +77,7 @@ async function play(
       files: [ledgerFile(reader)],
       dropped: reader.report.dropped,
       names: numeric ? null : (names ?? namesOfCapture(reader.report.names)),
+      redact: options.redact ?? false,
       ...(player?.tracking ? { tracking: player.tracking } : {}),
     });
     await view.show(snapshot, seconds);

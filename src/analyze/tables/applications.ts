@@ -6,6 +6,7 @@ import type { Channels } from "../app/channels.js";
 import { Durations } from "../app/durations.js";
 import type { Operation } from "../app/operations.js";
 import { OTHER } from "../limit.js";
+import { StandIns } from "../redact.js";
 import type { Cell, Column, Row, Table, TableName } from "../snapshot.js";
 import { createTable } from "./table.js";
 import { toMs } from "./tcp.js";
@@ -109,21 +110,24 @@ function operationRow(sum: OperationSum, table: ApplicationTable): Row {
   };
 }
 
-/** Operations by application, those between services of the same names joined. */
+/** Operations by application, those between services of the same names joined. `redact`: stand-ins for names from the wire. */
 export function sumOperations(
   { inspector }: Analyzer,
   names: Names | null,
+  redact: boolean,
 ): ReadonlyMap<ApplicationName, readonly OperationSum[]> {
   const { operations, channels } = inspector;
   const labels = new ChannelLabels(channels, names);
   const found = new Map<ApplicationName, Map<string, OperationSum>>();
+  const standIns = redact ? new StandIns() : null;
   for (const operation of operations.list) {
     const source = labels.of(operation.channel, false);
     const destination = labels.of(operation.channel, true);
     const ofApplication = found.get(operation.application) ?? new Map<string, OperationSum>();
     found.set(operation.application, ofApplication);
-    const key = `${source}\n${destination}\n${operation.name}`;
-    const sum = ofApplication.get(key) ?? createSum(source, destination, operation.name);
+    const name = standIns?.of(operation.application, operation.name) ?? operation.name;
+    const key = `${source}\n${destination}\n${name}`;
+    const sum = ofApplication.get(key) ?? createSum(source, destination, name);
     ofApplication.set(key, sum);
     add(sum, operation);
   }

@@ -2,8 +2,8 @@
 import type { Names } from "../capture/names/names.js";
 import type { Analyzer } from "./analyzer.js";
 import type { Evidence } from "./evidence.js";
-import type { FindingScene } from "./findings.js";
 import { TcpWatch } from "./findings/tcp.js";
+import type { FindingScene } from "./findings.js";
 import { Labels } from "./labels.js";
 import type { Table, TableName } from "./snapshot.js";
 import { APPLICATION_TABLES } from "./tables/application-tables.js";

@@ -166,9 +166,15 @@ export function looksLikeDns(view: DataView, at: number, end: number): Looks {
     if (view.getUint16(behind) === 0 || !isClass(view.getUint16(behind + 2))) return Looks.no;
     behind += 4;
   } else if (records === 0) return isRefusal(view, at, end) ? Looks.response : Looks.no;
-  if (records === 0 ? behind < end : behind < end && !looksLikeRecord(view, behind, end)) return Looks.no;
+  if (behind < end && !(records === 0 ? isMarked(view, behind, end) : looksLikeRecord(view, behind, end)))
+    return Looks.no;
   if (questions === 0 && behind === end) return Looks.no;
   return isResponse ? Looks.response : Looks.request;
+}
+
+/** Windows asks for transfers with `MS` behind the question. */
+function isMarked(view: DataView, at: number, end: number): boolean {
+  return end - at === 2 && view.getUint16(at) === 0x4d53;
 }
 
 /** A head alone: some servers answer so what they cannot read or will not do. */

@@ -202,6 +202,10 @@ test("inline commands count where the server answers in RESP, and not where it i
     ]),
     [],
   );
+  assert.deepEqual(
+    found([{ from: "client", text: "SET k v\r\nINCR k\r\n".repeat(50) }, server(`${OK}:1\r\n`.repeat(50))]),
+    ["SET 50/50", "INCR 50/50"],
+  );
   assert.equal(follow([redis], [{ from: "client", text: "GET / HTTP/1.1" }]).application, null);
 });
 
@@ -231,6 +235,31 @@ test("a large value is passed over unseen, and the answer lasts up to its last b
     ],
   );
   assert.equal(heldBytes, 0);
+});
+
+test("segments of any size follow one that ends amid a message", () => {
+  const reply = `*2\r\n${bulk("x".repeat(20))}${bulk("y".repeat(70_000))}`;
+  const script = [
+    client(["LRANGE", "k", "0", "-1"], ["PING"]),
+    server(reply.slice(0, 6)),
+    server(reply.slice(6), "+PONG\r\n"),
+  ];
+  assert.deepEqual(found(script), ["LRANGE 1/1", "PING 1/1"]);
+  const list = `*9000\r\n${bulk("item").repeat(9000)}`;
+  assert.deepEqual(
+    found([
+      client(["LRANGE", "k", "0", "-1"], ["PING"]),
+      server(list.slice(0, 11)),
+      server(list.slice(11), "+PO"),
+      server("NG\r\n"),
+    ]),
+    ["LRANGE 1/1", "PING 1/1"],
+  );
+  const set = command("SET", "k", "x".repeat(40_000));
+  assert.deepEqual(
+    found([{ from: "client", text: set.slice(0, 3) }, { from: "client", text: set.slice(3) }, server(OK)]),
+    ["SET 1/1"],
+  );
 });
 
 test("a connection is recognised amid its life by either side, and other protocols are not", () => {

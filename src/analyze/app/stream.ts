@@ -15,6 +15,8 @@ const MAX_WAITING = 64;
 const MAX_WAITING_BYTES = 262_144;
 /** Segments looked at for a message to begin with, where the connection began before the capture. */
 const MAX_TRIES = 32;
+/** Bytes first tried to make a message whole that came in pieces. */
+const MIN_PIECE = 512;
 
 /** What lies further away than the largest window is not of this connection (RFC 7323 2.3). */
 const MAX_WINDOW = 2 ** 30;
@@ -302,12 +304,14 @@ export class Stream {
 
   /** Looks for a protocol that these bytes, after those held, can be the beginning of. True: found, and they are still to be shown. */
   #recognise(fromB: boolean, side: Side, view: DataView, at: number, end: number, nowUs: number): boolean {
-    if (side.heldLength > 0 && !this.#hold(side, view, at, end, nowUs)) {
+    const before = side.heldLength;
+    const piece = Math.min(end - at, MAX_HELD - before);
+    if (before > 0 && !this.#hold(side, view, at, at + piece, nowUs)) {
       this.close();
       return false;
     }
     const [seen, from, to] =
-      side.heldLength > 0 ? ([side.held!, 0, side.heldLength] as const) : ([view, at, end] as const);
+      before > 0 ? ([side.held!, 0, side.heldLength] as const) : ([view, at, end] as const);
     const fromClient = fromB === this.#clientIsB;
     let isOpen = false;
     for (const application of this.#host.applications) {
@@ -316,16 +320,17 @@ export class Stream {
       if (looks === Looks.no || looks === Looks.short) continue;
       if (this.#isCertain && (looks === Looks.request) !== fromClient) continue;
       this.#clientIsB = looks === Looks.request ? fromB : !fromB;
+      side.heldLength = before;
       return this.#follow(application, fromB, side, nowUs);
     }
     if (this.#isCertain && !side.seeking) {
-      if (!isOpen) this.close();
+      if (!isOpen || (before > 0 && at + piece < end)) this.close();
       else if (side.heldLength === 0 && !this.#hold(side, view, at, end, nowUs)) this.close();
     } else if (++this.#tries >= MAX_TRIES) this.close();
     return false;
   }
 
-  /** Begins to follow the protocol. True: the segment is still to be shown; what was held is shown here. */
+  /** Begins to follow the protocol. True: the segment is still to be shown, after what this side holds; what the other holds is shown here. */
   #follow(application: Application, fromB: boolean, side: Side, nowUs: number): boolean {
     this.#protocol = application;
     this.application = application.name;
@@ -343,19 +348,38 @@ export class Stream {
     side.seeking = false;
     const other = fromB ? this.#a : this.#b;
     if (other.heldLength > 0) this.#readHeld(!fromB, other, nowUs);
-    if (side.heldLength === 0) return !this.done;
-    this.#readHeld(fromB, side, nowUs);
-    return false;
+    return !this.done;
   }
 
   #feed(fromB: boolean, side: Side, view: DataView, at: number, end: number, nowUs: number): void {
-    if (side.heldLength > 0) {
-      if (this.#hold(side, view, at, end, nowUs)) this.#readHeld(fromB, side, nowUs);
-      else this.#fail();
-      return;
-    }
-    const used = this.#read(fromB, side, view, at, end, nowUs, nowUs);
+    const from = side.heldLength > 0 ? this.#complete(fromB, side, view, at, end, nowUs) : at;
+    if (from === end || this.done || side.done) return;
+    const used = this.#read(fromB, side, view, from, end, nowUs, nowUs);
     if (used < end && !this.done && !side.done && !this.#hold(side, view, used, end, nowUs)) this.#fail();
+  }
+
+  /** Appends to what is held, no more than makes it a whole message, and reads it. Returns where the rest begins: `end`, if all is held. */
+  #complete(fromB: boolean, side: Side, view: DataView, at: number, end: number, nowUs: number): number {
+    let from = at;
+    while (side.heldLength > 0 && from < end) {
+      const piece = Math.min(end - from, Math.max(MIN_PIECE, side.heldLength), MAX_HELD - side.heldLength);
+      if (piece === 0 || !this.#hold(side, view, from, from + piece, nowUs)) {
+        this.#fail();
+        return end;
+      }
+      from += piece;
+      this.#readHeld(fromB, side, nowUs);
+      if (this.done || side.done) return end;
+      if (side.heldLength > 0 && side.heldLength <= piece) {
+        // What is left of it begins in this segment: it is read where it lies.
+        from -= side.heldLength;
+        this.#dropHeld(side);
+      }
+      const passed = Math.min(side.skip, end - from);
+      side.skip -= passed;
+      from += passed;
+    }
+    return from;
   }
 
   #readHeld(fromB: boolean, side: Side, nowUs: number): void {
@@ -408,7 +432,7 @@ export class Stream {
     if (length > MAX_HELD) return false;
     const had = side.held?.byteLength ?? 0;
     if (length > had) {
-      const size = Math.max(64, 2 ** Math.ceil(Math.log2(length)));
+      const size = Math.max(256, 2 ** Math.ceil(Math.log2(length)));
       if (this.#host.roomBytes < size - had) return false;
       this.#host.roomBytes -= size - had;
       const larger = new Uint8Array(size);

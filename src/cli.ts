@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { addLabCommands } from "../services/lab.js";
 import { LabError } from "../services/lab-error.js";
-import { addCaptureCommand, addSourceWords } from "./commands/capture-words.js";
+import { addCaptureCommand, addRedact, addSourceWords } from "./commands/capture-words.js";
 import { CommandError, ExitCode, reasonOf } from "./commands/exit.js";
 import { addLabBenchCommand } from "./commands/lab-bench-words.js";
 import { addMetricsCommands } from "./commands/metrics-words.js";
@@ -52,7 +52,7 @@ function createProgram(
     .showSuggestionAfterError(true)
     .addHelpText("after", EXIT_CODES);
 
-  program
+  const analyzeCommand = program
     .command("analyze")
     .description("Read capture files and print who talks to whom.")
     .argument(
@@ -77,7 +77,9 @@ function createProgram(
       "--max-flows <n>",
       "conversations kept; the smallest beyond are summed as `other` (default: 1000000)",
       parsePositive(MAX_MAX_FLOWS),
-    )
+    );
+  addRedact(analyzeCommand);
+  analyzeCommand
     .addHelpText(
       "after",
       `

@@ -50,6 +50,8 @@ export interface AnalyzerOptions {
   readonly maxFlows?: number;
   /** Stirs the hash of the flow table; changes no result. */
   readonly seed?: number;
+  /** When names change, microseconds since 1970 in ascending order, as far as it is known beforehand. */
+  readonly nameChangesUs?: readonly number[];
 }
 
 /** Counts packets. Give it each packet once, in order; ask it for its counts at any time. */
@@ -73,11 +75,12 @@ export class Analyzer {
   /** Packets and bytes by ProtocolSlot, in turn. */
   readonly protocols = new Float64Array(ProtocolSlot.count * 2);
   readonly flows: FlowTable;
-  readonly inspector = new Inspector();
+  readonly inspector: Inspector;
   readonly series = new Series(SERIES_CLASSES.length);
   readonly #headers = new Headers();
 
   constructor(options: AnalyzerOptions = {}) {
+    this.inspector = new Inspector(options.nameChangesUs);
     this.flows = new FlowTable(options.maxFlows ?? DEFAULT_MAX_FLOWS, options.seed ?? 0, this.inspector);
   }
 

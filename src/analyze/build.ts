@@ -26,6 +26,8 @@ export interface SnapshotContext {
   readonly dropped: number | null;
   /** null: show addresses. */
   readonly names: Names | null;
+  /** Show stand-ins for names that the packets hold: routes, server names. */
+  readonly redact?: boolean;
   /** Sources of names that have failed; not given: none has. */
   readonly nameFailures?: readonly SourceFailure[];
   /** What connection tracking says, and what is known of the capture; not given: it was not asked. */
@@ -42,13 +44,19 @@ export function buildSnapshot(analyzer: Analyzer, context: SnapshotContext): Sna
   const { firstUs, lastUs, firstNanos, lastNanos } = analyzer;
   const { tracking } = context;
   const evidence = tracking ? new Evidence(analyzer.flows, tracking.namespaces, tracking.capture) : null;
-  const { tables, unresolvedBytes } = buildTables(analyzer, context.names, evidence);
+  const { tables, scene, unresolvedBytes } = buildTables(
+    analyzer,
+    context.names,
+    evidence,
+    context.redact ?? false,
+  );
   const timed = Number.isFinite(firstUs);
   const head = {
     format: "netwatch-snapshot",
     version: 1,
     producer: context.producer,
     named: context.names !== null,
+    ...(context.redact ? { redacted: true } : {}),
     window: {
       start: timed ? formatTime(firstUs, firstNanos) : null,
       end: timed ? formatTime(lastUs, lastNanos) : null,
@@ -58,7 +66,7 @@ export function buildSnapshot(analyzer: Analyzer, context: SnapshotContext): Sna
     ledger: buildLedger(analyzer, context, unresolvedBytes),
   } as const;
   const series = buildSeries(analyzer);
-  const findings = findFindings({ ...head, series, tables }, analyzer.flows);
+  const findings = findFindings({ ...head, series, tables }, scene);
   const conntrack = evidence ? { conntrack: buildConntrack(analyzer, context, evidence) } : {};
   return { ...head, findings, series, ...conntrack, tables };
 }

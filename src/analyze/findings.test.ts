@@ -13,6 +13,7 @@ import {
 import { parseNames } from "../capture/names/names.js";
 import { Analyzer, type AnalyzerOptions } from "./analyzer.js";
 import { buildSnapshot, type SnapshotContext } from "./build.js";
+import { MAX_FINDINGS } from "./findings.js";
 import type { Finding } from "./snapshot.js";
 
 /** One TCP packet of 100 bytes from 10.1.1.1, port 40000, to 10.1.1.2, port 80. */
@@ -207,7 +208,7 @@ for (const { name, code, packets, context, options, says } of CASES) {
   });
 }
 
-test("findings come in the order of their weight; an empty capture has no other", () => {
+test("findings come in the order of their severity, then of their weight; an empty capture has no other", () => {
   assert.deepEqual(
     findingsOf([], { dropped: 5 }).map((finding) => finding.code),
     ["empty"],
@@ -215,6 +216,28 @@ test("findings come in the order of their weight; an empty capture has no other"
   const all = findingsOf([UNANSWERED, BROKEN, CUT, CUT, ARP], { dropped: 1 });
   assert.deepEqual(
     all.map((finding) => finding.code),
-    ["dropped", "malformed", "unanswered", "talker", "pair", "protocol", "non-ip"],
+    ["dropped", "unanswered", "malformed", "non-ip", "talker", "pair", "protocol"],
   );
+});
+
+test("of many findings the gravest are said", () => {
+  const damaged = Array.from({ length: MAX_FINDINGS }, (_, i) => ({
+    ...file({ offset: i, reason: "cut", count: 1 }),
+  }));
+  const all = findingsOf([WHOLE], { files: damaged });
+  assert.equal(all.length, MAX_FINDINGS);
+  assert.ok(all.every(({ severity }) => severity === "warning"));
+});
+
+test("of ordinary traffic, however little, nothing worse than a notice is said", () => {
+  const handshake = range(0, 9).flatMap((i) => [
+    talk({ flags: 2, length: 54, sourcePort: 1000 + i, timeUs: i * 1000 }),
+    talk({ ...answer, flags: 0x12, length: 54, destinationPort: 1000 + i, timeUs: i * 1000 + 40 }),
+    talk({ flags: 0x10, length: 54, sourcePort: 1000 + i, timeUs: i * 1000 + 90 }),
+  ]);
+  for (let n = 3; n <= handshake.length; n += 3)
+    assert.deepEqual(
+      findingsOf(handshake.slice(0, n)).filter(({ severity }) => severity !== "info"),
+      [],
+    );
 });

@@ -178,6 +178,11 @@ export class FlowTable {
     return isBegunByB(this.#store(flow), this.#entry(flow));
   }
 
+  /** Whether a handshake or request tells who began. */
+  isHandshake(flow: number): boolean {
+    return (this.#store(flow).meta(this.#entry(flow)) & (Meta.begunByA | Meta.begunByB)) !== 0;
+  }
+
   /** The protocol, and whether there are ports: what tells flows of equal ends apart. */
   protocolKey(flow: number): number {
     return this.#store(flow).meta(this.#entry(flow)) & Meta.keyMask;

@@ -16,9 +16,11 @@ import { isSettled, nextState, wasEstablished, zeekState } from "./tcp/state.js"
 import { Layout, Shared, Side, SideFlag, TcpStore } from "./tcp/store.js";
 
 /** TCP connections kept at once unless told otherwise; of flows beyond, only packets and bytes are counted. */
-export const MAX_CONNECTIONS = 131_072;
+export const MAX_CONNECTIONS = 65_536;
 /** The part of them that goes when there is no room: those with the fewest packets. */
 const EVICTED_PART = 16;
+/** From so many packets on, connections are of one size. */
+const MANY_PACKETS = 1023;
 /** Connections whose content is followed at once. */
 const MAX_STREAMS = 32_768;
 /** Bytes that they may hold back together. */
@@ -58,7 +60,7 @@ export interface EvictedTcp {
 /** Follows TCP connections and the protocols over them. Told by the flow table of each packet, once it is counted in its flow. */
 export class Inspector implements StreamHost {
   readonly tcp: TcpStore;
-  readonly channels = new Channels();
+  readonly channels: Channels;
   readonly operations = new Operations();
   readonly applications = KNOWN_APPLICATIONS;
   readonly evicted: EvictedTcp = {
@@ -82,7 +84,9 @@ export class Inspector implements StreamHost {
   #originUs = Number.NaN;
   #now = 0;
 
-  constructor(maxConnections: number = MAX_CONNECTIONS) {
+  /** `nameChangesUs`: when names change, as far as it is known beforehand. */
+  constructor(nameChangesUs: readonly number[] = [], maxConnections: number = MAX_CONNECTIONS) {
+    this.channels = new Channels(nameChangesUs);
     this.tcp = new TcpStore(maxConnections);
   }
 
@@ -290,20 +294,29 @@ export class Inspector implements StreamHost {
   /** The connections with the fewest packets leave for `evicted`; their flows stay. */
   #makeRoom(): void {
     const { tcp } = this;
-    const packets = new Int32Array(tcp.top);
+    const quota = Math.max(1, Math.floor(tcp.used / EVICTED_PART));
+    const bySize = new Int32Array(MANY_PACKETS + 1);
     for (let i = 0; i < tcp.top; i++) {
-      const flow = tcp.words[i * Layout.words + Shared.flow]!;
-      const store = this.#storeOf(flow);
-      if (flow >= 0) packets[i] = store.packets(flow >> 1, false) + store.packets(flow >> 1, true);
+      const size = this.#sizeOf(i);
+      if (size >= 0) bySize[size] = bySize[size]! + 1;
     }
-    const quota = Math.max(1, Math.floor(tcp.top / EVICTED_PART));
-    const limit = packets.slice().sort()[quota - 1]!;
+    let limit = 0;
+    for (let sum = bySize[0]!; sum < quota; limit++) sum += bySize[limit + 1]!;
     for (let i = 0, left = quota; i < tcp.top && left > 0; i++) {
+      const size = this.#sizeOf(i);
+      if (size < 0 || size > limit) continue;
       const flow = tcp.words[i * Layout.words + Shared.flow]!;
-      if (flow < 0 || packets[i]! > limit) continue;
       this.forget(this.#storeOf(flow), flow >> 1);
       left--;
     }
+  }
+
+  /** Packets of a connection, no more than MANY_PACKETS; -1: the entry is free. */
+  #sizeOf(connection: number): number {
+    const flow = this.tcp.words[connection * Layout.words + Shared.flow]!;
+    if (flow < 0) return -1;
+    const store = this.#storeOf(flow);
+    return Math.min(MANY_PACKETS, store.packets(flow >> 1, false) + store.packets(flow >> 1, true));
   }
 
   /** A flow leaves its table, or its connection this one: what was counted is summed. */

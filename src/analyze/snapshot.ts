@@ -182,6 +182,10 @@ export const snapshotSchema = z
     version: z.literal(SNAPSHOT_VERSION),
     producer: text,
     named: z.boolean().describe("Whether names stand for addresses in the tables of services"),
+    redacted: z
+      .boolean()
+      .optional()
+      .describe("Stand-ins are shown for names that the packets hold; absent: no"),
     window: z.strictObject({
       start: z.nullable(timestamp),
       end: z.nullable(timestamp),

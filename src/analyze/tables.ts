@@ -2,6 +2,8 @@
 import type { Names } from "../capture/names/names.js";
 import type { Analyzer } from "./analyzer.js";
 import type { Evidence } from "./evidence.js";
+import { TcpWatch } from "./findings/tcp.js";
+import type { FindingScene } from "./findings.js";
 import { Labels } from "./labels.js";
 import type { Table, TableName } from "./snapshot.js";
 import { APPLICATION_TABLES } from "./tables/application-tables.js";
@@ -11,19 +13,33 @@ import { buildEndpoints } from "./tables/endpoints.js";
 import { buildPairs } from "./tables/pairs.js";
 import { buildProtocols } from "./tables/protocols.js";
 import { buildTalkers } from "./tables/talkers.js";
-import { buildTcp } from "./tables/tcp.js";
+import { buildTcp, TcpPairs } from "./tables/tcp.js";
 
-/** The tables, and the bytes of flows that have an end without a name (null when that cannot be told). */
+/** The tables, what findings are made of, and the bytes of flows that have an end without a name (null when that cannot be told). */
 export interface Tables {
+  readonly scene: FindingScene;
   readonly tables: Readonly<Record<TableName, Table>>;
   readonly unresolvedBytes: number | null;
 }
 
 /** Builds the tables. They read from the analyzer: use them before it goes on. */
-export function buildTables(analyzer: Analyzer, names: Names | null, evidence: Evidence | null): Tables {
+export function buildTables(
+  analyzer: Analyzer,
+  names: Names | null,
+  evidence: Evidence | null,
+  redact: boolean,
+): Tables {
   const labels = new Labels(analyzer.flows, names);
   const addresses = names === null ? labels : new Labels(analyzer.flows, null);
-  const operations = sumOperations(analyzer, names);
+  const operations = sumOperations(analyzer, names, redact);
+  const { flows, inspector } = analyzer;
+  const pairs = new TcpPairs(flows, inspector, labels);
+  const watch = new TcpWatch({
+    source: (pair) => pairs.source(pair),
+    destination: (pair) => pairs.destination(pair),
+    text: (label) => labels.text(label),
+    handshakeP50Us: (pair) => pairs.durations(pair).handshakeP50,
+  });
   const applications = Object.fromEntries(
     APPLICATION_TABLES.map((table) => [
       table.name,
@@ -37,9 +53,10 @@ export function buildTables(analyzer: Analyzer, names: Names | null, evidence: E
       talkers: buildTalkers(analyzer, labels),
       conversations: buildConversations(analyzer, labels, addresses, evidence),
       endpoints: buildEndpoints(analyzer, addresses, names),
-      tcp: buildTcp(analyzer, labels),
+      tcp: buildTcp(analyzer, labels, pairs, (pair, sum) => watch.add(pair, sum)),
       ...applications,
     },
+    scene: { flows, inspector, labels, addresses, names, tcp: watch, operations },
     unresolvedBytes: labels.rest < 0 ? null : sumUnresolved(analyzer, labels),
   };
 }

@@ -1,28 +1,12 @@
 /** Measures `netwatch analyze` and `report` against the tools one would use instead, one after the other on the same files. */
-import { spawn } from "node:child_process";
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { closeSync, mkdirSync, openSync, rmSync, statSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { FOLDER, fileHeader, installed, measure, netwatch, row } from "./measure.bench.js";
 
-const FOLDER = join(tmpdir(), "netwatch-bench");
-const CLI = fileURLToPath(new URL("../cli.js", import.meta.url));
 const PCAP_PARSER = `
   const parser = require("pcap-parser").parse(process.argv[1]);
   let packets = 0;
   parser.on("packet", () => packets++).on("end", () => process.stdout.write(packets + "\\n"));`;
-const ROUNDS = 3;
-/** Slower than this is measured once. */
-const SLOW_SECONDS = 10;
 
 /** A file to measure on: frames of about `size` bytes, spread over `conversations` TCP conversations, the first the busiest. */
 interface Input {
@@ -39,12 +23,6 @@ const INPUTS = {
   tenth: { name: "100 MB", packets: 240_000, size: 400, conversations: 20_000 },
   whole: { name: "1 GB", packets: 2_400_000, size: 400, conversations: 20_000 },
 } as const satisfies Record<string, Input>;
-
-/** One command measured: seconds from start to end, and the most memory it held. */
-interface Measure {
-  readonly seconds: number;
-  readonly peakMb: number;
-}
 
 /** Prints the tables of ratios. Makes its inputs in the temporary folder and removes them. */
 export async function analyzeBench(print: (line: string) => void): Promise<void> {
@@ -100,10 +78,6 @@ async function measureStartAndReport(print: (line: string) => void): Promise<voi
   print(`\n${INPUTS.large.name} to PDF: ${report.seconds.toFixed(2)} s, ${report.peakMb.toFixed(0)} MB`);
 }
 
-function netwatch(...words: readonly string[]): readonly string[] {
-  return [process.execPath, CLI, ...words];
-}
-
 /** The peer's command for doing the most like analyze on a file; null where it is not installed. */
 function peerCommand(peer: string, file: string): readonly string[] | null {
   if (peer === "pcap-parser") return [process.execPath, "-e", PCAP_PARSER, file];
@@ -117,52 +91,8 @@ function peerCommand(peer: string, file: string): readonly string[] | null {
     nfpcapd: ["-r", file, "-w", flows],
     tshark: ["-n", "-q", "-z", "conv,ip", "-r", file],
   };
-  const path = (process.env.PATH ?? "")
-    .split(delimiter)
-    .concat("/usr/sbin")
-    .map((folder) => join(folder, peer))
-    .find(existsSync);
-  return path === undefined ? null : [path, ...words[peer]!];
-}
-
-function row(name: string, { seconds, peakMb }: Measure, to: Measure): string {
-  return `  ${name.padEnd(14)} ${seconds.toFixed(2).padStart(7)} s  ratio ${(seconds / to.seconds).toFixed(2).padStart(7)}  ${peakMb.toFixed(0).padStart(5)} MB`;
-}
-
-/** The median of a few runs; one run where that is slow. */
-async function measure(command: readonly string[]): Promise<Measure> {
-  const runs: Measure[] = [];
-  while (runs.length < ROUNDS && (runs[0]?.seconds ?? 0) < SLOW_SECONDS) runs.push(await runOnce(command));
-  runs.sort((x, y) => x.seconds - y.seconds);
-  return { seconds: runs[runs.length >> 1]!.seconds, peakMb: Math.max(...runs.map((run) => run.peakMb)) };
-}
-
-function runOnce([program, ...words]: readonly string[]): Promise<Measure> {
-  return new Promise((resolve, reject) => {
-    const start = process.hrtime.bigint();
-    const env = { ...process.env, XDG_STATE_HOME: FOLDER };
-    const child = spawn(program!, words, { stdio: ["ignore", "pipe", "ignore"], env });
-    child.stdout.resume();
-    let peakMb = 0;
-    const timer = setInterval(() => {
-      peakMb = Math.max(peakMb, peakOf(child.pid));
-    }, 20);
-    child.on("error", reject);
-    child.on("close", () => {
-      clearInterval(timer);
-      resolve({ seconds: Number(process.hrtime.bigint() - start) / 1e9, peakMb });
-    });
-  });
-}
-
-/** The most memory a running process has held, by proc(5); 0 once it is gone. */
-function peakOf(pid: number | undefined): number {
-  try {
-    const match = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
-    return match ? Number(match[1]) / 1000 : 0;
-  } catch {
-    return 0;
-  }
+  const path = installed(peer);
+  return path === null ? null : [path, ...words[peer]!];
 }
 
 const ETHERNET_IP_TCP = 54;
@@ -193,16 +123,6 @@ function makeCapture({ packets, size, conversations, name }: Input): string {
   }
   if (statSync(path).size === 0) throw new Error("no input could be made");
   return path;
-}
-
-function fileHeader(): Buffer {
-  const header = Buffer.alloc(24);
-  header.writeUInt32LE(0xa1b2c3d4, 0);
-  header.writeUInt16LE(2, 4);
-  header.writeUInt16LE(4, 6);
-  header.writeUInt32LE(262_144, 16);
-  header.writeUInt32LE(1, 20);
-  return header;
 }
 
 /** A record: a TCP segment of the conversation, or its reply, `us` microseconds after the start. */

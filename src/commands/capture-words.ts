@@ -74,6 +74,7 @@ export function addSourceWords(command: Command, { stops } = { stops: true }): v
     .option("-f, --filter <filter>", "which packets, in one word, in place of the last words")
     .option("-s, --snaplen <bytes>", "bytes kept of a packet (default: 262144)", parsePositive(MAX_SNAPLEN));
   if (stops) addStopWords(command);
+  addRedact(command);
   command
     .addOption(
       new Option("--engine <name>", "ring: the kernel's own (default); cap: the npm package").choices(
@@ -82,6 +83,11 @@ export function addSourceWords(command: Command, { stops } = { stops: true }): v
     )
     .option("--buffer <MB>", "room for packets that wait (default: 64)", parsePositive(MAX_BUFFER_MB))
     .option("-Z, --user <name>", "become this user (default: who called sudo, else nobody)");
+}
+
+/** Of every command that shows what packets hold. */
+export function addRedact(command: Command): void {
+  command.option("--redact", "show stand-ins for HTTP routes and TLS server names; see README, Privacy");
 }
 
 /** Until when. */

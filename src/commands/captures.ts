@@ -20,6 +20,8 @@ export interface CaptureOptions {
   /** What a live run wrote beside its capture. */
   readonly sidecar?: string;
   readonly maxFlows?: number;
+  /** Show stand-ins for names that the packets hold. */
+  readonly redact?: boolean;
   /** In tcpdump's language: only packets that match are counted. */
   readonly filter?: string;
   /** Stirs the flow table's hash; changes no result. */
@@ -50,6 +52,7 @@ export async function analyzeCaptures(
   const analyzer = new Analyzer({
     ...(options.maxFlows === undefined ? {} : { maxFlows: options.maxFlows }),
     seed: options.seed ?? 0,
+    nameChangesUs: (fromFile ?? sidecar?.names)?.changesUs() ?? [],
   });
   const timer = setInterval(
     () => terminal.progress(progressText(readers, size, analyzer.packets)),
@@ -78,6 +81,7 @@ export async function analyzeCaptures(
     files: readers.map(ledgerFile),
     dropped: droppedOf(readers),
     names,
+    redact: options.redact ?? false,
     ...(sidecar?.tracking ? { tracking: sidecar.tracking } : {}),
   });
   const exitCode =

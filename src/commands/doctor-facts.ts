@@ -35,10 +35,19 @@ export interface ForwardChain {
   readonly chain: string;
 }
 
+export interface ForwardFacts {
+  readonly chains: readonly ForwardChain[];
+  /** Docker's chain for the operator's own rules is there: it is asked first, and Docker leaves it alone. */
+  readonly dockerUser: boolean;
+  readonly error: string | null;
+}
+
 export interface EngineFacts {
   readonly socket: string;
   readonly containers: number;
   readonly networks: number;
+  /** This host's, one for each of its networks that has one. */
+  readonly bridges: readonly string[];
   readonly error: { readonly code: string; readonly message: string } | null;
 }
 
@@ -56,7 +65,7 @@ export interface Facts {
     readonly chosen: InterfaceFacts | null;
   };
   readonly brNetfilter: { readonly loaded: boolean; readonly iptables: boolean };
-  readonly forward: { readonly chains: readonly ForwardChain[]; readonly error: string | null };
+  readonly forward: ForwardFacts;
   /** null: the kernel's module is not there. */
   readonly conntrack: ConntrackFacts | null;
   readonly namespaces: {
@@ -176,11 +185,12 @@ function conntrackFacts(): ConntrackFacts | null {
 async function engineFacts(socket: string): Promise<EngineFacts> {
   try {
     const { containers, networks } = await readEngine(socket);
-    return { socket, containers: containers.length, networks: networks.length, error: null };
+    const bridges = networks.flatMap(({ bridge }) => bridge ?? []);
+    return { socket, containers: containers.length, networks: networks.length, bridges, error: null };
   } catch (error) {
     if (!(error instanceof ServiceError)) throw error;
     const { code, message } = error;
-    return { socket, containers: 0, networks: 0, error: { code: code ?? "ANSWER", message } };
+    return { socket, containers: 0, networks: 0, bridges: [], error: { code: code ?? "ANSWER", message } };
   }
 }
 
@@ -189,9 +199,9 @@ const TOOL_TIMEOUT_MS = 2000;
 const TOOL_OUTPUT_BYTES = 8 * 1024 * 1024;
 
 /** Chains by nft; iptables-legacy has tables of its own, asked only where such are in use, since asking makes them. */
-async function forwardFacts(): Promise<Facts["forward"]> {
+async function forwardFacts(): Promise<ForwardFacts> {
   try {
-    const chains = parseNftChains(await runTool("nft", ["-j", "list", "chains"]));
+    const { chains, dockerUser } = parseNftChains(await runTool("nft", ["-j", "list", "chains"]));
     for (const [names, tool, family] of [
       ["/proc/net/ip_tables_names", "iptables-legacy", "ip"],
       ["/proc/net/ip6_tables_names", "ip6tables-legacy", "ip6"],
@@ -201,23 +211,31 @@ async function forwardFacts(): Promise<Facts["forward"]> {
       if (/^-P FORWARD DROP$/m.test(policy))
         chains.push({ family, table: "filter (legacy)", chain: "FORWARD" });
     }
-    return { chains, error: null };
+    return { chains, dockerUser, error: null };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    return { chains: [], error: code === "ENOENT" ? "ENOENT" : message.split("\n")[0]!.slice(0, 120) };
+    return {
+      chains: [],
+      dockerUser: false,
+      error: code === "ENOENT" ? "ENOENT" : message.split("\n")[0]!.slice(0, 120),
+    };
   }
 }
 
-/** Chains at the forward hook with policy drop in the answer of `nft -j list chains`. Throws where it is no JSON. */
-export function parseNftChains(json: string): ForwardChain[] {
+/** Of the answer of `nft -j list chains`: those at the forward hook with policy drop. Throws where it is no JSON. */
+export function parseNftChains(
+  json: string,
+): Omit<ForwardFacts, "error" | "chains"> & { chains: ForwardChain[] } {
   const { nftables } = JSON.parse(json) as { nftables?: unknown };
-  const found: ForwardChain[] = [];
+  const chains: ForwardChain[] = [];
+  let dockerUser = false;
   for (const entry of Array.isArray(nftables) ? nftables : []) {
     const chain = (entry as { chain?: Record<string, unknown> } | null)?.chain;
+    dockerUser ||= chain?.name === "DOCKER-USER" && chain.family === "ip";
     if (chain?.hook !== "forward" || chain.policy !== "drop") continue;
-    found.push({ family: String(chain.family), table: String(chain.table), chain: String(chain.name) });
+    chains.push({ family: String(chain.family), table: String(chain.table), chain: String(chain.name) });
   }
-  return found;
+  return { chains, dockerUser };
 }
 
 /** Runs a system tool by its full path, its words as an array. Resolves to what it prints. */

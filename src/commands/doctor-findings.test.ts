@@ -23,10 +23,18 @@ const HEALTHY: Facts = {
   packages: { koffi: true, cap: true, canvas: true },
   interfaces: { bridges: [bridge("br-app", { promiscuous: true })], wanted: null, chosen: null },
   brNetfilter: { loaded: true, iptables: true },
-  forward: { chains: [], error: null },
+  forward: { chains: [], dockerUser: false, error: null },
   conntrack: { count: 1200, limit: 262_144, accounting: true },
   namespaces: { read: 17, unreadable: 0, hidden: 1, reason: "" },
-  engines: [{ socket: "/run/docker.sock", containers: 7, networks: 5, error: null }],
+  engines: [
+    {
+      socket: "/run/docker.sock",
+      containers: 7,
+      networks: 5,
+      bridges: ["docker0", "br-7d86d31b1478"],
+      error: null,
+    },
+  ],
   clock: { synchronized: true, source: "tsc" },
 };
 
@@ -38,7 +46,7 @@ const BARE: Facts = {
   packages: { koffi: false, cap: false, canvas: false },
   interfaces: { bridges: [], wanted: null, chosen: null },
   brNetfilter: { loaded: false, iptables: false },
-  forward: { chains: [], error: "Operation not permitted (you must be root)" },
+  forward: { chains: [], dockerUser: false, error: "Operation not permitted (you must be root)" },
   conntrack: null,
   namespaces: { read: 0, unreadable: 17, hidden: 90, reason: "koffi is missing" },
   engines: [
@@ -46,12 +54,14 @@ const BARE: Facts = {
       socket: "/run/docker.sock",
       containers: 0,
       networks: 0,
+      bridges: [],
       error: { code: "EACCES", message: "permission denied" },
     },
     {
       socket: "/run/podman/podman.sock",
       containers: 0,
       networks: 0,
+      bridges: [],
       error: { code: "ETIMEDOUT", message: "no answer within 2 s" },
     },
   ],
@@ -62,8 +72,16 @@ const BARE: Facts = {
 const DOCKER: Facts = {
   ...HEALTHY,
   packages: { koffi: true, cap: false, canvas: true },
-  interfaces: { bridges: [bridge("br-7d86d31b1478"), bridge("docker0")], wanted: null, chosen: null },
-  forward: { chains: [{ family: "ip", table: "filter", chain: "FORWARD" }], error: null },
+  interfaces: {
+    bridges: [bridge("br-7d86d31b1478"), bridge("br-app"), bridge("docker0")],
+    wanted: null,
+    chosen: null,
+  },
+  forward: {
+    chains: [{ family: "ip", table: "filter", chain: "FORWARD" }],
+    dockerUser: true,
+    error: null,
+  },
   conntrack: { count: 250_000, limit: 262_144, accounting: false },
 };
 
@@ -227,16 +245,32 @@ const CASES: readonly (readonly [
     null,
   ],
   [
-    "a policy of drop, on bridged packets",
+    "a policy of drop, on bridged packets: the bridge that is not Docker's is cut",
     DOCKER,
     "forward",
     "limited",
-    /within one/,
-    /^sudo iptables -I FORWARD -i br-7d86d31b1478 -o br-7d86d31b1478 -j ACCEPT$/,
+    /within one .* Docker has such rules for each of its own networks$/,
+    /^sudo iptables -I DOCKER-USER -i br-app -o br-app -j ACCEPT$/,
+  ],
+  [
+    "a policy of drop, and Docker's bridges alone",
+    { ...DOCKER, interfaces: { ...DOCKER.interfaces, bridges: [bridge("docker0")] } },
+    "forward",
+    "ok",
+    /Docker has such rules/,
+    null,
+  ],
+  [
+    "a policy of drop without Docker",
+    { ...DOCKER, forward: { ...DOCKER.forward, dockerUser: false }, engines: [] },
+    "forward",
+    "limited",
+    /pass only by rules that accept them$/,
+    /^sudo iptables -I FORWARD -i br-7d86d31b1478 /,
   ],
   [
     "no nft",
-    { forward: { chains: [], error: "ENOENT" } },
+    { forward: { chains: [], dockerUser: false, error: "ENOENT" } },
     "forward",
     "limited",
     /nft is not installed/,
@@ -295,7 +329,13 @@ const CASES: readonly (readonly [
     "no engine",
     {
       engines: [
-        { socket: "/run/docker.sock", containers: 0, networks: 0, error: { code: "ENOENT", message: "" } },
+        {
+          socket: "/run/docker.sock",
+          containers: 0,
+          networks: 0,
+          bridges: [],
+          error: { code: "ENOENT", message: "" },
+        },
       ],
     },
     "docker",
@@ -311,6 +351,7 @@ const CASES: readonly (readonly [
           socket: "/run/podman/podman.sock",
           containers: 0,
           networks: 0,
+          bridges: [],
           error: { code: "ECONNREFUSED", message: "" },
         },
       ],
@@ -328,6 +369,7 @@ const CASES: readonly (readonly [
           socket: "/run/docker.sock",
           containers: 0,
           networks: 0,
+          bridges: [],
           error: { code: "ANSWER", message: "unexpected\x1b]0;x" },
         },
       ],
@@ -397,9 +439,8 @@ test("chains that drop what is forwarded, in nft's own words", () => {
       null,
     ],
   };
-  assert.deepEqual(parseNftChains(JSON.stringify(answer)), [
-    { family: "ip", table: "filter", chain: "FORWARD" },
-  ]);
-  assert.deepEqual(parseNftChains("{}"), []);
+  const chains = [{ family: "ip", table: "filter", chain: "FORWARD" }];
+  assert.deepEqual(parseNftChains(JSON.stringify(answer)), { chains, dockerUser: true });
+  assert.deepEqual(parseNftChains("{}"), { chains: [], dockerUser: false });
   assert.throws(() => parseNftChains("nft: error"));
 });

@@ -147,8 +147,13 @@ const BR_NETFILTER_ON = "sudo modprobe br_netfilter && sudo sysctl -w net.bridge
 
 function brNetfilter({ brNetfilter: { loaded, iptables }, interfaces, forward }: Facts): Line {
   if (interfaces.bridges.length === 0) return ["ok", "no bridge here, so nothing depends on it"];
-  if (loaded && iptables)
-    return ["ok", "on: packets between two ports of a bridge pass conntrack, and iptables' FORWARD chain"];
+  if (loaded && iptables) {
+    const dropping = forward.chains.length > 0 ? ", whose policy is drop (see below)" : "";
+    return [
+      "ok",
+      `on: packets between two ports of a bridge pass conntrack, and iptables' FORWARD chain${dropping}`,
+    ];
+  }
   const effect =
     "conntrack does not see connections between two ports of one bridge; they are known from packets alone";
   const dropping =
@@ -160,7 +165,9 @@ function brNetfilter({ brNetfilter: { loaded, iptables }, interfaces, forward }:
   ];
 }
 
-function forward({ forward: { chains, error }, interfaces, brNetfilter, conntrack }: Facts): Line {
+/** Docker's rules accept what stays within one of its own networks; any other bridge is left to the policy. */
+function forward({ forward, interfaces, brNetfilter, engines }: Facts): Line {
+  const { chains, dockerUser, error } = forward;
   if (error === "ENOENT")
     return [
       "limited",
@@ -171,12 +178,15 @@ function forward({ forward: { chains, error }, interfaces, brNetfilter, conntrac
     return ["limited", `the firewall cannot be read: ${visible(error)}`, "sudo netwatch doctor"];
   if (chains.length === 0) return ["ok", "nothing drops forwarded packets by policy"];
   const names = chains.map(chainText).join(", ");
-  const bridges = interfaces.bridges.filter(({ up }) => up);
+  const own = new Set(engines.flatMap(({ bridges }) => bridges));
+  const foreign = interfaces.bridges.filter(({ name, up }) => up && !own.has(name));
   const cut = brNetfilter.iptables ? "between bridges and within one" : "between bridges";
-  const why = `${names}: policy drop (Docker sets it), so packets ${cut} pass only by rules that accept them`;
-  if (!brNetfilter.iptables || bridges.length === 0 || conntrack === null) return ["ok", why];
-  const name = quoteWord(bridges[0]!.name);
-  return ["limited", why, `sudo iptables -I FORWARD -i ${name} -o ${name} -j ACCEPT`];
+  const accepted = own.size > 0 ? "; Docker has such rules for each of its own networks" : "";
+  const why = `${names}: policy drop (Docker sets it), so packets ${cut} pass only by rules that accept them${accepted}`;
+  if (!brNetfilter.iptables || foreign.length === 0) return ["ok", why];
+  const name = quoteWord(foreign[0]!.name);
+  const chain = dockerUser ? "DOCKER-USER" : "FORWARD";
+  return ["limited", why, `sudo iptables -I ${chain} -i ${name} -o ${name} -j ACCEPT`];
 }
 
 function chainText({ family, table, chain }: ForwardChain): string {

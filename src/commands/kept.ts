@@ -51,6 +51,16 @@ export async function readSnapshot(path: string): Promise<Snapshot> {
   }
 }
 
+/** A Snapshot that was made without `--redact` cannot be shown with it. Throws CommandError. */
+export function checkRedacted(snapshot: Snapshot, redact = false): Snapshot {
+  if (redact && !snapshot.redacted)
+    throw new CommandError(
+      ExitCode.usage,
+      "the snapshot was made without --redact; name the capture with -r FILE",
+    );
+  return snapshot;
+}
+
 /** Reads the Snapshot kept last. Throws CommandError that says what to run where there is none. */
 export async function readKeptSnapshot(env: Environment): Promise<Snapshot> {
   try {

@@ -36,6 +36,8 @@ export interface LiveOptions {
   /** Wait for an interface that goes away, in place of ending with it. */
   readonly waits?: boolean;
   readonly maxFlows?: number;
+  /** Show stand-ins for names that the packets hold. */
+  readonly redact?: boolean;
   readonly seed?: number;
   /** Ends the run in good order. */
   readonly signal: AbortSignal;

@@ -128,6 +128,7 @@ class LiveRun {
   readonly #count: number;
   readonly #fileBytes: number;
   readonly #files: number;
+  #names: Names | null = null;
   /** When packets ceased to be taken, microseconds since 1970; null: not yet. */
   #endUs: number | null = null;
   /** Every packet that came was taken: the counts can be held against the interface's. */
@@ -192,6 +193,7 @@ class LiveRun {
       tick: async () => {
         this.#taps.watchNamespace();
         void this.#sources?.refresh(Date.now() * 1000);
+        this.#followNames();
         await this.#recorder?.tick(new Date(), performance.now());
         if (show === null && this.#sidecar === null) return;
         await this.#tracking?.poll();
@@ -233,9 +235,17 @@ class LiveRun {
       interfaces: this.#taps.ledger(),
       dropped: this.#taps.counts().dropped,
       names: this.#sources?.current() ?? null,
+      redact: this.#options.redact ?? false,
       nameFailures: this.#sources?.failures ?? [],
       ...(tracking ? { tracking: this.#trackingContext(tracking) } : {}),
     });
+  }
+
+  /** What is asked under new names is counted apart. */
+  #followNames(): void {
+    const current = this.#sources?.current() ?? null;
+    if (current !== this.#names) this.#analyzer.inspector.renewNames();
+    this.#names = current;
   }
 
   /** Writes what has been learnt beside the packets. */

@@ -6,7 +6,7 @@ import { SECTIONS, type Section } from "../report/sections.js";
 import { writeWhole } from "../report/write.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
 import { CommandError, ExitCode, isMissingModule, reasonOf } from "./exit.js";
-import { keepSnapshot, keptPath, readKeptSnapshot, readSnapshot } from "./kept.js";
+import { checkRedacted, keepSnapshot, keptPath, readKeptSnapshot, readSnapshot } from "./kept.js";
 import type { LiveOptions } from "./live-options.js";
 import type { Outputs } from "./outputs.js";
 import type { Terminal } from "./terminal.js";
@@ -67,10 +67,13 @@ async function takeSnapshot(
   if ([options.read, options.from, isLive || undefined].filter((said) => said !== undefined).length > 1)
     throw new CommandError(ExitCode.usage, "give one of -r FILE, --from FILE and -i NAME");
   if (isLive) return await takeLive(path, options, producer, terminal);
-  if (options.from)
-    return { snapshot: await readSnapshot(options.from), exitCode: ExitCode.ok, writeFile: writeWhole };
-  if (!options.read)
-    return { snapshot: await readKeptSnapshot(terminal.env), exitCode: ExitCode.ok, writeFile: writeWhole };
+  const kept = (snapshot: Snapshot): Taken => ({
+    snapshot: checkRedacted(snapshot, options.redact),
+    exitCode: ExitCode.ok,
+    writeFile: writeWhole,
+  });
+  if (options.from) return kept(await readSnapshot(options.from));
+  if (!options.read) return kept(await readKeptSnapshot(terminal.env));
   const { snapshot, exitCode } = await analyzeCaptures(options.read, options, producer, terminal);
   const limited = limitSnapshot(snapshot, REPORT_ROWS);
   keepSnapshot(limited, terminal.env);

@@ -38,6 +38,10 @@ const namesSchema = z
       )
       .describe("Who holds, or held, which address. Of two that fit, the first is right"),
     groups: z.array(z.strictObject({ block, name: text })).describe("Names of whole networks"),
+    announced: z
+      .array(z.strictObject({ address: addressText, ports: z.array(z.int().min(0).max(0xffff)) }))
+      .optional()
+      .describe("Ports that services say they serve, or served, at; absent: none but those of holdings"),
   })
   .describe("All names known by then; written when they have changed. It replaces the line before");
 

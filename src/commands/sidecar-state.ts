@@ -80,11 +80,13 @@ export class SidecarState {
   }
 }
 
-function toNames({ rest, holdings, groups }: NamesLine): Names {
+function toNames({ rest, holdings, groups, announced }: NamesLine): Names {
   const names = new Names(rest);
   for (const { address, name, ports, from_us, to_us } of holdings)
     names.add(name, parseAddress(address)!, ports, from_us ?? undefined, to_us ?? undefined);
   for (const { block, name } of groups) names.addGroup(name, parseCidr(block)!);
+  for (const { address, ports } of announced ?? [])
+    for (const port of ports) names.announce(parseAddress(address)!, port);
   return names;
 }
 

@@ -92,7 +92,7 @@ export class SidecarWriter {
 }
 
 function namesLine(names: Names, nowUs: number): NamesLine {
-  const { rest, holdings, groups } = names.list();
+  const { rest, holdings, groups, announced } = names.list();
   return {
     kind: "names",
     time: formatTime(nowUs),
@@ -108,6 +108,9 @@ function namesLine(names: Names, nowUs: number): NamesLine {
       block: `${formatAddress(cidr.network)}/${cidr.prefix}`,
       name,
     })),
+    ...(announced.length === 0
+      ? {}
+      : { announced: announced.map(({ address, ports }) => ({ address, ports: [...ports] })) }),
   };
 }
 

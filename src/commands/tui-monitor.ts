@@ -12,6 +12,8 @@ export interface Tty {
   readonly output: NodeJS.WriteStream;
 }
 
+/** What a run says first has this at its end; here it is q. */
+const HOW_TO_END = "; Ctrl-C ends it";
 /** Lines said again when the screen is gone. */
 const MAX_WORDS = 20;
 
@@ -81,8 +83,9 @@ export class Monitor {
   }
 
   #hear(line: string): void {
-    this.app.onEvent("note", line, new Date().toISOString());
-    if (line.endsWith("Ctrl-C ends it")) return;
+    const begun = line.endsWith(HOW_TO_END);
+    this.app.onEvent("note", begun ? line.slice(0, -HOW_TO_END.length) : line, new Date().toISOString());
+    if (begun) return;
     this.lastWords.push(line);
     if (this.lastWords.length > MAX_WORDS) this.lastWords.shift();
   }

@@ -65,7 +65,7 @@ async function play(
   producer: string,
 ): Promise<void> {
   const { interval = DEFAULT_INTERVAL_SECONDS, speed = 1, signal, numeric } = options;
-  const analyzer = new Analyzer({ seed: options.seed ?? 0 });
+  const analyzer = new Analyzer({ seed: options.seed ?? 0, nameChangesUs: names?.changesUs() ?? [] });
   const take = takerOf(analyzer, options.filter);
   let waiting = await advance(reader);
   const follow = followHealth(player, view, timeOf(reader));
@@ -77,6 +77,7 @@ async function play(
       files: [ledgerFile(reader)],
       dropped: reader.report.dropped,
       names: numeric ? null : (names ?? namesOfCapture(reader.report.names)),
+      redact: options.redact ?? false,
       ...(player?.tracking ? { tracking: player.tracking } : {}),
     });
     await view.show(snapshot, seconds);

@@ -6,7 +6,7 @@ import { growTree } from "../report/topology-tree.js";
 import type { App } from "../tui/app.js";
 import { emptyModel, type Model } from "../tui/model.js";
 import { CommandError, ExitCode } from "./exit.js";
-import { readKeptSnapshot, readSnapshot } from "./kept.js";
+import { checkRedacted, readKeptSnapshot, readSnapshot } from "./kept.js";
 import { checkLiveOptions, type LiveOptions } from "./live-options.js";
 import type { Terminal } from "./terminal.js";
 import { type HealthWatchOptions, watchHealth } from "./tui-health.js";
@@ -63,8 +63,9 @@ function modeOf({ read, from, interface: names, bridge }: TuiOptions): Model["mo
   return live ? "live" : read !== undefined ? "replay" : "snapshot";
 }
 
-async function takeSnapshot({ from }: TuiOptions, { env }: Terminal): Promise<Snapshot> {
-  return limitSnapshot(from === undefined ? await readKeptSnapshot(env) : await readSnapshot(from), ROWS);
+async function takeSnapshot({ from, redact }: TuiOptions, { env }: Terminal): Promise<Snapshot> {
+  const snapshot = from === undefined ? await readKeptSnapshot(env) : await readSnapshot(from);
+  return limitSnapshot(checkRedacted(snapshot, redact), ROWS);
 }
 
 function sourceOf({ interface: names, bridge, read, from }: TuiOptions, snapshot: Snapshot | null): string {

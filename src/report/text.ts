@@ -97,7 +97,7 @@ const SHOWN: Readonly<Record<TableName, readonly (string | TextColumn)[]>> = {
   redis: ASKED,
   postgres: ASKED,
   dns: ASKED,
-  tls: ASKED,
+  tls: ["source", "destination", "operation", "requests", "errors", "p50_ms", "version"],
 };
 
 /** `name:port`, an IPv6 address in brackets. */

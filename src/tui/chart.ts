@@ -1,5 +1,5 @@
 /** Throughput over time, the classes of traffic stacked, drawn in cells. Pure. */
-import type { Line, Span, Style } from "./cells.js";
+import { columnsOf, type Line, type Span, type Style } from "./cells.js";
 import type { Glyphs } from "./glyphs.js";
 import { rate } from "./numbers.js";
 
@@ -37,6 +37,22 @@ export function chartLines(classes: readonly ChartClass[], looks: ChartLooks): L
     const axis: Span = { text: `${label.padStart(AXIS)} `, style: "dim" };
     return [axis, ...rowSpans(columns, row, most / looks.height, looks)];
   });
+}
+
+/** What stands under the first and the last step of a chart of so many. */
+export function axisLine(
+  steps: number,
+  first: string,
+  last: string,
+  { width }: { readonly width: number },
+): Line {
+  const drawn = resample(
+    Array.from({ length: steps }, () => 0),
+    width - AXIS - 1,
+  ).length;
+  const gap = drawn - columnsOf(first) - columnsOf(last);
+  const text = gap > 0 ? `${first}${" ".repeat(gap)}${last}` : first;
+  return [{ text: `${" ".repeat(AXIS + 1)}${text}`, style: "dim" }];
 }
 
 /** As many values as there are columns: means where there are more steps, steps drawn wide where there are fewer. */

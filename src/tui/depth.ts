@@ -1,5 +1,6 @@
 /** How well services talk: TCP health by pair, findings, and what they ask of each other by operation. */
 import type { Finding, Row, Snapshot, Table } from "../analyze/snapshot.js";
+import { formatCounted } from "../format.js";
 import type { Style } from "./cells.js";
 import type { Grid, GridColumn, GridPart } from "./grid.js";
 import { type Model, operationKey } from "./model.js";
@@ -58,7 +59,19 @@ function tcpGrid(snapshot: Snapshot | null): Grid {
   const rows = [...(table?.rows ?? [])];
   const empty = snapshot === null ? "Nothing seen yet." : "No TCP connection seen.";
   const omitted = table?.omitted ?? 0;
-  return { title: "TCP", one: "TCP of a pair", columns, rows, all: rows.length, omitted, empty, table };
+  const lost = snapshot?.ledger.inspection?.connections ?? 0;
+  const misses = lost > 0 ? formatCounted(lost, "connection") : "";
+  return {
+    title: "TCP",
+    one: "TCP of a pair",
+    columns,
+    rows,
+    all: rows.length,
+    omitted,
+    empty,
+    table,
+    misses,
+  };
 }
 
 const SEVERITY_STYLES: Readonly<Record<Finding["severity"], Style>> = {
@@ -137,7 +150,18 @@ function applicationGrid({ snapshot, operationRates }: Model, name: string): Gri
     omitted: table?.omitted ?? 0,
     empty: snapshot === null ? "Nothing seen yet." : "None seen.",
     table,
+    misses: missedRequests(snapshot),
   };
+}
+
+/** Where requests may have been that are not counted. */
+function missedRequests(snapshot: Snapshot | null): string {
+  const { unfollowed = 0, gaps = 0 } = snapshot?.ledger.inspection ?? {};
+  const parts = [
+    ...(gaps > 0 ? [formatCounted(gaps, "gap")] : []),
+    ...(unfollowed > 0 ? [`${formatCounted(unfollowed, "connection")} not followed`] : []),
+  ];
+  return parts.join(", ");
 }
 
 /** The chosen list, knowing of the others. Of a choice that is no longer there, the first. */

@@ -242,6 +242,7 @@ function listText(state: State, grid: Grid | null, columns: number, glyphs: Glyp
     parts.push(`row ${formatCount(row)} of ${formatCount(grid.rows.length)}`);
   }
   if (grid.omitted > 0) parts.push(`${formatCount(grid.omitted)} more only summed`);
+  if (grid.misses) parts.push(`missing: ${grid.misses}`);
   if (state.filter !== "")
     parts.push(`filter: ${cut(visible(state.filter), Math.floor(columns / 3), glyphs.ellipsis)}`);
   return parts.join(", ");

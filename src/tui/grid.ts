@@ -48,6 +48,8 @@ export interface Grid {
   readonly related?: (row: Row) => readonly Grid[];
   /** All lists of the screen, this one among them; not given: there is one. */
   readonly parts?: readonly GridPart[];
+  /** What it is known to miss, beside rows that are only summed. */
+  readonly misses?: string;
   /** Which of them it is. */
   readonly part?: number;
 }

@@ -134,7 +134,7 @@ function conversations(model: Model, numeric: boolean): Grid {
     { name: "nat", title: "NAT", kind: "text", wide: 1, ifAny: true },
     { name: "packets", title: "Packets", kind: "packets", value: both("packets", "reply_packets") },
     { name: "bytes", title: "Bytes", kind: "bytes", value: both("bytes", "reply_bytes") },
-    { name: "duration", title: "Duration", kind: "seconds" },
+    { name: "duration", title: "Duration", kind: "seconds", wide: 1 },
     { name: "start", title: "Start", kind: "time", wide: 1 },
     { name: "orientation", title: "Direction by", kind: "text", wide: 1 },
   ]);

@@ -1,8 +1,15 @@
 /** The first screen: throughput, health, top pairs and talkers, connection tracking, what is missing. Pure. */
 import type { HealthTargetReport, Row, Snapshot } from "../analyze/snapshot.js";
-import { formatCell, formatCount, formatCounted, formatRatio } from "../format.js";
+import {
+  formatCell,
+  formatClock,
+  formatCount,
+  formatCounted,
+  formatDuration,
+  formatRatio,
+} from "../format.js";
 import { clip, columnsOf, cut, cutEnd, fit, type Line, plain, type Span, textOf } from "./cells.js";
-import { type ChartClass, chartLines, classStyle } from "./chart.js";
+import { axisLine, type ChartClass, chartLines, classStyle } from "./chart.js";
 import { findingStyle, sortFindings } from "./depth.js";
 import type { Glyphs } from "./glyphs.js";
 import { completenessText } from "./ledger.js";
@@ -34,7 +41,7 @@ export function overviewLines(model: Model, looks: OverviewLooks): Line[] {
   return [
     legendLine(classes, model, snapshot, looks),
     ...chartLines(classes, { ...looks, height }),
-    [],
+    timeLine(model, snapshot, looks),
     healthLine(model, looks),
     trackingLine(model, looks),
     [{ text: ` ${completenessText(snapshot)}`, style: snapshot.ledger.complete ? "dim" : "bad" }],
@@ -67,6 +74,19 @@ function chartClasses(model: Model, snapshot: Snapshot): ChartClass[] {
   const rest = classes.splice(CLASSES - 1);
   const values = rest[0]!.values.map((_, i) => rest.reduce((sum, of) => sum + of.values[i]!, 0));
   return [...classes, { name: "rest", values }];
+}
+
+/** When the chart begins and ends. */
+function timeLine(model: Model, { series, window }: Snapshot, looks: OverviewLooks): Line {
+  const { throughput } = model;
+  if (isNow(model) && model.mode === "live") {
+    const seconds = throughput.reduce((sum, of) => sum + of.seconds, 0);
+    return axisLine(throughput.length, `${formatDuration(seconds)} ago`, "now", looks);
+  }
+  const steps = series.classes[0]?.bytes.length ?? 0;
+  if (steps === 0 || series.start === null || window.end === null) return [];
+  const clock = (time: string) => formatClock(time).slice(0, 8);
+  return axisLine(steps, clock(series.start), clock(window.end), looks);
 }
 
 function legendLine(

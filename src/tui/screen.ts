@@ -53,6 +53,9 @@ const COLORED: Readonly<Record<Style, number>> = {
   class3: attribute(0, 3),
 };
 
+/** Where there are eight, grey would be black. */
+const EIGHT_COLORED: Readonly<Record<Style, number>> = { ...COLORED, dim: attribute(0) };
+
 const COLORLESS: Readonly<Record<Style, number>> = {
   ...Object.fromEntries(Object.keys(COLORED).map((style) => [style, attribute(0)])),
   bold: attribute(Flag.bold),
@@ -102,9 +105,10 @@ class BlessedScreen implements Screen {
       typeof blessed.screen
     >[0]);
     this.#buffers = this.#screen as unknown as Buffers;
-    this.#attributes = color ? COLORED : COLORLESS;
+    const tput = (program as unknown as { tput: { colors: number } }).tput;
+    this.#attributes = !color ? COLORLESS : tput.colors > 8 ? COLORED : EIGHT_COLORED;
     // What may not be shown is gone from the text already, and the signs are chosen by the caller.
-    Object.assign((program as unknown as { tput: object }).tput, { unicode: true, brokenACS: true });
+    Object.assign(tput, { unicode: true, brokenACS: true });
     program.on("keypress", (ch: string | undefined, key: BlessedKey) => {
       const name = keyName(ch, key);
       if (name !== null && !this.#away) options.onKey(name);

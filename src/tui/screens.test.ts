@@ -86,13 +86,18 @@ after(() => {
   for (const screen of open) screen.close();
 });
 
-function openMonitor(columns: number, rows: number, looks = { color: true, glyphs: UNICODE }): Monitor {
+function openMonitor(
+  columns: number,
+  rows: number,
+  looks = { color: true, glyphs: UNICODE },
+  terminal = "xterm-256color",
+): Monitor {
   const emulator = createEmulator({ columns, rows });
   const { input, output } = emulator;
   const screen = openScreen({
     input,
     output,
-    terminal: "xterm-256color",
+    terminal,
     color: looks.color,
     onKey: (key) => app.onKey(key),
     onMouse: (event) => app.onMouse(event),
@@ -162,6 +167,20 @@ test("a terminal without UTF-8 or colours gets ASCII and no colour at all", asyn
   );
   assert.deepEqual(colored, []);
   assert.match(monitor.emulator.written(), /^[\x00-\x7f]*$/);
+});
+
+test("nothing is black on a terminal of eight colours, such as tmux' own", async () => {
+  const monitor = openMonitor(80, 24, { color: true, glyphs: UNICODE }, "screen");
+  fill(monitor);
+  for (const key of SCREEN_KEYS) await monitor.type(key);
+  const codes = [...monitor.emulator.written().matchAll(/\x1b\[([\d;]*)m/g)].flatMap(([, all]) =>
+    all!.split(";").map(Number),
+  );
+  assert.ok(codes.includes(32), "there are colours");
+  assert.deepEqual(
+    codes.filter((code) => code === 30 || code === 38 || code >= 90),
+    [],
+  );
 });
 
 test("keys sort, filter, pause, switch units and names, and say what they do", async () => {
@@ -258,6 +277,21 @@ test("quality and applications: lists change by key, sort, filter and open; what
     await emulator.text(),
     /Service\n[\s\S]*Operations\n Protocol .*\n HTTP .* order-service +POST/,
   );
+});
+
+test("what the tables of requests and of TCP miss stands below them", async () => {
+  const monitor = openMonitor(120, 40);
+  fill(monitor);
+  await monitor.type("a");
+  const whole = { connections: 0, unfollowed: 0, gaps: 0, operations: 0 };
+  const look = (inspection: Snapshot["ledger"]["inspection"]) =>
+    monitor.app.onSnapshot({ ...shop, ledger: { ...shop.ledger, inspection } }, [], 1);
+  look(whole);
+  assert.doesNotMatch(await monitor.emulator.text(), /missing/);
+  look({ ...whole, gaps: 1, unfollowed: 2000, connections: 3 });
+  assert.match(await monitor.emulator.text(), /missing: 1 gap, 2,000 connections not followed/);
+  await monitor.type("0");
+  assert.match(await monitor.emulator.text(), /missing: 3 connections/);
 });
 
 test("requests a second come from two looks", async () => {

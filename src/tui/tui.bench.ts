@@ -2,9 +2,12 @@
 import { performance } from "node:perf_hooks";
 import { PassThrough, Writable } from "node:stream";
 import { setImmediate } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { Analyzer } from "../analyze/analyzer.js";
 import { buildSnapshot } from "../analyze/build.js";
 import { limitSnapshot } from "../analyze/limit.js";
+import type { HealthReport } from "../analyze/snapshot.js";
 import { Names } from "../capture/names/names.js";
 import { createPacket, type Packet } from "../capture/packet.js";
 import { growTree } from "../report/topology-tree.js";
@@ -18,6 +21,10 @@ const CONVERSATIONS = 10_000;
 const WARM_UP = 20;
 const LOOKS = 60;
 const KEYS = 500;
+/** Looks in an hour at one a second; conversations in all, and those that talk at one look. */
+const HOUR = 3600;
+const HOUR_CONVERSATIONS = 2000;
+const HOUR_TALKING = 200;
 /** Rows of each table that the monitor holds. */
 const ROWS = 1000;
 /** Hosts that talk to each other. */
@@ -28,7 +35,7 @@ const FRAME = 80;
 export async function tuiBench(print: (line: string) => void): Promise<void> {
   const sink = createSink();
   const { app, screen } = openMonitor(sink.output);
-  const look = createLook(app);
+  const look = createLook(app, (second) => ({ count: CONVERSATIONS, from: 0, second }));
   for (let i = 1; i <= WARM_UP; i++) look(i);
   let cpuMs = 0;
   for (let i = 0; i < LOOKS; i++) {
@@ -48,6 +55,47 @@ export async function tuiBench(print: (line: string) => void): Promise<void> {
   print(
     `a key: ${at(0.5)} ms in the middle, ${at(0.99)} ms at p99; ${Math.round(sink.bytes() / 1024)} KiB painted`,
   );
+}
+
+/** Prints what an hour of looks leaves in memory, at a tenth of it and at its end: the heap after garbage is gone. */
+export async function tuiHourBench(print: (line: string) => void): Promise<void> {
+  const { app, screen } = openMonitor(createSink().output);
+  const look = createLook(app, (second) => ({
+    count: HOUR_TALKING,
+    from: (second * HOUR_TALKING) % HOUR_CONVERSATIONS,
+    second,
+  }));
+  const states = ["up", "down"] as const;
+  const heaps: string[] = [];
+  for (let second = 1; second <= HOUR; second++) {
+    look(second);
+    if (second % 10 === 0) app.onHealth(reportOf(states[(second / 10) % 2]!, second));
+    app.onKey("1234567890asSjb\tnp "[second % 18]!);
+    await setImmediate();
+    if (second === HOUR / 10 || second === HOUR) heaps.push(`${heapMb().toFixed(1)} MB at ${second} s`);
+  }
+  screen.close();
+  print(`an hour of looks at ${HOUR_CONVERSATIONS} conversations, a key each: heap ${heaps.join(", ")}`);
+}
+
+function reportOf(state: "up" | "down", second: number): HealthReport {
+  const time = new Date(1_700_000_000_000 + second * 1000).toISOString();
+  const timing = { latency_seconds: 0.001, p50_seconds: 0.001, p95_seconds: 0.001, changed: time };
+  const history = Array.from({ length: 60 }, () => state);
+  const targets = Array.from({ length: 16 }, (_, i) => ({
+    ...{ service: `service-${i}`, address: `10.0.0.${i}`, port: 80, check: "http", state, reason: null },
+    ...timing,
+    availability: 0.5,
+    history,
+  }));
+  return { format: "netwatch-health", version: 1, time, targets };
+}
+
+/** Megabytes of objects that are still in use. */
+function heapMb(): number {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+  return process.memoryUsage().heapUsed / 1e6;
 }
 
 /** A terminal that throws away what is painted. */
@@ -83,14 +131,21 @@ function openMonitor(output: NodeJS.WriteStream): { readonly app: App; readonly 
   return { app, screen };
 }
 
+/** The conversations that have a packet at a look: so many, by their number. */
+interface Load {
+  readonly count: number;
+  readonly from: number;
+  readonly second: number;
+}
+
 /** One look at a time: the packets of a second, then the Snapshot, shown. Gives the CPU milliseconds of what is shown. */
-function createLook(app: App): (second: number) => number {
+function createLook(app: App, loadAt: (second: number) => Load): (second: number) => number {
   const analyzer = new Analyzer({ seed: 1 });
   const packet = createFrame();
   const names = new Names(null);
   for (let host = 0; host < HOSTS; host++) names.add(`service-${host}`, new Uint8Array([10, 0, 0, host]));
   return (second) => {
-    feed(analyzer, packet, second);
+    feed(analyzer, packet, loadAt(second));
     const began = process.cpuUsage();
     const context = { producer: "bench", files: [], dropped: 0, names };
     const snapshot = limitSnapshot(buildSnapshot(analyzer, context), ROWS);
@@ -124,14 +179,14 @@ function createFrame(): Packet {
 }
 
 /** One packet of every conversation. */
-function feed(analyzer: Analyzer, packet: Packet, second: number): void {
+function feed(analyzer: Analyzer, packet: Packet, { count, from, second }: Load): void {
   const { view } = packet;
-  for (let i = 0; i < CONVERSATIONS; i++) {
+  for (let i = from; i < from + count; i++) {
     view.setUint32(26, 0x0a00_0000 + (i % HOSTS));
     view.setUint32(30, 0x0a00_0000 + ((i * 7 + 1) % HOSTS));
-    view.setUint16(34, 20_000 + i);
+    view.setUint16(34, 20_000 + (i % 40_000));
     view.setUint16(36, 8000 + (i % 5));
-    packet.timeUs = 1_700_000_000_000_000 + second * 1e6 + i * 50;
+    packet.timeUs = 1_700_000_000_000_000 + second * 1e6 + (i - from) * 50;
     analyzer.add(packet);
   }
 }

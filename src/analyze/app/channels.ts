@@ -23,6 +23,13 @@ export class Channels {
   readonly #key = new Int32Array(WORDS);
   /** From here on channels are found again; earlier ones are of names that held before. */
   #since = 0;
+  readonly #changesUs: readonly number[];
+  #passed = 0;
+
+  /** `changesUs`: when names change, as far as it is known beforehand, in ascending order. */
+  constructor(changesUs: readonly number[] = []) {
+    this.#changesUs = changesUs;
+  }
 
   /** The number of the channel between a client and a server, whose address words are read by `word(isServer, i)`. */
   find(
@@ -32,6 +39,7 @@ export class Channels {
     serverPort: number,
     timeUs: number,
   ): number {
+    if (timeUs >= (this.#changesUs[this.#passed] ?? Number.POSITIVE_INFINITY)) this.#pass(timeUs);
     const key = this.#key;
     for (let i = 0; i < 4; i++) {
       const isUsed = i === 0 || version === 6;
@@ -55,6 +63,11 @@ export class Channels {
   renew(): void {
     this.#since = this.count;
     this.#slots.fill(0);
+  }
+
+  #pass(timeUs: number): void {
+    while (timeUs >= (this.#changesUs[this.#passed] ?? Number.POSITIVE_INFINITY)) this.#passed++;
+    this.renew();
   }
 
   /** The client's or the server's end. */

@@ -9,9 +9,18 @@ const CATCH_UPS = 4;
 /** After so long a silence nothing is thought to wait any more. */
 const QUIET_US = 1_000_000;
 
+/** What is kept of a request that waits. */
+const enum Place {
+  operation = 0,
+  time = 1,
+  kind = 2,
+  key = 3,
+  fields = 4,
+}
+
 /**
  * Joins the requests and answers of one connection whose answers come in the order of the requests (HTTP/1.1, Redis,
- * PostgreSQL). A ring in typed arrays; grows to MAX_OPEN.
+ * PostgreSQL). A ring in a typed array; grows to MAX_OPEN.
  *
  * After a gap nobody knows how many requests wait: joining the next answer with the next request could be wrong from there on. So it
  * is adrift: requests are counted as lost, answers passed over, and the balance of both is kept. The lowest it falls to is where
@@ -21,10 +30,8 @@ export class Exchanges {
   readonly operations: Operations;
   readonly channel: Channel;
   readonly #application: ApplicationName;
-  #open = new Int32Array(4);
-  #times = new Float64Array(4);
-  #kinds = new Uint8Array(4);
-  #keys = new Int32Array(4);
+  /** One array, at first small enough to lie in the heap: there are tens of thousands of connections. */
+  #ring = new Float64Array(2 * Place.fields);
   #first = 0;
   /** Requests that wait. */
   count = 0;
@@ -75,12 +82,14 @@ export class Exchanges {
 
   /** The request that waits longest of those with `key` is answered; an answer to what nobody was seen to ask is passed over. */
   answerTo(key: number, timeUs: number, outcome: number, isError: boolean, bytes: number): void {
-    const mask = this.#open.length - 1;
+    const ring = this.#ring;
     for (let i = 0; i < this.count; i++) {
-      const place = (this.#first + i) & mask;
-      if (this.#keys[place] !== key) continue;
-      this.operations.answered(this.#open[place]!, this.#times[place]!, timeUs, outcome, isError, bytes);
-      for (let j = i; j > 0; j--) this.#move((this.#first + j - 1) & mask, (this.#first + j) & mask);
+      const place = this.#place(i);
+      if (ring[place + Place.key] !== key) continue;
+      const [operation, time] = [ring[place + Place.operation]!, ring[place + Place.time]!];
+      this.operations.answered(operation, time, timeUs, outcome, isError, bytes);
+      for (let j = i; j > 0; j--)
+        ring.copyWithin(this.#place(j), this.#place(j - 1), this.#place(j - 1) + Place.fields);
       this.#drop();
       return;
     }
@@ -108,17 +117,17 @@ export class Exchanges {
 
   /** When the request that waits longest was asked. Only while `count` is not 0. */
   get oldestUs(): number {
-    return this.#times[this.#first]!;
+    return this.#ring[this.#place(0) + Place.time]!;
   }
 
   /** Number of the operation that waits longest, or -1. */
   get oldest(): number {
-    return this.count === 0 ? -1 : this.#open[this.#first]!;
+    return this.count === 0 ? -1 : this.#ring[this.#place(0) + Place.operation]!;
   }
 
   /** What was said of the request that waits longest. Only while `count` is not 0. */
   get oldestKind(): number {
-    return this.#kinds[this.#first]!;
+    return this.#ring[this.#place(0) + Place.kind]!;
   }
 
   /**
@@ -177,45 +186,30 @@ export class Exchanges {
   }
 
   #append(operation: number, timeUs: number, kind: number, key: number): void {
-    if (this.count === this.#open.length) this.#grow();
-    const place = (this.#first + this.count++) & (this.#open.length - 1);
-    this.#open[place] = operation;
-    this.#times[place] = timeUs;
-    this.#kinds[place] = kind;
-    this.#keys[place] = key;
+    if (this.count * Place.fields === this.#ring.length) this.#grow();
+    const place = this.#place(this.count++);
+    this.#ring[place + Place.operation] = operation;
+    this.#ring[place + Place.time] = timeUs;
+    this.#ring[place + Place.kind] = kind;
+    this.#ring[place + Place.key] = key;
   }
 
-  /** Keys are of no use where kinds are. */
-  #move(from: number, to: number): void {
-    this.#open[to] = this.#open[from]!;
-    this.#times[to] = this.#times[from]!;
-    this.#keys[to] = this.#keys[from]!;
+  /** Where the request is that so many others were asked before. */
+  #place(before: number): number {
+    return ((this.#first + before) * Place.fields) & (this.#ring.length - 1);
   }
 
   #drop(): void {
-    this.#first = (this.#first + 1) & (this.#open.length - 1);
+    this.#first = (this.#first + 1) & (this.#ring.length / Place.fields - 1);
     this.count--;
   }
 
   #grow(): void {
-    const size = this.#open.length;
-    const [open, times, kinds, keys] = [
-      new Int32Array(size * 2),
-      new Float64Array(size * 2),
-      new Uint8Array(size * 2),
-      new Int32Array(size * 2),
-    ];
-    for (let i = 0; i < size; i++) {
-      const from = (this.#first + i) & (size - 1);
-      open[i] = this.#open[from]!;
-      times[i] = this.#times[from]!;
-      kinds[i] = this.#kinds[from]!;
-      keys[i] = this.#keys[from]!;
-    }
-    this.#open = open;
-    this.#times = times;
-    this.#kinds = kinds;
-    this.#keys = keys;
+    const larger = new Float64Array(this.#ring.length * 2);
+    const start = this.#place(0);
+    larger.set(this.#ring.subarray(start));
+    larger.set(this.#ring.subarray(0, start), this.#ring.length - start);
+    this.#ring = larger;
     this.#first = 0;
   }
 }

@@ -105,8 +105,7 @@ export class Operations {
     of.answered++;
     of.responseBytes += bytes;
     of.durations.add(responseUs - requestUs);
-    const known = of.outcomes.get(outcome);
-    if (known !== undefined || of.outcomes.size < MAX_OUTCOMES) of.outcomes.set(outcome, (known ?? 0) + 1);
+    countOutcome(of, outcome);
     if (isError) {
       of.errors++;
       of.failingSinceUs ??= responseUs;
@@ -114,9 +113,10 @@ export class Operations {
     } else of.failingSinceUs = null;
   }
 
-  /** What was answered well has failed after all. */
-  failed(operation: number, timeUs: number): void {
+  /** What was answered well has failed after all; `outcome` is counted beside that of the answer. */
+  failed(operation: number, timeUs: number, outcome: number): void {
     const of = this.list[operation]!;
+    countOutcome(of, outcome);
     of.errors++;
     of.failingSinceUs ??= timeUs;
     of.lastErrorUs = timeUs;
@@ -188,6 +188,11 @@ export class Operations {
 }
 
 const OTHER_BYTES = Uint8Array.from(OTHER_OPERATION, (letter) => letter.charCodeAt(0));
+
+function countOutcome(of: Operation, outcome: number): void {
+  const known = of.outcomes.get(outcome);
+  if (known !== undefined || of.outcomes.size < MAX_OUTCOMES) of.outcomes.set(outcome, (known ?? 0) + 1);
+}
 
 function createOperation(channel: Channel, application: ApplicationName, name: string): Operation {
   return {

@@ -432,7 +432,7 @@ export class Stream {
     if (length > MAX_HELD) return false;
     const had = side.held?.byteLength ?? 0;
     if (length > had) {
-      const size = Math.max(256, 2 ** Math.ceil(Math.log2(length)));
+      const size = Math.max(64, 2 ** Math.ceil(Math.log2(length)));
       if (this.#host.roomBytes < size - had) return false;
       this.#host.roomBytes -= size - had;
       const larger = new Uint8Array(size);

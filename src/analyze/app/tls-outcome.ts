@@ -55,9 +55,44 @@ export interface TlsOutcome {
   readonly version: string | null;
   /** ALPN: as chosen; with TLS 1.3, whose choice is encrypted, as offered where the client offered one alone. null: not known. */
   readonly alpn: string | null;
-  /** Description of the alert that ended it (RFC 8446 6), or null. */
-  readonly alert: number | null;
+  /** What the alert that ended it is called (RFC 8446 6), or null. */
+  readonly alert: string | null;
 }
+
+/** RFC 8446 6, and those of older versions (RFC 5246 7.2). */
+const ALERTS: ReadonlyMap<number, string> = new Map([
+  [0, "close_notify"],
+  [10, "unexpected_message"],
+  [20, "bad_record_mac"],
+  [21, "decryption_failed"],
+  [22, "record_overflow"],
+  [30, "decompression_failure"],
+  [40, "handshake_failure"],
+  [41, "no_certificate"],
+  [42, "bad_certificate"],
+  [43, "unsupported_certificate"],
+  [44, "certificate_revoked"],
+  [45, "certificate_expired"],
+  [46, "certificate_unknown"],
+  [47, "illegal_parameter"],
+  [48, "unknown_ca"],
+  [49, "access_denied"],
+  [50, "decode_error"],
+  [51, "decrypt_error"],
+  [70, "protocol_version"],
+  [71, "insufficient_security"],
+  [80, "internal_error"],
+  [86, "inappropriate_fallback"],
+  [90, "user_canceled"],
+  [100, "no_renegotiation"],
+  [109, "missing_extension"],
+  [110, "unsupported_extension"],
+  [112, "unrecognized_name"],
+  [113, "bad_certificate_status_response"],
+  [115, "unknown_psk_identity"],
+  [116, "certificate_required"],
+  [120, "no_application_protocol"],
+]);
 
 /** The number of the protocol in bytes [at, end). */
 export function protocolOf(view: DataView, at: number, end: number): number {
@@ -83,10 +118,14 @@ export function encodeAlert(description: number): number {
 
 /** What the outcome of an operation of `tls` means. */
 export function tlsOutcome(outcome: number): TlsOutcome {
-  if ((outcome & FAILED) !== 0) return { version: null, alpn: null, alert: outcome & 0xff };
+  if ((outcome & FAILED) !== 0) return { version: null, alpn: null, alert: alertName(outcome & 0xff) };
   const version = (outcome >>> 8) & 0xffff;
   const alpn = PROTOCOLS[outcome & 0xff];
   return { version: VERSIONS.get(version) ?? draft(version), alpn: alpn || null, alert: null };
+}
+
+function alertName(description: number): string {
+  return ALERTS.get(description) ?? `alert ${description}`;
 }
 
 /** Drafts of TLS 1.3 were numbered 0x7f and the draft. */

@@ -97,14 +97,20 @@ test("HelloRetryRequest is no answer: the hello after it is", () => {
 
 test("an alert before the handshake's end is an error: the server's refusal, and the client's after the server's hello", () => {
   const hello = client(record(22, clientHello(sni("a"))), 100);
-  assert.deepEqual(lines([hello, server(alert(2, 40), 200)]), ["a 1/1 1 | null null 40"]);
-  assert.deepEqual(lines([hello, server(alert(1, 112) + alert(2, 70), 200)]), ["a 1/1 1 | null null 70"]);
+  assert.deepEqual(lines([hello, server(alert(2, 40), 200)]), ["a 1/1 1 | null null handshake_failure"]);
+  assert.deepEqual(lines([hello, server(alert(1, 112) + alert(2, 70), 200)]), [
+    "a 1/1 1 | null null protocol_version",
+  ]);
   const answer = server(
     record(22, serverHello(0x0303, RANDOM)) + record(22, message(11, "c".repeat(900))),
     200,
   );
   const refused = run([hello, answer, client(alert(2, 48), 300)]).operations[0]!;
   assert.deepEqual([refused.errors, refused.failingSinceUs], [1, 300]);
+  assert.deepEqual([...refused.outcomes.keys()].map(tlsOutcome), [
+    { version: "TLS 1.2", alpn: null, alert: null },
+    { version: null, alpn: null, alert: "unknown_ca" },
+  ]);
   const encrypted = record(21, "x".repeat(24));
   assert.deepEqual(lines([hello, answer, client(record(22, message(16, "key")) + CHANGE + encrypted, 300)]), [
     "a 1/1 0 | TLS 1.2 null null",

@@ -170,7 +170,8 @@ class TlsDialogue implements Dialogue {
 
   #fail(alert: number, timeUs: number): void {
     if (this.#exchanges.count > 0) this.#exchanges.answer(timeUs, encodeAlert(alert), true, RECORD + 2);
-    else if (this.#operation >= 0) this.#exchanges.operations.failed(this.#operation, timeUs);
+    else if (this.#operation >= 0)
+      this.#exchanges.operations.failed(this.#operation, timeUs, encodeAlert(alert));
     this.#client = State.done;
     this.#server = State.done;
   }

@@ -2,6 +2,7 @@
 import { dnsOutcome } from "../app/dns-message.js";
 import { postgresOutcome } from "../app/postgres-words.js";
 import { redisOutcome } from "../app/redis-words.js";
+import { tlsOutcome } from "../app/tls-outcome.js";
 import type { Column } from "../snapshot.js";
 import { type ApplicationTable, commonestOutcome, countOutcomes, textOr } from "./applications.js";
 
@@ -75,5 +76,23 @@ export const APPLICATION_TABLES: readonly ApplicationTable[] = [
       ),
     }),
   },
-  { name: "tls", title: "TLS", operation: "Server name", columns: [], cells: () => ({}) },
+  {
+    name: "tls",
+    title: "TLS",
+    operation: "Server name",
+    columns: [
+      { name: "version", title: "Version", kind: "text" },
+      { name: "alpn", title: "ALPN", kind: "text" },
+      { ...COMMONEST, title: "Commonest alert" },
+    ],
+    cells: (sum) => {
+      const agreed = commonestOutcome(sum, (outcome) => tlsOutcome(outcome).version !== null);
+      const failed = commonestOutcome(sum, (outcome) => tlsOutcome(outcome).alert !== null);
+      return {
+        version: agreed === null ? null : tlsOutcome(agreed).version,
+        alpn: agreed === null ? null : tlsOutcome(agreed).alpn,
+        error: failed === null ? null : tlsOutcome(failed).alert,
+      };
+    },
+  },
 ];

@@ -6,6 +6,7 @@ import type { Channels } from "../app/channels.js";
 import { Durations } from "../app/durations.js";
 import type { Operation } from "../app/operations.js";
 import { OTHER } from "../limit.js";
+import { StandIns } from "../redact.js";
 import type { Cell, Column, Row, Table, TableName } from "../snapshot.js";
 import { createTable } from "./table.js";
 import { toMs } from "./tcp.js";
@@ -23,7 +24,10 @@ export interface OperationSum {
   responseBytes: number;
   readonly outcomes: Map<number, number>;
   readonly durations: Durations;
+  /** From when on every answer was a failure, to all who asked; null: not so, or there was none. */
   failingSinceUs: number | null;
+  /** Somebody's last answer was good. */
+  isServing: boolean;
 }
 
 /** What a table shows beside what all of them do. */
@@ -106,21 +110,24 @@ function operationRow(sum: OperationSum, table: ApplicationTable): Row {
   };
 }
 
-/** Operations by application, those between services of the same names joined. */
+/** Operations by application, those between services of the same names joined. `redact`: stand-ins for names from the wire. */
 export function sumOperations(
   { inspector }: Analyzer,
   names: Names | null,
+  redact: boolean,
 ): ReadonlyMap<ApplicationName, readonly OperationSum[]> {
   const { operations, channels } = inspector;
   const labels = new ChannelLabels(channels, names);
   const found = new Map<ApplicationName, Map<string, OperationSum>>();
+  const standIns = redact ? new StandIns() : null;
   for (const operation of operations.list) {
     const source = labels.of(operation.channel, false);
     const destination = labels.of(operation.channel, true);
     const ofApplication = found.get(operation.application) ?? new Map<string, OperationSum>();
     found.set(operation.application, ofApplication);
-    const key = `${source}\n${destination}\n${operation.name}`;
-    const sum = ofApplication.get(key) ?? createSum(source, destination, operation.name);
+    const name = standIns?.of(operation.application, operation.name) ?? operation.name;
+    const key = `${source}\n${destination}\n${name}`;
+    const sum = ofApplication.get(key) ?? createSum(source, destination, name);
     ofApplication.set(key, sum);
     add(sum, operation);
   }
@@ -141,6 +148,7 @@ function createSum(source: string, destination: string, operation: string): Oper
     outcomes: new Map(),
     durations: new Durations(),
     failingSinceUs: null,
+    isServing: false,
   };
 }
 
@@ -154,8 +162,13 @@ function add(sum: OperationSum, operation: Operation): void {
   for (const [outcome, count] of operation.outcomes)
     sum.outcomes.set(outcome, (sum.outcomes.get(outcome) ?? 0) + count);
   sum.durations.merge(operation.durations);
-  if (operation.failingSinceUs !== null)
-    sum.failingSinceUs = Math.min(sum.failingSinceUs ?? Number.POSITIVE_INFINITY, operation.failingSinceUs);
+  if (operation.answered > 0 && operation.failingSinceUs === null) sum.isServing = true;
+  sum.failingSinceUs = sum.isServing ? null : later(sum.failingSinceUs, operation.failingSinceUs);
+}
+
+/** The later of two times, of which none may be known. Runs of failures side by side are one run from the last beginning on. */
+export function later(x: number | null, y: number | null): number | null {
+  return x === null || y === null ? (x ?? y) : Math.max(x, y);
 }
 
 /** What the ends of channels are called, as the ends of flows are. */

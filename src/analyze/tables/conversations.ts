@@ -11,7 +11,7 @@ import type { Column, Row, Table } from "../snapshot.js";
 import { formatTime } from "../time.js";
 import { EVIDENCE_COLUMNS, evidenceCells } from "../tracking/joined.js";
 import { createTable } from "./table.js";
-import { NO_TCP, TCP_COLUMNS, TcpCells } from "./tcp-cells.js";
+import { NO_TCP, TCP_COLUMNS, TcpCells, type TcpRow } from "./tcp-cells.js";
 
 const COLUMNS: readonly Column[] = [
   { name: "transport", title: "Transport", kind: "text" },
@@ -56,7 +56,7 @@ export function buildConversations(
         sourceAddress: addresses.text(addresses.of(flow, origIsB)),
         destinationAddress: addresses.text(addresses.of(flow, !origIsB)),
       };
-      const row = { ...conversationRow(flows.read(flow), ends), ...tcp.of(flow) };
+      const row = conversationRow(flows.read(flow), ends, tcp.of(flow));
       return evidence ? { ...row, ...evidenceCells(evidence.judge(flow)) } : row;
     },
     other: flows.evicted.flows > 0 ? otherConversations(flows.evicted, evidence) : null,
@@ -100,7 +100,7 @@ interface Ends {
   readonly destinationAddress: string;
 }
 
-function conversationRow(flow: Flow, ends: Ends): Row {
+function conversationRow(flow: Flow, ends: Ends, tcp: TcpRow): Row {
   return {
     transport: protocolName(flow.protocol, flow.version),
     source: ends.source,
@@ -117,6 +117,18 @@ function conversationRow(flow: Flow, ends: Ends): Row {
     source_address: ends.sourceAddress,
     destination_address: ends.destinationAddress,
     community_id: communityId(flow),
+    // Written out: a spread costs more than all the rest of the row.
+    application: tcp.application,
+    tcp_state: tcp.tcp_state,
+    completeness: tcp.completeness,
+    handshake_ms: tcp.handshake_ms,
+    server_ms: tcp.server_ms,
+    rtt_ms: tcp.rtt_ms,
+    retransmissions: tcp.retransmissions,
+    out_of_order: tcp.out_of_order,
+    duplicate_acks: tcp.duplicate_acks,
+    zero_windows: tcp.zero_windows,
+    resets: tcp.resets,
   };
 }
 

@@ -1,11 +1,11 @@
 /** What the table of conversations says of TCP and of the protocol over it. */
 import type { Analyzer } from "../analyzer.js";
 import type { ApplicationName } from "../app/application.js";
-import type { Column, Row } from "../snapshot.js";
+import type { Cell, Column } from "../snapshot.js";
 import { createHealth, readHealth } from "../tcp/health.js";
 import { connectionOf, roundTripUs, toMs } from "./tcp.js";
 
-export const TCP_COLUMNS: readonly Column[] = [
+export const TCP_COLUMNS = [
   { name: "application", title: "Application", kind: "text" },
   { name: "tcp_state", title: "State", kind: "text" },
   { name: "completeness", title: "Completeness", kind: "code" },
@@ -17,15 +17,15 @@ export const TCP_COLUMNS: readonly Column[] = [
   { name: "duplicate_acks", title: "Duplicate ACKs", kind: "count" },
   { name: "zero_windows", title: "Zero windows", kind: "count" },
   { name: "resets", title: "Resets", kind: "count" },
-];
+] as const satisfies readonly Column[];
 
-/** The columns that are summed. */
-const SUMMED = TCP_COLUMNS.filter(({ kind }) => kind === "count").map(({ name }) => name);
+/** The cells of a conversation, by column. */
+export type TcpRow = Readonly<Record<(typeof TCP_COLUMNS)[number]["name"], Cell>>;
 
 /** The cells of a conversation that is no TCP connection, or one that found no room. */
-export const NO_TCP: Row = Object.fromEntries(TCP_COLUMNS.map(({ name }) => [name, null]));
+export const NO_TCP = Object.fromEntries(TCP_COLUMNS.map(({ name }) => [name, null])) as TcpRow;
 
-const DNS: Row = { ...NO_TCP, application: "dns" satisfies ApplicationName };
+const DNS: TcpRow = { ...NO_TCP, application: "dns" satisfies ApplicationName };
 
 /** Makes the cells of flows, one after another. */
 export class TcpCells {
@@ -36,7 +36,7 @@ export class TcpCells {
     this.#analyzer = analyzer;
   }
 
-  of(flow: number): Row {
+  of(flow: number): TcpRow {
     const { flows, inspector } = this.#analyzer;
     const connection = connectionOf(flows, inspector, flow);
     if (connection < 0) return inspector.isDns(flows.link(flow), flows.protocolKey(flow)) ? DNS : NO_TCP;
@@ -59,10 +59,17 @@ export class TcpCells {
 
   /** Sums over all flows of what can be summed. */
   total(): Readonly<Record<string, number>> {
-    const total: Record<string, number> = Object.fromEntries(SUMMED.map((name) => [name, 0]));
-    for (let flow = 0; flow < this.#analyzer.flows.count; flow++) {
-      const cells = this.of(flow);
-      for (const name of SUMMED) total[name] = total[name]! + Number(cells[name]);
+    const { flows, inspector } = this.#analyzer;
+    const total = { retransmissions: 0, out_of_order: 0, duplicate_acks: 0, zero_windows: 0, resets: 0 };
+    for (let flow = 0; flow < flows.count; flow++) {
+      const connection = connectionOf(flows, inspector, flow);
+      if (connection < 0) continue;
+      const { orig, reply } = readHealth(this.#health, inspector.tcp, connection, false);
+      total.retransmissions += orig.retransmissions + reply.retransmissions;
+      total.out_of_order += orig.outOfOrder + reply.outOfOrder;
+      total.duplicate_acks += orig.duplicateAcks + reply.duplicateAcks;
+      total.zero_windows += orig.zeroWindows + reply.zeroWindows;
+      total.resets += orig.resets + reply.resets;
     }
     return total;
   }

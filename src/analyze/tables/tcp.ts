@@ -7,7 +7,7 @@ import type { Labels } from "../labels.js";
 import { OTHER } from "../limit.js";
 import { numbers, Sorter } from "../order.js";
 import type { Column, Row, Table } from "../snapshot.js";
-import { createHealth, readHealth, type SideHealth, type TcpHealth } from "../tcp/health.js";
+import { createHealth, readHealth, type TcpHealth } from "../tcp/health.js";
 import { createTable } from "./table.js";
 
 const COLUMNS: readonly Column[] = [
@@ -36,7 +36,7 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** Sums over the connections of one service to another. Durations are microseconds. */
-interface TcpSum {
+export interface TcpSum {
   connections: number;
   refused: number;
   halfOpen: number;
@@ -49,24 +49,50 @@ interface TcpSum {
   duplicateAcks: number;
   zeroWindows: number;
   zeroWindowUs: number;
+  /** Of these, those of the side that was asked. */
+  zeroWindowsByReply: number;
+  zeroWindowUsByReply: number;
   resets: number;
   resetsByReply: number;
   gaps: number;
+  /** Handshakes that were captured whole, and how long they took together. */
+  handshakes: number;
+  handshakeUs: number;
 }
 
-/** Connections of services with each other, a row for each who begins and who is asked; those in most trouble first. */
-export function buildTcp({ flows, inspector }: Analyzer, labels: Labels): Table {
-  const pairs = new TcpPairs(flows, inspector, labels);
+/** Microseconds; null: none was measured. */
+interface TcpDurations {
+  readonly handshakeP50: number | null;
+  readonly handshakeP95: number | null;
+  readonly serverP50: number | null;
+  readonly tripP50: number | null;
+}
+
+/**
+ * Connections of services with each other, a row for each who begins and who is asked; those in most trouble first. `look` is shown the
+ * sum of each pair once, borrowed.
+ */
+export function buildTcp(
+  { inspector }: Analyzer,
+  labels: Labels,
+  pairs: TcpPairs,
+  look: (pair: number, sum: Readonly<TcpSum>) => void,
+): Table {
   const { evicted } = inspector;
   const order = numbers(pairs.count);
-  const sums = Array.from({ length: pairs.count }, (_, pair) => pairs.sum(pair));
-  new Sorter(order)
-    .by("ascending", (pair) => labels.ranks[pairs.destination(pair)]!)
-    .by("ascending", (pair) => labels.ranks[pairs.source(pair)]!)
-    .by("descending", (pair) => sums[pair]!.connections)
-    .by("descending", (pair) => sums[pair]!.zeroWindows)
-    .by("descending", (pair) => sums[pair]!.resets)
-    .by("descending", (pair) => sums[pair]!.retransmissions);
+  const { ranks } = labels;
+  const total = createTcpSum();
+  const keys = new Float64Array(pairs.count * 4);
+  for (let pair = 0; pair < pairs.count; pair++) {
+    const sum = pairs.sum(pair);
+    for (const key of SUM_KEYS) total[key] += sum[key];
+    look(pair, sum);
+    keys.set([sum.retransmissions, sum.resets, sum.zeroWindows, sum.connections], pair * 4);
+  }
+  const sorter = new Sorter(order)
+    .by("ascending", (pair) => ranks[pairs.destination(pair)]!)
+    .by("ascending", (pair) => ranks[pairs.source(pair)]!);
+  for (let key = 3; key >= 0; key--) sorter.by("descending", (pair) => keys[pair * 4 + key]!);
   return createTable({
     name: "tcp",
     title: "TCP",
@@ -74,26 +100,24 @@ export function buildTcp({ flows, inspector }: Analyzer, labels: Labels): Table 
     length: order.length,
     rowAt(i) {
       const pair = order[i]!;
-      const ends = {
-        source: labels.text(pairs.source(pair)),
-        destination: labels.text(pairs.destination(pair)),
-      };
-      return { ...ends, ...sumCells(sums[pair]!), ...durationCells(pairs.durations(pair)) };
+      const [source, destination] = [labels.text(pairs.source(pair)), labels.text(pairs.destination(pair))];
+      return tcpRow(source, destination, pairs.sum(pair), pairs.durations(pair));
     },
     other: evicted.connections > 0 ? otherRow(evicted) : null,
     omitted: evicted.connections,
-    total: totalOf(sums, evicted),
+    total: totalOf(total, evicted),
   });
 }
 
 /** The pairs of labels that have a connection, from who began it to who was asked. */
-class TcpPairs {
+export class TcpPairs {
   readonly #flows: FlowTable;
   readonly #inspector: Inspector;
   readonly #sources: number[] = [];
   readonly #destinations: number[] = [];
   readonly #groups: Groups;
   readonly #health = createHealth();
+  readonly #sum = createTcpSum();
 
   constructor(flows: FlowTable, inspector: Inspector, labels: Labels) {
     this.#flows = flows;
@@ -128,48 +152,59 @@ class TcpPairs {
     return this.#destinations[pair]!;
   }
 
-  sum(pair: number): TcpSum {
-    const sum = createSum();
-    this.#each(pair, (health) => {
+  /** Sums a pair's connections. The result is reused by the next call. */
+  sum(pair: number): Readonly<TcpSum> {
+    const sum = this.#sum;
+    for (const key of SUM_KEYS) sum[key] = 0;
+    for (let flow = this.#groups.first(pair); flow >= 0; flow = this.#groups.next(flow)) {
+      const health = this.#read(flow);
       const { orig, reply } = health;
-      const both = (count: (side: SideHealth) => number) => count(orig) + count(reply);
       sum.connections += health.connections;
       sum.refused += health.refused;
       sum.halfOpen += health.unanswered;
-      sum.segments += both((side) => side.segments);
-      sum.retransmissions += both((side) => side.retransmissions);
-      sum.fast += both((side) => side.fastRetransmissions);
-      sum.spurious += both((side) => side.spuriousRetransmissions);
+      sum.segments += orig.segments + reply.segments;
+      sum.retransmissions += orig.retransmissions + reply.retransmissions;
+      sum.fast += orig.fastRetransmissions + reply.fastRetransmissions;
+      sum.spurious += orig.spuriousRetransmissions + reply.spuriousRetransmissions;
       sum.byReply += reply.retransmissions;
-      sum.outOfOrder += both((side) => side.outOfOrder);
-      sum.duplicateAcks += both((side) => side.duplicateAcks);
-      sum.zeroWindows += both((side) => side.zeroWindows);
-      sum.zeroWindowUs += both((side) => side.zeroWindowUs);
-      sum.resets += both((side) => side.resets);
+      sum.outOfOrder += orig.outOfOrder + reply.outOfOrder;
+      sum.duplicateAcks += orig.duplicateAcks + reply.duplicateAcks;
+      sum.zeroWindows += orig.zeroWindows + reply.zeroWindows;
+      sum.zeroWindowUs += orig.zeroWindowUs + reply.zeroWindowUs;
+      sum.zeroWindowsByReply += reply.zeroWindows;
+      sum.zeroWindowUsByReply += reply.zeroWindowUs;
+      sum.resets += orig.resets + reply.resets;
       sum.resetsByReply += reply.resets;
-      sum.gaps += both((side) => side.gaps);
-    });
+      sum.gaps += orig.gaps + reply.gaps;
+      if (health.handshakeUs !== null) {
+        sum.handshakes++;
+        sum.handshakeUs += health.handshakeUs;
+      }
+    }
     return sum;
   }
 
-  /** The handshakes, the servers' parts of them, and the round trips of a pair's connections, each in ascending order. */
-  durations(pair: number): readonly [Float64Array, Float64Array, Float64Array] {
+  /** How long a pair's handshakes and round trips took. */
+  durations(pair: number): TcpDurations {
     const [handshakes, server, trips]: [number[], number[], number[]] = [[], [], []];
-    this.#each(pair, (health) => {
+    for (let flow = this.#groups.first(pair); flow >= 0; flow = this.#groups.next(flow)) {
+      const health = this.#read(flow);
       if (health.handshakeUs !== null) handshakes.push(health.handshakeUs);
       if (health.serverHalfUs !== null) server.push(health.serverHalfUs);
       const trip = roundTripUs(health);
       if (trip !== null) trips.push(trip);
-    });
-    return [sorted(handshakes), sorted(server), sorted(trips)];
+    }
+    return {
+      handshakeP50: quantile(handshakes, 0.5),
+      handshakeP95: quantile(handshakes, 0.95),
+      serverP50: quantile(server, 0.5),
+      tripP50: quantile(trips, 0.5),
+    };
   }
 
-  #each(pair: number, visit: (health: TcpHealth) => void): void {
-    const { tcp } = this.#inspector;
-    for (let flow = this.#groups.first(pair); flow >= 0; flow = this.#groups.next(flow)) {
-      const connection = connectionOf(this.#flows, this.#inspector, flow);
-      visit(readHealth(this.#health, tcp, connection, this.#flows.isBegunByB(flow)));
-    }
+  #read(flow: number): TcpHealth {
+    const connection = connectionOf(this.#flows, this.#inspector, flow);
+    return readHealth(this.#health, this.#inspector.tcp, connection, this.#flows.isBegunByB(flow));
   }
 }
 
@@ -188,16 +223,14 @@ export function toMs(us: number | null): number | null {
   return us === null ? null : Math.round(us) / 1000;
 }
 
-function sorted(values: readonly number[]): Float64Array {
-  return Float64Array.from(values).sort();
+/** The smallest of the values that `part` of them are not above; null: there are none. Sorts them. */
+function quantile(values: number[], part: number): number | null {
+  if (values.length <= 1) return values[0] ?? null;
+  values.sort((x, y) => x - y);
+  return values[Math.max(0, Math.ceil(part * values.length) - 1)]!;
 }
 
-/** The smallest of the values that `part` of them are not above; null: there are none. */
-function quantile(ascending: Float64Array, part: number): number | null {
-  return ascending.length === 0 ? null : ascending[Math.max(0, Math.ceil(part * ascending.length) - 1)]!;
-}
-
-function createSum(): TcpSum {
+export function createTcpSum(): TcpSum {
   return {
     connections: 0,
     refused: 0,
@@ -211,22 +244,38 @@ function createSum(): TcpSum {
     duplicateAcks: 0,
     zeroWindows: 0,
     zeroWindowUs: 0,
+    zeroWindowsByReply: 0,
+    zeroWindowUsByReply: 0,
     resets: 0,
     resetsByReply: 0,
     gaps: 0,
+    handshakes: 0,
+    handshakeUs: 0,
   };
 }
 
-/** The cells that can be summed, and the ratio of two of them. */
-function sumCells(sum: TcpSum): Record<string, number> {
+const SUM_KEYS = Object.keys(createTcpSum()) as readonly (keyof TcpSum)[];
+
+function tcpRow(
+  source: string,
+  destination: string,
+  sum: Readonly<TcpSum>,
+  { handshakeP50, handshakeP95, serverP50, tripP50 }: TcpDurations,
+): Row {
+  const { segments, retransmissions } = sum;
   return {
+    source,
+    destination,
     connections: sum.connections,
     refused: sum.refused,
     half_open: sum.halfOpen,
-    segments: sum.segments,
-    retransmissions: sum.retransmissions,
-    retransmission_ratio:
-      sum.segments === 0 ? 0 : Math.round((sum.retransmissions / sum.segments) * 1e6) / 1e6,
+    handshake_p50_ms: toMs(handshakeP50),
+    handshake_p95_ms: toMs(handshakeP95),
+    server_p50_ms: toMs(serverP50),
+    rtt_p50_ms: toMs(tripP50),
+    segments,
+    retransmissions,
+    retransmission_ratio: segments === 0 ? 0 : Math.round((retransmissions / segments) * 1e6) / 1e6,
     fast_retransmissions: sum.fast,
     spurious_retransmissions: sum.spurious,
     reply_retransmissions: sum.byReply,
@@ -240,19 +289,9 @@ function sumCells(sum: TcpSum): Record<string, number> {
   };
 }
 
-function durationCells([handshakes, server, trips]: readonly [
-  Float64Array,
-  Float64Array,
-  Float64Array,
-]): Row {
-  return {
-    handshake_p50_ms: toMs(quantile(handshakes, 0.5)),
-    handshake_p95_ms: toMs(quantile(handshakes, 0.95)),
-    server_p50_ms: toMs(quantile(server, 0.5)),
-    rtt_p50_ms: toMs(quantile(trips, 0.5)),
-  };
-}
+const UNKNOWN: TcpDurations = { handshakeP50: null, handshakeP95: null, serverP50: null, tripP50: null };
 
+/** What is known of the connections that found no room. */
 function otherRow(evicted: EvictedTcp): Row {
   const unknown = Object.fromEntries(COLUMNS.map(({ name }) => [name, null]));
   return {
@@ -268,16 +307,19 @@ function otherRow(evicted: EvictedTcp): Row {
   };
 }
 
-/** Of what is known of the connections that found no room, too. */
-function totalOf(sums: readonly TcpSum[], evicted: EvictedTcp): Readonly<Record<string, number>> {
-  const all = createSum();
-  for (const sum of sums) for (const key of Object.keys(all) as (keyof TcpSum)[]) all[key] += sum[key];
-  all.connections += evicted.connections;
-  all.retransmissions += evicted.retransmissions;
-  all.outOfOrder += evicted.outOfOrder;
-  all.duplicateAcks += evicted.duplicateAcks;
-  all.zeroWindows += evicted.zeroWindows;
-  all.resets += evicted.resets;
-  const { retransmission_ratio: _, zero_window_ms: __, ...total } = sumCells(all);
-  return total;
+/** Of all that can be summed. */
+function totalOf(all: TcpSum, evicted: EvictedTcp): Readonly<Record<string, number>> {
+  const sum: TcpSum = {
+    ...all,
+    connections: all.connections + evicted.connections,
+    retransmissions: all.retransmissions + evicted.retransmissions,
+    outOfOrder: all.outOfOrder + evicted.outOfOrder,
+    duplicateAcks: all.duplicateAcks + evicted.duplicateAcks,
+    zeroWindows: all.zeroWindows + evicted.zeroWindows,
+    resets: all.resets + evicted.resets,
+  };
+  const row = tcpRow(OTHER, OTHER, sum, UNKNOWN);
+  return Object.fromEntries(
+    COLUMNS.filter(({ kind }) => kind === "count").map(({ name }) => [name, Number(row[name])]),
+  );
 }

@@ -91,7 +91,7 @@ export function readHealth(health: TcpHealth, store: TcpStore, entry: number, or
   health.state = zeekState(state, origIsB, a.segments === 0 && b.segments === 0);
   health.completeness = completeness(state);
   health.connections = words[at + Shared.connections]!;
-  health.refused = words[at + Shared.refused]! + (health.state === "REJ" ? 1 : 0);
+  health.refused = countRefused(store, entry, origIsB);
   health.unanswered = words[at + Shared.unanswered]! + (health.state === "S0" ? 1 : 0);
   const isEstablished = wasEstablished(state);
   health.established = words[at + Shared.established]! + (isEstablished ? 1 : 0);
@@ -103,6 +103,14 @@ export function readHealth(health: TcpHealth, store: TcpStore, entry: number, or
   const lastReset = doubles[(at + Shared.lastReset) >> 1]!;
   health.lastResetNs = a.resets + b.resets > 0 && lastReset !== NO_TIME ? lastReset : null;
   return health;
+}
+
+/** How many connections of entry `entry` were refused; `health.refused` alone. */
+export function countRefused({ words }: TcpStore, entry: number, origIsB: boolean): number {
+  const at = entry * Layout.words;
+  const isEmpty = words[at + Side.segments] === 0 && words[at + Layout.sideB + Side.segments] === 0;
+  const isRefused = zeekState(words[at + Shared.state]!, origIsB, isEmpty) === "REJ";
+  return words[at + Shared.refused]! + (isRefused ? 1 : 0);
 }
 
 function readSide(side: SideHealth, words: Int32Array, doubles: Float64Array, at: number): SideHealth {

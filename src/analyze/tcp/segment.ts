@@ -10,7 +10,7 @@ import { Layout, NO_TIME, Scale, Shared, Side, SideFlag, type TcpStore } from ".
 /** How late a segment may be to count as out of order, not as sent again, where the handshake's time is not known (nanoseconds). */
 const REORDERED_NS = 3e6;
 /** How soon after the last duplicate acknowledgement a retransmission is a fast one. */
-const FAST_NS = 20e6;
+const FAST_US = 20_000;
 const FAST_DUPLICATES = 2;
 const MAX_DUPLICATES = 0x7fff;
 
@@ -123,7 +123,7 @@ export function countSegment(
     doubles[(own + Side.probeTime) >> 1] = now;
   }
   words[own + Side.lastAck] = ack;
-  doubles[(own + Side.lastAckTime) >> 1] = now;
+  words[own + Side.lastAckUs] = toUs(now);
   if (window === 0 ? isQuiet : words[own + Side.window] === 0) changeZeroWindow(doubles, own, window, now);
   words[own + Side.window] = window;
 
@@ -153,6 +153,11 @@ function withDuplicates(flags: number, duplicates: number): number {
   return (flags & SideFlag.mask) | (duplicates << SideFlag.bits);
 }
 
+/** Nanoseconds as microseconds modulo 2^32. */
+function toUs(now: number): number {
+  return Math.floor(now / 1000) | 0;
+}
+
 /** Judges a segment that occupies sequence numbers. False: what it carries was sent before. */
 function judge(
   words: Int32Array,
@@ -175,12 +180,12 @@ function judge(
   }
   if (!isOld) return true;
   // Less than 0: of what was not captured, so duplicates may not have been either.
-  const sinceAck = now - doubles[(other + Side.lastAckTime) >> 1]!;
+  const sinceAck = (toUs(now) - words[other + Side.lastAckUs]!) | 0;
   if (
     (words[other + Side.flags]! >> SideFlag.bits) >>> 0 >= FAST_DUPLICATES &&
     lastAck === seq &&
     sinceAck >= 0 &&
-    sinceAck < FAST_NS
+    sinceAck < FAST_US
   ) {
     words[own + Side.fast]!++;
     return false;

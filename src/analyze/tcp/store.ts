@@ -27,12 +27,13 @@ export const enum Side {
   flags = 4,
   /** End of the segment that a round trip is measured with. */
   probe = 5,
-  nextSeqTime = 6,
-  lastAckTime = 8,
+  /** When it last acknowledged: microseconds, modulo 2^32. */
+  lastAckUs = 6,
+  /** Segments that carried something. */
+  segments = 7,
+  nextSeqTime = 8,
   /** When that segment was sent; negative: none is measured. */
   probeTime = 10,
-  /** Segments that carried something. */
-  segments = 32,
   retransmissions = 33,
   fast = 34,
   spurious = 35,
@@ -110,7 +111,7 @@ export const NO_TIME = -1;
  * Entries that room is set aside for at once: the system hands out pages as they are first touched, so it costs nothing until
  * they are used, and the entries are not copied.
  */
-const RESERVED = 131_072;
+const RESERVED = 65_536;
 /** Where entries begin in their buffer: V8 hands out large buffers 16 bytes behind a cache line. */
 const FIRST_ENTRY = 48;
 
@@ -152,7 +153,8 @@ export class TcpStore {
     const { words, doubles } = this;
     const at = entry * Layout.words;
     for (let side = at; side < at + Layout.sides; side += Layout.sideB) {
-      words.fill(0, side, side + Layout.sideB);
+      words.fill(0, side, side + Side.segments);
+      words.fill(0, side + Side.nextSeqTime, side + Layout.sideB);
       words[side + Side.window] = -1;
       words[side + Side.scale] = Scale.unknown;
       doubles[(side + Side.probeTime) >> 1] = NO_TIME;

@@ -7,6 +7,7 @@ import {
   Word,
 } from "../../capture/conntrack/conntrack-table.js";
 import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
+import { HeadOrder } from "../head-order.js";
 import type { Column, Row, Table } from "../snapshot.js";
 import { createTable } from "../tables/table.js";
 import { describeEnds, ENTRY_COLUMNS, type EndNames } from "./ends.js";
@@ -45,16 +46,17 @@ export function buildTracked(namespaces: readonly TrackedNamespace[], ends: EndN
       total.reply_bytes += entries.number(entry, Value.replyBytes) || 0;
     }
   }
-  let order: (readonly [TrackedNamespace, number])[] | null = null;
+  let order: HeadOrder | null = null;
+  const refs = new EntryRefs(namespaces);
   return createTable({
     name: "connections",
     title: "Tracked connections",
     columns: COLUMNS,
     length,
     rowAt(i) {
-      order ??= orderEntries(namespaces);
-      const [namespace, entry] = order[i]!;
-      return rowOf(namespace, entry, ends);
+      order ??= orderEntries(refs, length);
+      const n = order.at(i);
+      return rowOf(refs.namespaceOf(n), refs.entryOf(n), ends);
     },
     other: null,
     omitted: 0,
@@ -62,15 +64,48 @@ export function buildTracked(namespaces: readonly TrackedNamespace[], ends: EndN
   });
 }
 
-function orderEntries(namespaces: readonly TrackedNamespace[]): (readonly [TrackedNamespace, number])[] {
-  const order = namespaces.flatMap((namespace) =>
-    Array.from({ length: namespace.entries.count }, (_, entry) => [namespace, entry] as const),
-  );
-  const size = ({ entries }: TrackedNamespace, entry: number) =>
-    (entries.number(entry, Value.origBytes) || 0) + (entries.number(entry, Value.replyBytes) || 0);
-  return order.sort(
-    ([x, i], [y, j]) => size(y, j) - size(x, i) || (x === y ? compareWords(x.entries, i, j) : 0),
-  );
+/** The entries of all namespaces, numbered through. */
+class EntryRefs {
+  readonly #namespaces: readonly TrackedNamespace[];
+  /** The number of each namespace's first entry. */
+  readonly #first: number[] = [];
+
+  constructor(namespaces: readonly TrackedNamespace[]) {
+    this.#namespaces = namespaces;
+    let first = 0;
+    for (const { entries } of namespaces) {
+      this.#first.push(first);
+      first += entries.count;
+    }
+  }
+
+  indexOf(n: number): number {
+    let index = this.#first.length - 1;
+    while (this.#first[index]! > n) index--;
+    return index;
+  }
+
+  namespaceOf(n: number): TrackedNamespace {
+    return this.#namespaces[this.indexOf(n)]!;
+  }
+
+  entryOf(n: number): number {
+    return n - this.#first[this.indexOf(n)]!;
+  }
+}
+
+function orderEntries(refs: EntryRefs, count: number): HeadOrder {
+  const sizes = new Float64Array(count);
+  for (let n = 0; n < count; n++) {
+    const { entries } = refs.namespaceOf(n);
+    const entry = refs.entryOf(n);
+    sizes[n] = (entries.number(entry, Value.origBytes) || 0) + (entries.number(entry, Value.replyBytes) || 0);
+  }
+  return new HeadOrder(count, (x, y) => {
+    if (sizes[x] !== sizes[y]) return sizes[y]! - sizes[x]!;
+    if (refs.indexOf(x) !== refs.indexOf(y)) return 0;
+    return compareWords(refs.namespaceOf(x).entries, refs.entryOf(x), refs.entryOf(y));
+  });
 }
 
 /** By protocol, then by addresses and ports. */

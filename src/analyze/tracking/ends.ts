@@ -2,8 +2,9 @@
 
 import { EntryMeta, Word } from "../../capture/conntrack/conntrack-table.js";
 import type { Names } from "../../capture/names/names.js";
-import { formatIpv4, formatIpv6, protocolName } from "../../net.js";
+import { protocolName } from "../../net.js";
 import type { Column, Row } from "../snapshot.js";
+import { AddressIds } from "./address-ids.js";
 
 /** What says which connection a row is of, in every table of them. */
 export const ENTRY_COLUMNS: readonly Column[] = [
@@ -21,30 +22,63 @@ export const ENTRY_COLUMNS: readonly Column[] = [
   { name: "seen_as_port", title: "Port", kind: "port" },
 ];
 
-/** Names and texts of addresses held as words; each is made once and kept as long as this is. */
+/** A port where there is none. */
+export const NO_PORT = -1;
+const UNKNOWN = -1;
+const VARIES = -2;
+
+/** Names and texts of addresses held as words, and numbers for both; each is made once and kept as long as this is. */
 export class EndNames {
   readonly names: Names | null;
-  readonly #ipv4 = new Map<number, string>();
+  readonly #addresses = new AddressIds();
+  readonly #texts: (string | undefined)[] = [];
+  /** By text. */
   readonly #labels = new Map<string, string>();
+  readonly #labelIds = new Map<string, number>();
+  readonly #labelTexts: string[] = [];
+  /** By an address's number: its label's, UNKNOWN or VARIES. */
+  #labelOf = new Int32Array(256).fill(UNKNOWN);
+  /** By an address's number and a port. */
+  readonly #labelAt = new Map<number, number>();
 
   constructor(names: Names | null) {
     this.names = names;
   }
 
+  /** Number of the address that starts at `at`. */
+  addressId(words: Int32Array, at: number, ipv6: boolean): number {
+    return this.#addresses.of(words, at, ipv6);
+  }
+
+  addressText(id: number): string {
+    this.#texts[id] ??= this.#addresses.text(id);
+    return this.#texts[id];
+  }
+
   /** Text of the address that starts at `at`. */
   address(words: Int32Array, at: number, ipv6: boolean): string {
-    const word = words[at]!;
-    if (ipv6) {
-      const mapped = words[at] === 0 && words[at + 1] === 0 && words[at + 2] === 0xffff;
-      if (!mapped) return formatIpv6(word, words[at + 1]!, words[at + 2]!, words[at + 3]!);
-      return this.address(words, at + 3, false); // an IPv4 peer of an IPv6 socket (RFC 4291 2.5.5.2)
+    return this.addressText(this.addressId(words, at, ipv6));
+  }
+
+  /** Number of what an address is called, seen at a port or NO_PORT. */
+  labelId(id: number, port: number): number {
+    if (this.names === null) return id;
+    if (id >= this.#labelOf.length) this.#grow(id);
+    const known = this.#labelOf[id]!;
+    if (known >= 0) return known;
+    if (known === VARIES) return this.#labelIdAt(id, port);
+    const text = this.addressText(id);
+    if (this.names.varies(text)) {
+      this.#labelOf[id] = VARIES;
+      return this.#labelIdAt(id, port);
     }
-    let text = this.#ipv4.get(word);
-    if (text === undefined) {
-      text = formatIpv4(word);
-      this.#ipv4.set(word, text);
-    }
-    return text;
+    const label = this.#idOfLabel(this.#find(text, port));
+    this.#labelOf[id] = label;
+    return label;
+  }
+
+  labelText(labelId: number): string {
+    return this.names === null ? this.addressText(labelId) : this.#labelTexts[labelId]!;
   }
 
   /** The service of an address, seen at a port: its name, else the address or what stands for unknown ones. */
@@ -54,10 +88,40 @@ export class EndNames {
     const key = names.varies(address) ? `${address} ${port}` : address;
     let label = this.#labels.get(key);
     if (label === undefined) {
-      label = names.find(address, port, null) ?? names.rest ?? address;
+      label = this.#find(address, port ?? NO_PORT);
       this.#labels.set(key, label);
     }
     return label;
+  }
+
+  #labelIdAt(id: number, port: number): number {
+    const key = id * 0x1_0001 + port + 1;
+    let label = this.#labelAt.get(key);
+    if (label === undefined) {
+      label = this.#idOfLabel(this.#find(this.addressText(id), port));
+      this.#labelAt.set(key, label);
+    }
+    return label;
+  }
+
+  #find(address: string, port: number): string {
+    const names = this.names!;
+    return names.find(address, port === NO_PORT ? null : port, null) ?? names.rest ?? address;
+  }
+
+  #idOfLabel(text: string): number {
+    let id = this.#labelIds.get(text);
+    if (id === undefined) {
+      id = this.#labelTexts.push(text) - 1;
+      this.#labelIds.set(text, id);
+    }
+    return id;
+  }
+
+  #grow(id: number): void {
+    const larger = new Int32Array(Math.max(this.#labelOf.length * 2, id + 1)).fill(UNKNOWN);
+    larger.set(this.#labelOf);
+    this.#labelOf = larger;
   }
 }
 

@@ -4,6 +4,7 @@ import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
 import { type SocketTable, SocketWord, TcpState } from "../../capture/kernel/sockets.js";
 import type { Column, Table } from "../snapshot.js";
 import type { EndNames } from "./ends.js";
+import { firstOf } from "./services.js";
 import { Sums } from "./sums.js";
 
 const COLUMNS: readonly Column[] = [
@@ -20,16 +21,47 @@ const COLUMNS: readonly Column[] = [
  * server's. A connection inside one namespace has two sockets there, and counts as both.
  */
 export function buildEstablished(namespaces: readonly TrackedNamespace[], ends: EndNames): Table {
-  const sums = new Sums(["connections"]);
-  for (const { netns, sockets } of namespaces) if (sockets) countSockets(sums, netns, sockets, ends);
-  return sums.table("established", "Established TCP sockets", COLUMNS);
+  const sums = new Sums(Key.count);
+  for (const { netns, sockets } of namespaces) {
+    sums.key[Key.namespace] = firstOf(namespaces, netns);
+    if (sockets) countSockets(sums, sockets, ends);
+  }
+  const netnsOf = (row: number) => namespaces[sums.keyOf(row, Key.namespace)]!.netns;
+  const label = (row: number, key: Key) => ends.labelText(sums.keyOf(row, key));
+  const roleOf = (row: number) => (sums.keyOf(row, Key.serves) === 1 ? "server" : "client");
+  return sums.table("established", "Established TCP sockets", COLUMNS, {
+    counted: ["connections"],
+    cells: (row) => ({
+      netns: netnsOf(row),
+      service: label(row, Key.service),
+      role: roleOf(row),
+      port: sums.keyOf(row, Key.port),
+      peer: label(row, Key.peer),
+    }),
+    texts: [
+      (row) => netnsOf(row) ?? "",
+      (row) => label(row, Key.service),
+      (row) => `${roleOf(row)} ${sums.keyOf(row, Key.port)}`,
+      (row) => label(row, Key.peer),
+    ],
+  });
 }
 
-function countSockets(sums: Sums, netns: string | null, sockets: SocketTable, ends: EndNames): void {
+const enum Key {
+  namespace = 0,
+  service = 1,
+  serves = 2,
+  port = 3,
+  peer = 4,
+  count = 5,
+}
+
+function countSockets(sums: Sums, sockets: SocketTable, ends: EndNames): void {
   const listening = new Set<number>();
   for (let i = 0; i < sockets.count; i++)
     if (sockets.word(i, SocketWord.state) === TcpState.listen)
       listening.add(sockets.word(i, SocketWord.ports) >>> 16);
+  const { key } = sums;
   for (let i = 0; i < sockets.count; i++) {
     if (sockets.word(i, SocketWord.state) !== TcpState.established) continue;
     const at = i * SocketWord.count;
@@ -37,16 +69,12 @@ function countSockets(sums: Sums, netns: string | null, sockets: SocketTable, en
     const ports = sockets.words[at + SocketWord.ports]!;
     const [localPort, remotePort] = [ports >>> 16, ports & 0xffff];
     const serves = listening.has(localPort);
-    const service = ends.label(ends.address(sockets.words, at + SocketWord.local, ipv6), localPort);
-    const peer = ends.label(ends.address(sockets.words, at + SocketWord.remote, ipv6), remotePort);
-    const port = serves ? localPort : remotePort;
-    const role = serves ? "server" : "client";
-    sums.add(`${netns ?? ""}\n${service}\n${role} ${port}\n${peer}`, () => ({
-      netns,
-      service,
-      role,
-      port,
-      peer,
-    }));
+    const local = ends.addressId(sockets.words, at + SocketWord.local, ipv6);
+    const remote = ends.addressId(sockets.words, at + SocketWord.remote, ipv6);
+    key[Key.service] = ends.labelId(local, localPort);
+    key[Key.serves] = serves ? 1 : 0;
+    key[Key.port] = serves ? localPort : remotePort;
+    key[Key.peer] = ends.labelId(remote, remotePort);
+    sums.add();
   }
 }

@@ -1,62 +1,158 @@
 /** Rows of a table of connections that are summed by a key: cheap while there are many, made only when they are read. */
 import { Value } from "../../capture/conntrack/conntrack-table.js";
+import { HeadOrder } from "../head-order.js";
 import type { Cell, Column, Row, Table } from "../snapshot.js";
 import { createTable } from "../tables/table.js";
 
-/** What one row counts. */
-interface Sum {
-  readonly key: string;
-  /** Makes the cells that are not counted. */
-  readonly cells: () => Readonly<Record<string, Cell>>;
-  connections: number;
-  assured: number;
-  /** Of the entries that have counters; null: none has. */
-  packets: number | null;
-  bytes: number | null;
-}
+/** What a row may count. `packets` and `bytes` are of the entries that have counters; null: none has. */
+export type Counted = "connections" | "assured" | "packets" | "bytes";
 
-/** Sums by key. `counted` are the columns that are summed, of those that a sum has. */
+const NONE = -1;
+const FIRST_ROWS = 256;
+
+/** Makes the cells of a row that are not counted. */
+type CellsOf = (row: number) => Readonly<Record<string, Cell>>;
+/** What rows of equally many connections are ordered by: the first of these texts that differs. */
+type TextOf = (row: number) => string;
+
+/** Sums by keys of a few whole numbers each. Rows are numbered from 0 on in the order their keys come. */
 export class Sums {
-  readonly #sums = new Map<string, Sum>();
-  readonly #counted: readonly (keyof Omit<Sum, "key" | "cells">)[];
+  /** Where the key is put before `add`. */
+  readonly key: Int32Array;
+  count = 0;
+  #keys: Int32Array;
+  #slots = new Int32Array(FIRST_ROWS * 4).fill(NONE);
+  readonly #sums: Record<Counted, Float64Array> = {
+    connections: new Float64Array(FIRST_ROWS),
+    assured: new Float64Array(FIRST_ROWS),
+    packets: new Float64Array(FIRST_ROWS).fill(Number.NaN),
+    bytes: new Float64Array(FIRST_ROWS).fill(Number.NaN),
+  };
 
-  constructor(counted: readonly (keyof Omit<Sum, "key" | "cells">)[]) {
-    this.#counted = counted;
+  /** `width`: numbers a key. */
+  constructor(width: number) {
+    this.key = new Int32Array(width);
+    this.#keys = new Int32Array(FIRST_ROWS * width);
   }
 
-  /** Counts a connection in the row of this key. */
-  add(key: string, cells: () => Readonly<Record<string, Cell>>): Sum {
-    let sum = this.#sums.get(key);
-    if (!sum) {
-      sum = { key, cells, connections: 0, assured: 0, packets: null, bytes: null };
-      this.#sums.set(key, sum);
-    }
-    sum.connections++;
-    return sum;
+  /** Counts a connection in the row of `key` and gives the row. */
+  add(): number {
+    const { key } = this;
+    const slots = this.#slots;
+    let slot = hashOf(key, 0, key.length) & (slots.length - 1);
+    for (; slots[slot] !== NONE; slot = (slot + 1) & (slots.length - 1))
+      if (this.#isKeyOf(slots[slot]!)) break;
+    const row = slots[slot] === NONE ? this.#addRow(slot) : slots[slot]!;
+    this.#sums.connections[row] = this.#sums.connections[row]! + 1;
+    return row;
   }
 
-  /** The rows as a table: most connections first, equal ones by their keys. */
-  table(name: string, title: string, columns: readonly Column[]): Table {
-    const sums = [...this.#sums.values()];
-    let sorted = false;
+  addAssured(row: number): void {
+    this.#sums.assured[row] = this.#sums.assured[row]! + 1;
+  }
+
+  /** Adds both directions of an entry, whose numbers start at `at`, where it has counters. */
+  addCounters(row: number, numbers: Float64Array, at: number): void {
+    const packets = numbers[at + Value.origPackets]!;
+    if (Number.isNaN(packets)) return;
+    const { packets: ofPackets, bytes: ofBytes } = this.#sums;
+    ofPackets[row] = (ofPackets[row] || 0) + packets + numbers[at + Value.replyPackets]!;
+    ofBytes[row] = (ofBytes[row] || 0) + numbers[at + Value.origBytes]! + numbers[at + Value.replyBytes]!;
+  }
+
+  /** Number `i` of a row's key. */
+  keyOf(row: number, i: number): number {
+    return this.#keys[row * this.key.length + i]!;
+  }
+
+  /** The rows as a table: most connections first, equal ones by their texts. */
+  table(
+    name: string,
+    title: string,
+    columns: readonly Column[],
+    { counted, cells, texts }: { counted: readonly Counted[]; cells: CellsOf; texts: readonly TextOf[] },
+  ): Table {
+    const { count } = this;
+    const { connections } = this.#sums;
     const total: Record<string, number> = {};
-    for (const column of this.#counted)
-      total[column] = sums.reduce((all, sum) => all + (sum[column] ?? 0), 0);
+    for (const column of counted)
+      total[column] = this.#sums[column].subarray(0, count).reduce((all, sum) => all + (sum || 0), 0);
+    const order = new HeadOrder(
+      count,
+      (x, y) => connections[y]! - connections[x]! || compareTexts(texts, x, y),
+    );
     const rowAt = (i: number): Row => {
-      // Not before somebody looks: a scanner makes rows by the ten thousand.
-      if (!sorted) sums.sort((x, y) => y.connections - x.connections || (x.key < y.key ? -1 : 1));
-      sorted = true;
-      const sum = sums[i]!;
-      return { ...sum.cells(), ...Object.fromEntries(this.#counted.map((column) => [column, sum[column]])) };
+      const row = order.at(i);
+      const sums = counted.map((column) => {
+        const sum = this.#sums[column][row]!;
+        return [column, Number.isNaN(sum) ? null : sum];
+      });
+      return { ...cells(row), ...Object.fromEntries(sums) };
     };
-    return createTable({ name, title, columns, length: sums.length, rowAt, other: null, omitted: 0, total });
+    return createTable({ name, title, columns, length: count, rowAt, other: null, omitted: 0, total });
+  }
+
+  #isKeyOf(row: number): boolean {
+    const { key } = this;
+    const at = row * key.length;
+    for (let i = 0; i < key.length; i++) if (this.#keys[at + i] !== key[i]) return false;
+    return true;
+  }
+
+  #addRow(slot: number): number {
+    const row = this.count++;
+    const width = this.key.length;
+    if (this.count > this.#sums.connections.length) this.#grow();
+    this.#keys.set(this.key, row * width);
+    this.#slots[slot] = row;
+    if (this.count * 2 > this.#slots.length) this.#rehash();
+    return row;
+  }
+
+  #grow(): void {
+    const rows = this.#sums.connections.length;
+    const keys = new Int32Array(this.#keys.length * 2);
+    keys.set(this.#keys);
+    this.#keys = keys;
+    for (const [column, blank] of BLANKS) {
+      const larger = new Float64Array(rows * 2).fill(blank);
+      larger.set(this.#sums[column]);
+      this.#sums[column] = larger;
+    }
+  }
+
+  #rehash(): void {
+    const slots = new Int32Array(this.#slots.length * 2).fill(NONE);
+    const width = this.key.length;
+    for (let row = 0; row < this.count; row++) {
+      let slot = hashOf(this.#keys, row * width, width) & (slots.length - 1);
+      while (slots[slot] !== NONE) slot = (slot + 1) & (slots.length - 1);
+      slots[slot] = row;
+    }
+    this.#slots = slots;
   }
 }
 
-/** Adds both directions of an entry that has counters. */
-export function addCounters(sum: Sum, numbers: Float64Array, at: number): void {
-  const packets = numbers[at + Value.origPackets]!;
-  if (Number.isNaN(packets)) return;
-  sum.packets = (sum.packets ?? 0) + packets + numbers[at + Value.replyPackets]!;
-  sum.bytes = (sum.bytes ?? 0) + numbers[at + Value.origBytes]! + numbers[at + Value.replyBytes]!;
+const BLANKS: readonly (readonly [Counted, number])[] = [
+  ["connections", 0],
+  ["assured", 0],
+  ["packets", Number.NaN],
+  ["bytes", Number.NaN],
+];
+
+function hashOf(words: Int32Array, at: number, width: number): number {
+  let hash = 0;
+  for (let i = 0; i < width; i++) {
+    hash = Math.imul(hash ^ words[at + i]!, 0x85ebca6b);
+    hash ^= hash >>> 13;
+  }
+  return Math.imul(hash, 0xc2b2ae35) >>> 1;
+}
+
+function compareTexts(texts: readonly TextOf[], x: number, y: number): number {
+  for (const text of texts) {
+    const [ofX, ofY] = [text(x), text(y)];
+    if (ofX !== ofY) return ofX < ofY ? -1 : 1;
+  }
+  return 0;
 }

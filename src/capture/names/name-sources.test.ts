@@ -157,6 +157,19 @@ test("the engine's names go before the namespaces', with the namespaces' times",
   assert.equal(find("fd00::9", 10), "far");
 });
 
+test("without namespaces the engine's first containers are named for packets that came before, later ones are not", async () => {
+  const first = { id: "a", name: "web", addresses: ["172.20.0.5"] };
+  // an engine answers when the namespaces have long been read
+  const later = (engine: Engine) => new Promise<Engine>((resolve) => setImmediate(() => resolve(engine)));
+  const state = { now: 0, engine: () => later(engineOf(first)) };
+  const { refresh, find } = sourcesOf(state);
+  await refresh(10);
+  assert.equal(find("172.20.0.5", 9.5), "web");
+  state.engine = () => later(engineOf(first, { id: "b", name: "late", addresses: ["172.20.0.6"] }));
+  await refresh(20);
+  assert.deepEqual([find("172.20.0.6", 9.5), find("172.20.0.6", 20)], [null, "late"]);
+});
+
 test("a names file holds against all others, blocks included, and names the rest external", async () => {
   const folder = mkdtempSync(join(tmpdir(), "netwatch-names-"));
   try {

@@ -65,6 +65,8 @@ class LiveNames implements NameSources {
   readonly #readers: NameReaders;
   readonly #network: PolledSource<HostNetwork>;
   readonly #engines: readonly PolledSource<Engine>[];
+  /** Engines whose first answer has been taken up. */
+  readonly #heard = new Set<PolledSource<Engine>>();
   readonly #registry: PolledSource<Tenancy[]> | null;
   readonly #history = new NameHistory();
   /** Names of containers by id, kept when their engine falls silent. */
@@ -165,16 +167,19 @@ class LiveNames implements NameSources {
 
   #engineSightings(nowUs: number, since: ReadonlyMap<string, number | null>): Sighting[] {
     const fresh = this.#engines.filter(({ readAtUs }) => Math.abs(nowUs - readAtUs) < STALE_US);
-    return fresh.flatMap(({ value }) =>
-      value!.containers.flatMap(({ name, addresses }) =>
+    return fresh.flatMap((engine) => {
+      // where its namespaces cannot be read, as from inside a container, what an engine says first was so before, for all one knows
+      const unknown = this.#heard.has(engine) ? null : Number.NEGATIVE_INFINITY;
+      this.#heard.add(engine);
+      return engine.value!.containers.flatMap(({ name, addresses }) =>
         addresses.flatMap((end) => {
           const address = parseAddress(end.address);
           if (!address) return [];
           const text = formatAddress(address);
-          return [{ name: name.slice(0, MAX_NAME), address, text, sinceUs: since.get(text) ?? null }];
+          return [{ name: name.slice(0, MAX_NAME), address, text, sinceUs: since.get(text) ?? unknown }];
         }),
-      ),
-    );
+      );
+    });
   }
 
   /** Without those whose address a namespace has that stands at a captured interface. */
@@ -209,8 +214,10 @@ class LiveNames implements NameSources {
     this.#history.addTo(names, inFile);
     // Services on the host itself share its addresses: there the port says more than the name of the machine.
     const held = this.#history.holders(HOST);
-    for (const { service, address, text, port, fromUs, toUs } of this.#registry?.value ?? [])
+    for (const { service, address, text, port, fromUs, toUs } of this.#registry?.value ?? []) {
+      names.announce(address, port);
       if (!inFile(text) && !held.has(text)) names.add(service, address, [port], fromUs, toUs);
+    }
     return names;
   }
 }

@@ -32,6 +32,8 @@ export interface NamesList {
   readonly rest: string | null;
   readonly holdings: readonly (Holding & { readonly address: string })[];
   readonly groups: readonly { readonly cidr: Cidr; readonly name: string }[];
+  /** Ports that were announced beside those of `holdings`. */
+  readonly announced: readonly { readonly address: string; readonly ports: readonly number[] }[];
 }
 
 /** A names file that is wrong, and where. `message` is one line without the file's name. */
@@ -48,6 +50,8 @@ export class Names {
   /** Longest prefix first, once `#groupsSorted`. */
   readonly #groups: { cidr: Cidr; name: string }[] = [];
   #groupsSorted = true;
+  /** Ports by address that services said they serve at, now or before. */
+  readonly #announced = new Map<string, Set<number>>();
 
   constructor(rest: string | null) {
     this.rest = rest;
@@ -68,6 +72,20 @@ export class Names {
     else this.#holdings.set(key, [holding]);
   }
 
+  /** Notes that a service says it serves, or served, at this port of the address. Names nobody. */
+  announce(address: AddressBytes, port: number): void {
+    const key = formatAddress(address);
+    const ports = this.#announced.get(key);
+    if (ports) ports.add(port);
+    else this.#announced.set(key, new Set([port]));
+  }
+
+  /** Ports of an address (canonical text) at which somebody says that he serves, or did. */
+  announcedPorts(address: string): ReadonlySet<number> {
+    const held = this.#holdings.get(address) ?? [];
+    return new Set([...held.flatMap(({ ports }) => ports), ...(this.#announced.get(address) ?? [])]);
+  }
+
   /** Adds a name for all addresses of a block. */
   addGroup(name: string, cidr: Cidr): void {
     this.#groups.push({ cidr, name });
@@ -80,14 +98,28 @@ export class Names {
       for (const { name, ports, fromUs, toUs } of held)
         names.add(name, parseAddress(address)!, ports, fromUs, toUs);
     for (const { name, cidr } of this.#groups) names.addGroup(name, cidr);
+    for (const [address, ports] of this.#announced)
+      for (const port of ports) names.announce(parseAddress(address)!, port);
   }
 
-  /** All that is in here: `add` and `addGroup` in this order make the same. */
+  /** All that is in here: `add`, `addGroup` and `announce` in this order make the same. */
   list(): NamesList {
     const holdings = [...this.#holdings].flatMap(([address, held]) =>
       held.map((one) => ({ address, ...one })),
     );
-    return { rest: this.rest, holdings, groups: [...this.#groups] };
+    const announced = [...this.#announced].map(([address, ports]) => ({ address, ports: [...ports] }));
+    return { rest: this.rest, holdings, groups: [...this.#groups], announced };
+  }
+
+  /** When names begin or cease to hold, microseconds since 1970, in ascending order, each once. */
+  changesUs(): number[] {
+    const times = new Set<number>();
+    for (const held of this.#holdings.values())
+      for (const { fromUs, toUs } of held) {
+        if (Number.isFinite(fromUs)) times.add(fromUs);
+        if (Number.isFinite(toUs)) times.add(toUs);
+      }
+    return [...times].sort((x, y) => x - y);
   }
 
   /** Whether the name of this address (canonical text) can depend on the port or the time. */

@@ -57,6 +57,7 @@ export class WatchedNetwork {
   readonly #counter: EdgeCounter;
   readonly #residuals = new Residuals();
   readonly #producer: string;
+  readonly #redact: boolean;
   #current: Names | null = null;
   #names = new Names(EXTERNAL);
   #connections: ExposedConnections | null = null;
@@ -76,6 +77,7 @@ export class WatchedNetwork {
     this.#tracking = tracking;
     this.#filtered = (options.filter?.trim() ?? "") !== "";
     this.#producer = producer;
+    this.#redact = options.redact ?? false;
     this.#analyzer = new Analyzer({ maxFlows: options.maxFlows, seed: options.seed ?? 0 });
     this.#book = new EdgeBook({ maxSamples: options.maxSamples, ttlUs: options.ttlSeconds * 1e6 });
     this.#counter = new EdgeCounter(this.#analyzer.flows, this.#book);
@@ -140,6 +142,7 @@ export class WatchedNetwork {
       interfaces: this.#taps.ledger() as LedgerInterface[],
       dropped: this.#taps.counts().dropped,
       names: this.#names,
+      redact: this.#redact,
     });
     return limitSnapshot(snapshot, SNAPSHOT_ROWS);
   }
@@ -165,6 +168,7 @@ export class WatchedNetwork {
     const current = this.#sources.current();
     if (current !== this.#current) {
       this.#current = current;
+      this.#analyzer.inspector.renewNames();
       this.#names = new Names(EXTERNAL);
       current.addTo(this.#names);
     }

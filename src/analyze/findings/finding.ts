@@ -1,0 +1,34 @@
+/** Findings of one kind: the worst are said one by one, the rest is counted. */
+import { formatCounted } from "../../format.js";
+import type { Finding } from "../snapshot.js";
+
+/** Said one by one of each kind. */
+export const MAX_OF_A_KIND = 3;
+
+/** Something that stands out, and by how much. */
+export interface Candidate {
+  readonly severity: Finding["severity"];
+  /** Larger is worse; only compared within a kind. */
+  readonly weight: number;
+  readonly text: string;
+}
+
+/** The worst candidates as findings, and how many more there are. `noun`: what one of them is about. */
+export function sayWorst(code: string, noun: string, candidates: readonly Candidate[]): Finding[] {
+  const order = [...candidates].sort(
+    (x, y) => y.weight - x.weight || (x.text < y.text ? -1 : x.text > y.text ? 1 : 0),
+  );
+  const said = order.slice(0, MAX_OF_A_KIND);
+  const left = order.length - said.length;
+  const more = left === 0 ? "" : ` (and ${formatCounted(left, `more ${noun}`)})`;
+  return said.map(({ severity, text }, i) => ({
+    code,
+    severity,
+    text: i === said.length - 1 && more !== "" ? `${text.slice(0, -1)}${more}.` : text,
+  }));
+}
+
+/** `40 times`, `2.5 times`. */
+export function formatTimes(ratio: number): string {
+  return `${ratio >= 9.95 ? Math.round(ratio).toLocaleString("en") : ratio.toFixed(1)} times`;
+}

@@ -1,0 +1,134 @@
+/** How services answer: operations that fail, go unanswered, or are slow for some. */
+import { formatClock, formatCount, formatCounted, formatDuration, formatRatio } from "../../format.js";
+import type { ApplicationName } from "../app/application.js";
+import { dnsOutcome, isDnsError } from "../app/dns-message.js";
+import { Durations } from "../app/durations.js";
+import { postgresOutcome } from "../app/postgres-words.js";
+import { Outcome, redisOutcome } from "../app/redis-words.js";
+import type { Finding } from "../snapshot.js";
+import { commonestOutcome, countOutcomes, later, type OperationSum } from "../tables/applications.js";
+import { formatTime } from "../time.js";
+import { type Candidate, formatTimes, sayWorst } from "./finding.js";
+
+/** Thresholds, in one place; README names them. */
+export const REQUEST_THRESHOLDS = {
+  /** Failed answers of an operation, and the part of its answers that they are. */
+  errors: 5,
+  errorRatio: 0.05,
+  errorWarning: 0.5,
+  /** Requests without an answer, and the part of all. */
+  unanswered: 10,
+  unansweredRatio: 0.1,
+  /** Answers of an operation; their p95, and how often their p50 it is. */
+  answers: 100,
+  slowSeconds: 0.25,
+  slowTimes: 20,
+} as const;
+const LIMIT = REQUEST_THRESHOLDS;
+
+/** HTTP's statuses from here on are the server's fault. */
+const SERVER_ERROR = 500;
+
+interface Protocol {
+  readonly title: string;
+  readonly isError: (outcome: number) => boolean;
+  /** What an outcome is called. */
+  readonly word: (outcome: number) => string;
+}
+
+const PROTOCOLS: Readonly<Partial<Record<ApplicationName, Protocol>>> = {
+  http: { title: "HTTP", isError: (status) => status >= 400, word: String },
+  redis: { title: "Redis", isError: (outcome) => outcome >= Outcome.otherError, word: redisOutcome },
+  postgres: { title: "PostgreSQL", isError: (outcome) => outcome !== 0, word: postgresOutcome },
+  dns: { title: "DNS", isError: isDnsError, word: dnsOutcome },
+};
+
+/** What all clients together ask of one service under one name. */
+interface Asked {
+  readonly application: ApplicationName;
+  readonly service: string;
+  readonly operation: string;
+  readonly sums: OperationSum[];
+}
+
+export function findRequests(operations: ReadonlyMap<ApplicationName, readonly OperationSum[]>): Finding[] {
+  const asked = joinClients(operations);
+  return [
+    ...sayWorst("request-errors", "operation", asked.flatMap(errorsOf)),
+    ...sayWorst("unanswered-requests", "operation", asked.flatMap(unansweredOf)),
+    ...sayWorst("slow-requests", "operation", asked.flatMap(slownessOf)),
+  ];
+}
+
+function joinClients(operations: ReadonlyMap<ApplicationName, readonly OperationSum[]>): readonly Asked[] {
+  const asked = new Map<string, Asked>();
+  for (const [application, sums] of operations)
+    for (const sum of sums) {
+      const { destination: service, operation } = sum;
+      const key = `${application}\n${service}\n${operation}`;
+      const known = asked.get(key);
+      if (known === undefined) asked.set(key, { application, service, operation, sums: [sum] });
+      else known.sums.push(sum);
+    }
+  return [...asked.values()];
+}
+
+function total({ sums }: Asked, of: "requests" | "answered" | "errors" | "lost"): number {
+  return sums.reduce((all, sum) => all + sum[of], 0);
+}
+
+function errorsOf(asked: Asked): Candidate[] {
+  const [errors, answered] = [total(asked, "errors"), total(asked, "answered")];
+  const ratio = errors / answered;
+  if (errors < LIMIT.errors || ratio < LIMIT.errorRatio) return [];
+  const { application, service, operation, sums } = asked;
+  const failingSinceUs = sums.some(({ isServing }) => isServing)
+    ? null
+    : sums.reduce<number | null>((last, sum) => later(last, sum.failingSinceUs), null);
+  const since =
+    failingSinceUs === null ? "" : ` since ${formatClock(formatTime(Math.round(failingSinceUs)))}`;
+  return [
+    {
+      severity: failingSinceUs !== null || ratio >= LIMIT.errorWarning ? "warning" : "notice",
+      weight: errors,
+      text: `${service} answers ${errorWords(application, sums)} on ${operation}${since}: ${formatCount(errors)} of ${formatCounted(answered, "answer")} (${formatRatio(ratio)}).`,
+    },
+  ];
+}
+
+/** `5xx, mostly 503`; `Redis errors, mostly WRONGTYPE`. */
+function errorWords(application: ApplicationName, sums: readonly OperationSum[]): string {
+  const protocol = PROTOCOLS[application];
+  if (protocol === undefined) return "errors";
+  const outcomes = new Map<number, number>();
+  for (const sum of sums)
+    for (const [outcome, n] of sum.outcomes) outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + n);
+  const joined = { ...sums[0]!, outcomes };
+  const most = commonestOutcome(joined, protocol.isError);
+  const mostly = most === null ? "" : `, mostly ${protocol.word(most)}`;
+  if (application !== "http") return `${protocol.title} errors${mostly}`;
+  const server = countOutcomes(joined, (status) => status >= SERVER_ERROR);
+  const client = countOutcomes(joined, (status) => status >= 400 && status < SERVER_ERROR);
+  if (server === 0) return `4xx${mostly}`;
+  return `${client === 0 ? "5xx" : "4xx and 5xx"}${mostly}`;
+}
+
+function unansweredOf(asked: Asked): Candidate[] {
+  const requests = total(asked, "requests");
+  const unanswered = requests - total(asked, "answered") - total(asked, "lost");
+  const ratio = unanswered / requests;
+  if (unanswered < LIMIT.unanswered || ratio < LIMIT.unansweredRatio) return [];
+  const text = `${asked.service} left ${formatCount(unanswered)} of ${formatCounted(requests, "request")} ${asked.operation} (${formatRatio(ratio)}) without an answer.`;
+  return [{ severity: ratio >= LIMIT.errorWarning ? "warning" : "notice", weight: unanswered, text }];
+}
+
+function slownessOf(asked: Asked): Candidate[] {
+  if (total(asked, "answered") < LIMIT.answers) return [];
+  const durations = new Durations();
+  for (const sum of asked.sums) durations.merge(sum.durations);
+  const [p50, p95] = [durations.quantileUs(0.5), durations.quantileUs(0.95)];
+  if (p50 === null || p95 === null || p95 / 1e6 < LIMIT.slowSeconds || p95 < p50 * LIMIT.slowTimes) return [];
+  const times = p50 > 0 ? `, ${formatTimes(p95 / p50)} the` : " against a";
+  const text = `One in 20 answers of ${asked.service} to ${asked.operation} takes ${formatDuration(p95 / 1e6)} or longer${times} median of ${formatDuration(p50 / 1e6)} (${formatCounted(durations.count, "answer")}).`;
+  return [{ severity: "notice", weight: p95, text }];
+}

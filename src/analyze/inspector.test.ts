@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { asPacket } from "../capture/file/sample.test.fixture.js";
+import { Analyzer } from "./analyzer.js";
+import { buildSnapshot } from "./build.js";
+import type { Snapshot } from "./snapshot.js";
+import { analyze, frameOf, HANDSHAKE, type Segment } from "./tcp/tcp.test.fixture.js";
+
+function snapshotOf(analyzer: Analyzer): Snapshot {
+  return buildSnapshot(analyzer, { producer: "netwatch test", files: [], dropped: null, names: null });
+}
+
+/** A handshake of the client's port, and one segment of it that is sent twice. */
+function troubled(clientPort: number): Segment[] {
+  const data: Segment = { from: "client", flags: "A", seq: 1001, ack: 5001, length: 10, atUs: 1000 };
+  return [...HANDSHAKE, data, { ...data, atUs: 400_000 }].map((segment) => ({ ...segment, clientPort }));
+}
+
+test("connections of a pair are one row, its counts their sum, its handshake their median", () => {
+  const slow = troubled(50_001).map((segment) => ({ ...segment, atUs: segment.atUs * 3 }));
+  const { tcp } = snapshotOf(analyze([...troubled(50_000), ...slow, ...troubled(50_002)])).tables;
+  const [row, ...others] = [...tcp.rows];
+  assert.equal(others.length, 0);
+  assert.deepEqual(
+    [row!.source, row!.destination, row!.connections, row!.retransmissions, row!.segments],
+    ["10.1.1.1", "10.1.1.2", 3, 3, 6],
+  );
+  assert.deepEqual([row!.handshake_p50_ms, row!.handshake_p95_ms, row!.server_p50_ms], [0.15, 0.45, 0.1]);
+  assert.deepEqual([row!.retransmission_ratio, row!.reply_retransmissions], [0.5, 0]);
+});
+
+test("connections without room are summed: in the row `other`, in the ledger, and no total changes", () => {
+  const analyzer = new Analyzer();
+  const ports = Array.from({ length: 70_000 }, (_, i) => i % 60_000);
+  for (const [i, clientPort] of ports.entries()) {
+    const [syn] = HANDSHAKE;
+    const port = 2000 + clientPort;
+    const frame = frameOf({ ...syn!, clientPort: port, seq: i, atUs: i });
+    // A second client, where the ports of the first are used up.
+    if (i >= 60_000) frame.bytes[29] = 9;
+    analyzer.add(asPacket(frame));
+  }
+  const { tables, ledger } = snapshotOf(analyzer);
+  const rows = [...tables.tcp.rows];
+  assert.equal(rows.at(-1)!.source, "other");
+  assert.equal(rows.at(-1)!.connections, ledger.inspection.connections);
+  assert.ok(ledger.inspection.connections > 0);
+  assert.equal(tables.tcp.total.connections, 70_000);
+  assert.equal(
+    rows.reduce((sum, row) => sum + Number(row.connections), 0),
+    70_000,
+  );
+});
+
+test("when flows are evicted, the connections of those that stay are still theirs", () => {
+  const analyzer = new Analyzer({ maxFlows: 64 });
+  for (const segment of troubled(50_000)) analyzer.add(asPacket(frameOf(segment)));
+  for (let i = 0; i < 1000; i++)
+    analyzer.add(asPacket(frameOf({ ...HANDSHAKE[0]!, clientPort: 1000 + i, atUs: 500_000 + i })));
+  const { tcp, conversations } = snapshotOf(analyzer).tables;
+  assert.equal([...conversations.rows].find((row) => row.source_port === 50_000)!.retransmissions, 1);
+  assert.equal(tcp.total.connections, 1001);
+  assert.equal(tcp.total.retransmissions, 1);
+});
+
+test("a reset, and a connection that is forgotten, give back what their streams hold", () => {
+  const head: Segment = { from: "client", flags: "A", seq: 1001, ack: 5001, length: 3, atUs: 1000 };
+  const get = frameOf(head);
+  get.bytes.set(Buffer.from("GET"), get.bytes.length - 3);
+  const analyzer = analyze(HANDSHAKE);
+  const before = analyzer.inspector.roomBytes;
+  analyzer.add(asPacket(get));
+  assert.ok(analyzer.inspector.roomBytes < before);
+  analyzer.add(asPacket(frameOf({ ...head, flags: "R", length: 0, seq: 1004, atUs: 2000 })));
+  assert.equal(analyzer.inspector.roomBytes, before);
+});
+
+test("a segment of which the capture holds the header alone is counted whole", () => {
+  const data = frameOf({ from: "client", flags: "A", seq: 1001, ack: 5001, length: 500, atUs: 1000 });
+  const analyzer = analyze(HANDSHAKE);
+  analyzer.add(asPacket({ ...data, bytes: data.bytes.subarray(0, 54), length: data.bytes.length }));
+  analyzer.add(
+    asPacket(frameOf({ from: "client", flags: "A", seq: 1501, ack: 5001, length: 5, atUs: 1100 })),
+  );
+  const [row] = [...snapshotOf(analyzer).tables.tcp.rows];
+  assert.deepEqual([row!.segments, row!.gaps, row!.retransmissions], [2, 0, 0]);
+});

@@ -101,15 +101,24 @@ test("--max-flows sums the smallest conversations as other, last in every table 
   assert.ok(few.ledger.evicted.conversations > 0);
 });
 
-test("--out-dir writes the seven files, readable by the owner alone", async () => {
+test("--out-dir writes its files, readable by the owner alone", async () => {
   const terminal = createFakeTerminal();
   const folder = join(terminal.folder, "out");
   await analyze([SHOP], { output: "table", names: LAB, outDir: folder }, "netwatch 0", terminal);
   assert.deepEqual(readdirSync(folder).sort(), [
+    "dns.csv",
+    "http.csv",
     "packets_per_service_pair.csv",
+    "postgres.csv",
     "protocol_distribution.csv",
     "protocol_distribution.png",
+    "redis.csv",
+    "request_errors.png",
+    "request_latency.png",
     "snapshot.json",
+    "tcp.csv",
+    "tcp_retransmissions.png",
+    "tls.csv",
     "top_service_pairs.png",
     "top_talkers.csv",
     "top_talkers.png",
@@ -117,7 +126,7 @@ test("--out-dir writes the seven files, readable by the owner alone", async () =
   for (const name of readdirSync(folder))
     assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600, name);
   assert.equal(readFileSync(join(folder, "top_talkers.png")).subarray(1, 4).toString(), "PNG");
-  assert.deepEqual(terminal.said, [`wrote 7 files to ${folder}`]);
+  assert.deepEqual(terminal.said, [`wrote 16 files to ${folder}`]);
   terminal.dispose();
 });
 

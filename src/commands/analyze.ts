@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { limitTable } from "../analyze/limit.js";
 import type { Snapshot, TableName } from "../analyze/snapshot.js";
+import { APPLICATION_TABLE_NAMES } from "../report/application-rows.js";
 import { renderSnapshotJson, renderTableJson, renderTableNdjson } from "../report/json.js";
 import { writeWhole } from "../report/write.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
@@ -74,7 +75,10 @@ ${renderMarkdown(table)}
   }
 }
 
-/** The set of files the first scripts of the project made, and the Snapshot. */
+/** Tables of a folder under their own names. */
+const QUALITY_TABLES = ["tcp", ...APPLICATION_TABLE_NAMES] as const;
+
+/** The set of files the first scripts of the project made, how well services fare, and the Snapshot. */
 async function writeFolder(folder: string, snapshot: Snapshot, terminal: Terminal): Promise<void> {
   const { renderChartPngs } = await import("../report/charts.js");
   const { renderCsv } = await import("../report/csv.js");
@@ -84,11 +88,14 @@ async function writeFolder(folder: string, snapshot: Snapshot, terminal: Termina
     writeWhole(join(folder, "packets_per_service_pair.csv"), renderCsv(pairs));
     writeWhole(join(folder, "protocol_distribution.csv"), renderCsv(protocols));
     writeWhole(join(folder, "top_talkers.csv"), renderCsv(talkers));
+    for (const name of QUALITY_TABLES)
+      writeWhole(join(folder, `${name}.csv`), renderCsv(snapshot.tables[name]));
     writeWhole(join(folder, "snapshot.json"), renderSnapshotJson(snapshot, true));
-    for (const { name, bytes } of await renderChartPngs(snapshot)) writeWhole(join(folder, name), [bytes]);
+    const charts = await renderChartPngs(snapshot);
+    for (const { name, bytes } of charts) writeWhole(join(folder, name), [bytes]);
+    terminal.say(`wrote ${4 + QUALITY_TABLES.length + charts.length} files to ${folder}`);
   } catch (error) {
     if (isMissingModule(error)) throw new CommandError(ExitCode.failure, (error as Error).message);
     throw new CommandError(ExitCode.unwritable, `${folder}: ${reasonOf(error)}`);
   }
-  terminal.say(`wrote 7 files to ${folder}`);
 }

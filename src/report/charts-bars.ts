@@ -29,12 +29,12 @@ interface Bar {
 const MAX_PROTOCOLS = 10;
 const MAX_PAIRS = 8;
 const MAX_TALKERS = 12;
-const LABEL_CHARACTERS = 32;
+export const LABEL_CHARACTERS = 32;
 const INK = "#1b1f23";
 const MUTED = "#57606a";
 const GRID = "#e1e5e9";
 /** Height of what is not bars: the axis and its title. */
-const FRAME = 42;
+export const FRAME = 42;
 const LABEL_FONT = { family: FONT_FAMILY, size: 8 } as const;
 
 export function protocolChart({ tables }: Snapshot, clean: Clean): BarChart {
@@ -95,7 +95,7 @@ function barChart(bars: readonly Bar[], title: string, pitch: number, clean: Cle
   return { configuration, height: FRAME + pitch * bars.length, bars: bars.length };
 }
 
-function barOptions(title: string): NonNullable<ChartConfiguration<"bar">["options"]> {
+export function barOptions(title: string): NonNullable<ChartConfiguration<"bar">["options"]> {
   return {
     locale: "en",
     indexAxis: "y",
@@ -118,8 +118,8 @@ function barOptions(title: string): NonNullable<ChartConfiguration<"bar">["optio
   };
 }
 
-/** Writes at the end of each bar what it stands for. */
-function endLabels(texts: readonly string[]): Plugin<"bar"> {
+/** Writes at the end of each bar what it stands for; a list of texts a dataset. */
+export function endLabels(...texts: readonly (readonly string[])[]): Plugin<"bar"> {
   return {
     id: "endLabels",
     afterDatasetsDraw(chart: Chart) {
@@ -129,8 +129,10 @@ function endLabels(texts: readonly string[]): Plugin<"bar"> {
       ctx.fillStyle = INK;
       ctx.textAlign = "left";
       ctx.textBaseline = "middle";
-      chart.getDatasetMeta(0).data.forEach((element, i) => {
-        ctx.fillText(texts[i]!, element.x + 5, element.y);
+      texts.forEach((own, dataset) => {
+        chart.getDatasetMeta(dataset).data.forEach((element, i) => {
+          ctx.fillText(own[i]!, element.x + 5, element.y);
+        });
       });
       ctx.restore();
     },

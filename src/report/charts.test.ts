@@ -9,12 +9,19 @@ import { wrapText } from "./wrap.js";
 
 const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47]);
 
-test("three pictures, the same bytes each time, whatever the names", async () => {
+test("six pictures, the same bytes each time, whatever the names", async () => {
   for (const services of [["a", "b"], [], ["\u001b\u202e", "日本", "n".repeat(300)]]) {
     const first = await renderChartPngs(ringSnapshot(services));
     assert.deepEqual(
       first.map(({ name }) => name),
-      ["protocol_distribution.png", "top_service_pairs.png", "top_talkers.png"],
+      [
+        "protocol_distribution.png",
+        "request_errors.png",
+        "request_latency.png",
+        "tcp_retransmissions.png",
+        "top_service_pairs.png",
+        "top_talkers.png",
+      ],
     );
     for (const { bytes } of first) assert.deepEqual(Buffer.from(bytes.subarray(0, 4)), PNG);
     const again = await renderChartPngs(ringSnapshot(services));

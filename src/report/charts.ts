@@ -2,6 +2,7 @@
 import type { Snapshot } from "../analyze/snapshot.js";
 import { type BarChart, type Clean, pairsChart, protocolChart, talkersChart } from "./charts-bars.js";
 import { ChartMaker } from "./charts-canvas.js";
+import { errorChart, latencyChart, retransmissionChart } from "./charts-quality.js";
 import { findGaps } from "./completeness.js";
 import { FONT_FAMILY, readFontCoverage } from "./fonts.js";
 import { legible } from "./legible.js";
@@ -13,6 +14,9 @@ interface Picture {
 
 const PICTURES = {
   "protocol_distribution.png": { title: "Protocol distribution", build: protocolChart },
+  "request_errors.png": { title: "Errors by operation", build: errorChart },
+  "request_latency.png": { title: "Time to the answer by operation", build: latencyChart },
+  "tcp_retransmissions.png": { title: "Retransmissions by pair", build: retransmissionChart },
   "top_service_pairs.png": { title: "Top service pairs", build: pairsChart },
   "top_talkers.png": { title: "Top talkers", build: talkersChart },
 } as const satisfies Record<string, Picture>;

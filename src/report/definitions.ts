@@ -33,9 +33,18 @@ export const DEFINITIONS: readonly Definition[] = [
   { term: "Destination", meaning: "Of a pair: the receiver. Of a conversation: the side that was called." },
   { term: "Duration", meaning: "From the first to the last packet of a conversation, either direction." },
   { term: "external", meaning: "Every address that the names in use do not know." },
+  { term: "Half open", meaning: "TCP connections that were asked for and never answered." },
   {
     term: "Mean",
     meaning: "Bytes divided by the time between the first and the last packet of the capture.",
+  },
+  {
+    term: "Operation",
+    meaning: "What is asked: method and route, command, kind of statement, type of query. Never a value.",
+  },
+  {
+    term: "p50, p95, p99",
+    meaning: "The time that so many of a hundred answers or handshakes were not slower than.",
   },
   { term: "Packets", meaning: "Frames as captured, whatever their kind." },
   {
@@ -53,7 +62,13 @@ export const DEFINITIONS: readonly Definition[] = [
     term: "Received",
     meaning: "Packets and bytes that an address receives; with Sent they add up to its Packets and Bytes.",
   },
+  { term: "Refused", meaning: "TCP connections that were answered with a reset." },
   { term: "Replies", meaning: "What flows from the destination of a conversation to its source." },
+  {
+    term: "Sent again",
+    meaning:
+      "TCP segments whose bytes had been sent before: retransmissions after a time-out, fast and needless.",
+  },
   { term: "Sent", meaning: "Packets and bytes that an address sends." },
   {
     term: "Service",
@@ -67,7 +82,12 @@ export const DEFINITIONS: readonly Definition[] = [
   },
   { term: "Start", meaning: "Time of the first packet of a conversation, in UTC." },
   { term: "Talker", meaning: "A service or address by what it sends." },
+  {
+    term: "Unanswered",
+    meaning: "Requests whose answer was not captured; those whose answer fell into a gap are not counted.",
+  },
   { term: "Transport", meaning: "The IP protocol of a conversation." },
+  { term: "0 win", meaning: "Times that a side of a TCP connection had no room for more (zero window)." },
   {
     term: "\\u4e2d, \\x1b",
     meaning:

@@ -21,6 +21,9 @@ export function protocolColor(name: string): string {
   return PROTOCOL_COLORS.get(name) ?? OTHER_IP_COLOR;
 }
 
+/** The median, and what is slower than nearly all: one hue, darker to lighter. */
+export const QUANTILE_COLORS = ["#143c61", "#41749f", "#88abcb"] as const;
+
 /** Light to dark, one hue, even steps of lightness. */
 const HEAT = [
   "#eaf0f6",

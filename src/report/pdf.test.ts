@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
+import type { Snapshot } from "../analyze/snapshot.js";
 import { renderPdf } from "./pdf.js";
 import { ringSnapshot } from "./ring.test.fixture.js";
 import { SECTIONS } from "./sections.js";
@@ -133,6 +134,60 @@ test("hostile names neither break nor enter the document", async () => {
     .replace(/\((?:\\.|[^\\)])*\)/gs, "()");
   assert.doesNotMatch(outside, /\/(?:JS|JavaScript|URI|Launch|OpenAction|AA|EmbeddedFile)\b/);
   assert.ok(countPages(pdf) < 20);
+});
+
+/** A snapshot with trouble between services of these names. */
+function troubled(names: readonly string[]): Snapshot {
+  const snapshot = ringSnapshot(["a", "b"]);
+  const requests = names.map((name, i) => ({
+    source: name,
+    destination: "b",
+    operation: `GET ${name}`,
+    requests: 100 - i,
+    errors: 10 + i,
+    unanswered: 1,
+    p50_ms: 0.02,
+    p95_ms: 4 + i,
+    p99_ms: 1234.5,
+  }));
+  const pairs = names.map((name, i) => ({
+    source: name,
+    destination: "b",
+    connections: 9,
+    segments: 1000,
+    retransmissions: 100 - i,
+    retransmission_ratio: (100 - i) / 1000,
+  }));
+  const { tables } = snapshot;
+  return {
+    ...snapshot,
+    tables: {
+      ...tables,
+      tcp: { ...tables.tcp, rows: pairs, total: { retransmissions: 12_345 } },
+      http: { ...tables.http, rows: requests, total: { requests: 9999, errors: 777 } },
+    },
+  };
+}
+
+test("TCP's health and the applications: worst first, the rest summed", { skip: poppler }, async () => {
+  const names = Array.from({ length: 40 }, (_, i) => `service-${i}`);
+  const sections = ["tcp", "applications"] as const;
+  const pdf = await renderPdf(troubled(names), { title: "T", date: DATE, sections });
+  const text = ask(pdf, "pdftotext", ["-layout"]);
+  assert.match(text, /Retransmissions\n[\s\S]*service-0\b[\s\S]*100 · 10\.0 %/);
+  assert.match(text, /and 20 more +\S* +10,535/); // 12,345 less 100 + 99 + ... + 81
+  assert.match(text, /Latency\n[\s\S]*GET service-39[\s\S]*43\.0 ms/);
+  assert.match(text, /Errors\n[\s\S]*GET service-39[\s\S]*49 · 81\.7 %/);
+  assert.match(text, /and 25 more +8,604 +522/);
+});
+
+test("hostile operations neither break nor stretch the document", async () => {
+  const pdf = await renderPdf(troubled(HOSTILE), {
+    title: "T",
+    date: DATE,
+    sections: ["tcp", "applications"],
+  });
+  assert.ok(countPages(pdf) <= 8, `${countPages(pdf)}`);
 });
 
 test("names in other scripts are shown, or replaced by their codes", { skip: poppler }, async () => {

@@ -5,6 +5,7 @@ import { findGaps } from "./completeness.js";
 import { drawAppendixSection } from "./pdf-appendix.js";
 import { openDocument } from "./pdf-document.js";
 import { drawMapSection } from "./pdf-map.js";
+import { drawApplicationsSection, drawTcpSection } from "./pdf-quality.js";
 import type { Sheet } from "./pdf-sheet.js";
 import { drawMasthead, drawSummarySection } from "./pdf-summary.js";
 import { drawThroughputSection } from "./pdf-throughput.js";
@@ -34,6 +35,8 @@ const DRAW: Readonly<Record<Section, Draw>> = {
   pairs: drawPairsSection,
   protocols: drawProtocolsSection,
   talkers: drawTalkersSection,
+  tcp: drawTcpSection,
+  applications: drawApplicationsSection,
   conversations: drawConversationsSection,
   endpoints: drawEndpointsSection,
   appendix: drawAppendixSection,

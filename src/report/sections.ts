@@ -6,6 +6,8 @@ export const SECTIONS = [
   "pairs",
   "protocols",
   "talkers",
+  "tcp",
+  "applications",
   "conversations",
   "endpoints",
   "appendix",

@@ -1,0 +1,33 @@
+/** What services ask of each other, whatever the protocol: the rows of all application tables. */
+import type { Row, Snapshot, Table, TableName } from "../analyze/snapshot.js";
+import { countListed } from "./top-rows.js";
+
+/** Tables of application protocols, in the order they are shown. */
+export const APPLICATION_TABLE_NAMES = [
+  "http",
+  "redis",
+  "postgres",
+  "dns",
+  "tls",
+] as const satisfies readonly TableName[];
+
+/** The tables that have a row. */
+export function applicationTables({ tables }: Snapshot): readonly Table[] {
+  return APPLICATION_TABLE_NAMES.map((name) => tables[name]).filter(({ rows }) => rows.length > 0);
+}
+
+/** The `n` rows of all application tables that `weight` says the most of; none of weight 0. Of equal ones the first. */
+export function heaviestOperations(
+  snapshot: Snapshot,
+  n: number,
+  weight: (row: Row) => number,
+): readonly Row[] {
+  const rows = applicationTables(snapshot).flatMap((table) => {
+    const listed = countListed(table);
+    return [...table.rows].slice(0, listed);
+  });
+  return rows
+    .filter((row) => weight(row) > 0)
+    .sort((x, y) => weight(y) - weight(x))
+    .slice(0, n);
+}

@@ -1,0 +1,135 @@
+/** The sections on how well services fare: TCP's health, and what they ask of each other. */
+import type { Row, Snapshot, Table } from "../analyze/snapshot.js";
+import { formatCell, formatCount } from "../format.js";
+import { applicationTables } from "./application-rows.js";
+import type { BarChart, Clean } from "./charts-bars.js";
+import type { ChartMaker } from "./charts-canvas.js";
+import { errorChart, latencyChart, retransmissionChart } from "./charts-quality.js";
+import { drawChart } from "./pdf-chart.js";
+import type { Sheet } from "./pdf-sheet.js";
+import { drawTable, type PdfColumn, tableStart } from "./pdf-table.js";
+import { COLOR } from "./pdf-theme.js";
+import { takeTop } from "./top-rows.js";
+
+/** Rows shown of each table. */
+const TOP_PAIRS = 20;
+const TOP_OPERATIONS = 15;
+/** Room for the heading of a chart, and for the line below it. */
+const PART_HEADING = 40;
+const CAPTION = 20;
+
+export function drawTcpSection(sheet: Sheet, snapshot: Snapshot, maker: ChartMaker): void {
+  const { tcp } = snapshot.tables;
+  const isEmpty = tcp.rows.length === 0;
+  const intro =
+    "Pairs in most trouble first, from who begins connections to who is asked: what was sent again, what was reset, refused or not answered.";
+  const chart = retransmissionChart(snapshot, cleaner(sheet));
+  sheet.section("TCP health", isEmpty ? "" : intro, partHeight(chart));
+  if (isEmpty) {
+    sheet.paragraph("No TCP connection was seen.", { color: COLOR.muted });
+    return;
+  }
+  const caption =
+    "Pairs of 100 segments or more. A capture that holds packets twice shows each as sent again.";
+  drawPart(sheet, maker, "Retransmissions", chart, caption);
+  sheet.subsection("Worst pairs", tableStart(2));
+  drawSummed(sheet, tcp, TOP_PAIRS, TCP_COLUMNS);
+}
+
+export function drawApplicationsSection(sheet: Sheet, snapshot: Snapshot, maker: ChartMaker): void {
+  const tables = applicationTables(snapshot);
+  const intro =
+    "Requests as far as they were read off the packets, joined with their answers. Times are from the request's first byte to the answer's, where it was captured.";
+  const chart = latencyChart(snapshot, cleaner(sheet));
+  sheet.section("Applications", tables.length === 0 ? "" : intro, partHeight(chart));
+  if (tables.length === 0) {
+    sheet.paragraph("No request of a known protocol was seen.", { color: COLOR.muted });
+    return;
+  }
+  const slow = "The slowest by their p95, of those with five requests or more.";
+  drawPart(sheet, maker, "Latency", chart, slow);
+  const failing = "The operations with the most errors.";
+  drawPart(sheet, maker, "Errors", errorChart(snapshot, cleaner(sheet)), failing);
+  for (const table of tables) {
+    sheet.subsection(table.title, tableStart(2));
+    drawSummed(sheet, table, TOP_OPERATIONS, OPERATION_COLUMNS);
+  }
+}
+
+/** A column, and which of the table's sums the last row shows. */
+interface SummedColumn extends PdfColumn<Row> {
+  readonly sums?: string;
+}
+
+const ends = (row: Row) => [formatCell("text", row.source), `→ ${formatCell("text", row.destination)}`];
+
+const counted = (title: string, name: string): SummedColumn => ({
+  title,
+  number: true,
+  sums: name,
+  lines: (row) => [formatCell("count", row[name])],
+});
+
+const timed = (title: string, name: string): SummedColumn => ({
+  title,
+  number: true,
+  lines: (row) => [formatCell("milliseconds", row[name])],
+});
+
+const TCP_COLUMNS: readonly SummedColumn[] = [
+  { title: "Source, then → destination", lines: ends },
+  counted("Connections", "connections"),
+  timed("Handshake p50", "handshake_p50_ms"),
+  counted("Sent again", "retransmissions"),
+  {
+    title: "Ratio",
+    number: true,
+    lines: (row) => [formatCell("ratio", row.retransmission_ratio)],
+  },
+  counted("0 win", "zero_windows"),
+  counted("Resets", "resets"),
+  counted("Refused", "refused"),
+  counted("Half open", "half_open"),
+];
+
+const OPERATION_COLUMNS: readonly SummedColumn[] = [
+  {
+    title: "Operation, then source → destination",
+    lines: (row) => [formatCell("text", row.operation), ends(row).join(" ")],
+  },
+  counted("Requests", "requests"),
+  counted("Errors", "errors"),
+  timed("p50", "p50_ms"),
+  timed("p95", "p95_ms"),
+  timed("p99", "p99_ms"),
+  counted("Unanswered", "unanswered"),
+];
+
+/** The first rows; the rest is summed. */
+function drawSummed(sheet: Sheet, table: Table, n: number, columns: readonly SummedColumn[]): void {
+  const { rows, more } = takeTop(table, n);
+  const rest = (name: string) =>
+    rows.reduce((sum, row) => sum - Number(row[name] ?? 0), table.total[name] ?? 0);
+  const last = columns.map(({ sums }, i) => {
+    if (i === 0) return `and ${formatCount(more)} more`;
+    return sums === undefined ? "" : formatCount(rest(sums));
+  });
+  drawTable(sheet, columns, rows, more > 0 ? last : undefined);
+}
+
+/** What a section's heading is followed by: its first chart with heading and caption, or a line. */
+function partHeight(chart: BarChart): number {
+  return chart.bars === 0 ? 20 : PART_HEADING + chart.height + CAPTION;
+}
+
+/** Heading, chart and caption on one page; nothing where there is nothing to draw. */
+function drawPart(sheet: Sheet, maker: ChartMaker, title: string, chart: BarChart, caption: string): void {
+  if (chart.bars === 0) return;
+  sheet.subsection(title, chart.height + CAPTION);
+  drawChart(sheet, maker, chart.configuration, chart.height);
+  sheet.caption(caption);
+}
+
+function cleaner(sheet: Sheet): Clean {
+  return (text) => sheet.type.clean(text);
+}

@@ -164,12 +164,21 @@ export function looksLikeDns(view: DataView, at: number, end: number): Looks {
     behind = skipName(view, behind, end);
     if (behind < 0 || behind + 4 > end || !isPrintable(view, at + Head.length, behind)) return Looks.no;
     if (view.getUint16(behind) === 0 || !isClass(view.getUint16(behind + 2))) return Looks.no;
+    if (isNetbios(view, at + Head.length)) return Looks.no;
     behind += 4;
   } else if (records === 0) return isRefusal(view, at, end) ? Looks.response : Looks.no;
   if (behind < end && !(records === 0 ? isMarked(view, behind, end) : looksLikeRecord(view, behind, end)))
     return Looks.no;
   if (questions === 0 && behind === end) return Looks.no;
   return isResponse ? Looks.response : Looks.request;
+}
+
+/** NetBIOS has messages of the same form: a name's first label is 32 letters from A to P there (RFC 1001 14.1). */
+function isNetbios(view: DataView, at: number): boolean {
+  if (view.getUint8(at) !== 32) return false;
+  for (let i = at + 1; i <= at + 32; i++)
+    if (view.getUint8(i) < 0x41 || view.getUint8(i) > 0x50) return false;
+  return true;
 }
 
 /** Windows asks for transfers with `MS` behind the question. */

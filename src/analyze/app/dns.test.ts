@@ -144,6 +144,7 @@ test("only what is plainly DNS looks like it", () => {
     "a name without end": query().slice(0, 20),
     "a name of control bytes": query({ name: "a\x01b" }),
     "a class that does not exist": `${query().slice(0, -2)}${int16(77)}`,
+    "a name of NetBIOS": query({ name: "EJFDEBFEEBFACACACACACACACACACAAA", type: 32 }),
     "a head alone": query().slice(0, 12),
     nothing: "",
   };

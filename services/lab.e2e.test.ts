@@ -6,6 +6,7 @@ import { runCommand, tryCommand } from "./command.js";
 import { labDown } from "./down.js";
 import { browserStep } from "./e2e/browser-step.js";
 import { clusterSteps } from "./e2e/cluster-steps.js";
+import { eventSteps } from "./e2e/event-steps.js";
 import { inputSteps } from "./e2e/input-steps.js";
 import { requestFrom } from "./e2e/inside.js";
 import { machineNow } from "./e2e/machine.js";
@@ -41,6 +42,7 @@ test("the lab, from up to down", { skip: reasonToSkip(), timeout: 300_000 }, asy
     await t.test("flat with policies", async (step) => {
       const plan = await labUp({ profile: "flat", policies: true }, quiet);
       await withAndWithoutBridgeCalls((mode) => policySteps(step, plan, mode));
+      await step.test("events", (inner) => eventSteps(inner, plan));
       await rateLimitStep(step, plan);
     });
     await labDown(quiet);

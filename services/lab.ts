@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { LabError } from "./lab-error.js";
 
@@ -6,6 +7,7 @@ interface UpOptions {
   policies?: boolean;
   nodes?: string;
   rotateSeconds?: string;
+  events?: string;
 }
 
 interface LoadCommandOptions {
@@ -28,6 +30,10 @@ export function addLabCommands(lab: Command): void {
     .option("--no-policies", "lift these limits again")
     .option("--nodes <count>", "order nodes: 4 with quorum 3, or 3 with quorum 2")
     .option("--rotate-seconds <seconds>", "how often moving services change their port")
+    .option(
+      "--events <file>",
+      "append security events to this file (default: events.ndjson of the state folder)",
+    )
     .action(async (options: UpOptions) => {
       const [{ labUp }, { formatTopology }, { describeCluster }] = await Promise.all([
         import("./up.js"),
@@ -42,6 +48,7 @@ export function addLabCommands(lab: Command): void {
           ...(profile === undefined ? {} : { profile }),
           ...(policies === undefined ? {} : { policies }),
           ...(options.nodes === undefined ? {} : { nodes: wholeNumber("--nodes", options.nodes, 3, 4) }),
+          ...(options.events === undefined ? {} : { events: resolve(options.events) }),
           ...(options.rotateSeconds === undefined
             ? {}
             : { rotateSeconds: wholeNumber("--rotate-seconds", options.rotateSeconds, 5, 86_400) }),

@@ -16,7 +16,8 @@ import { type ProcessRecord, STATE_DIR } from "./state.js";
 
 export interface Launch {
   name: string;
-  netns: string;
+  /** Absent: the host's own, and no privilege but to look at its network. */
+  netns?: string;
   command: string[];
   /** A system user; root, without a way to gain more, when absent. */
   user?: string;
@@ -45,8 +46,10 @@ export function launch(what: Launch): ProcessRecord {
         "--inh-caps=-all",
         "--",
       ]
-    : ["setpriv", "--no-new-privs", "--"];
-  const child = spawn("ip", ["netns", "exec", what.netns, ...identity, ...what.command], {
+    : ["setpriv", "--no-new-privs", ...(what.netns ? [] : ["--bounding-set=-all,+net_admin"]), "--"];
+  const place = what.netns ? ["ip", "netns", "exec", what.netns] : [];
+  const [program, ...args] = [...place, ...identity, ...what.command];
+  const child = spawn(program!, args, {
     detached: true,
     stdio: ["ignore", log, log],
     cwd: what.workDir ?? "/",

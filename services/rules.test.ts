@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { tryCommand } from "./command.js";
-import { renderRules } from "./rules.js";
+import { reasonOf, renderRules } from "./rules.js";
 import { PROFILES, planLab, readLab } from "./topology.js";
 
 const isRoot = process.getuid?.() === 0;
@@ -26,9 +26,23 @@ test("policies end in a drop, for bridged and for routed packets alike", () => {
   for (const plan of plans) {
     const text = renderRules(plan);
     const database = plan.instances.find((instance) => instance.service === "postgres-db")!.address;
-    const drops = text.split("\n").filter((line) => line.includes(`ip daddr { ${database} } counter drop`));
-    assert.equal(drops.length, plan.policies ? 2 : 0);
-    assert.equal(text.includes("table bridge netwatch_lab {"), plan.policies);
+    const drop = `ip daddr { ${database} } counter goto drop_restricted_service `;
+    assert.equal(text.split("\n").filter((line) => line.includes(drop)).length, plan.policies ? 2 : 0);
+  }
+});
+
+test("a chain for each reason notes who it was in one rule and drops in another, so that a full set stops nothing", () => {
+  for (const plan of plans) {
+    const text = renderRules(plan);
+    const chains = [...text.matchAll(/^ {2}chain (drop_\w+) \{\n(.*)\n(.*)\n {2}\}$/gm)];
+    const used = [...text.matchAll(/goto (\w+)/g)].map(([, name]) => name!);
+    assert.deepEqual(new Set(chains.map(([, name]) => name)), new Set(used));
+    for (const [, name, note, drop] of chains) {
+      const reason = reasonOf(name!);
+      assert.ok(reason !== undefined, name);
+      assert.match(note!, new RegExp(`update @noted_${reason.replaceAll("-", "_")} \\{.* counter \\}`));
+      assert.match(drop!, /^ {4}counter drop comment/);
+    }
   }
 });
 

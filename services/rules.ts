@@ -3,6 +3,32 @@ import { instancesOf, type Plan } from "./topology.js";
 export const TABLE = "netwatch_lab";
 /** Longest-lived entry of the per-source connection meter. */
 const METER_TIMEOUT = "2m";
+/** How long a packet that was noted is remembered: much longer than from one look at it to the next. */
+const NOTE_TIMEOUT = "1m";
+const MAX_NOTES = 4096;
+
+/** Why a packet is dropped. Each has a chain of its own, which notes who it was before it drops. */
+export const DROP_REASONS = [
+  "loopback-guard",
+  "containment",
+  "restricted-service",
+  "gateway-rate",
+  "egress",
+  "source-identity",
+  "not-allowed",
+] as const;
+export type DropReason = (typeof DROP_REASONS)[number];
+
+/** Who opens a connection to a service that moves, at whatever port. */
+export const DIALS = "dials";
+
+const dropChain = (reason: DropReason): string => `drop_${reason.replaceAll("-", "_")}`;
+const noteSet = (reason: DropReason): string => `noted_${reason.replaceAll("-", "_")}`;
+
+/** The reason whose chain or set has this name in the kernel. */
+export function reasonOf(name: string): DropReason | undefined {
+  return DROP_REASONS.find((reason) => name === dropChain(reason) || name === noteSet(reason));
+}
 
 /** The lab's whole rule set as nft text: loaded in one transaction, replacing the tables of the last run. */
 export function renderRules(plan: Plan): string {
@@ -12,7 +38,7 @@ export function renderRules(plan: Plan): string {
       `delete table ${family} ${TABLE}`,
     ]),
     inetTable(plan),
-    ...(plan.policies ? [bridgeTable(plan)] : []),
+    bridgeTable(plan),
     "",
   ].join("\n");
 }
@@ -33,9 +59,11 @@ function inetTable(plan: Plan): string {
   const to = names(internet ? [internet.link] : []);
   return table("inet", [
     ...(plan.policies ? meters(plan) : []),
+    ...dropChains(["loopback-guard", "containment", "not-allowed"]),
+    ...(plan.policies ? dropChains(["restricted-service", "gateway-rate", "egress"]) : []),
     chain("loopback_guard", "type filter hook prerouting priority raw; policy accept;", [
       rule(
-        `iifname ${lab} ip daddr 127.0.0.0/8 counter drop`,
+        `iifname ${lab} ip daddr 127.0.0.0/8 ${dropFor("loopback-guard")}`,
         "route_localnet must not open the host's loopback",
       ),
     ]),
@@ -57,8 +85,8 @@ function inetTable(plan: Plan): string {
       rule(`ip saddr ${networks} oifname ${to} masquerade`, "services speak to the internet as the host"),
     ]),
     chain("lab_forward", "type filter hook forward priority filter; policy accept;", [
-      rule(`iifname ${lab} oifname != ${lab} counter drop`, "nothing of the lab leaves the lab"),
-      rule(`iifname != ${lab} oifname ${lab} counter drop`, "nothing from elsewhere enters"),
+      rule(`iifname ${lab} oifname != ${lab} ${dropFor("containment")}`, "nothing of the lab leaves the lab"),
+      rule(`iifname != ${lab} oifname ${lab} ${dropFor("containment")}`, "nothing from elsewhere enters"),
       ...(plan.policies ? policies(plan) : []),
       rule(`iifname ${lab} ct state established,related counter accept`, "answers to what was let through"),
       ...(client
@@ -74,25 +102,80 @@ function inetTable(plan: Plan): string {
       ...(plan.policies
         ? []
         : [rule(`iifname ${bridges} oifname ${to} counter accept`, "out to the internet host")]),
-      rule(`iifname ${lab} counter drop`, "what no rule above let through"),
+      rule(`iifname ${lab} ${dropFor("not-allowed")}`, "what no rule above let through"),
     ]),
   ]);
 }
 
-/** Bridged frames never reach the inet hooks unless br_netfilter is on, so the policies stand here as well. */
+/**
+ * Bridged frames never reach the inet hooks unless br_netfilter is on, so the policies stand here as well. Every frame that
+ * leaves for an instance passes the last hook of the bridge, whoever sent it: the one place to see who dials.
+ */
 function bridgeTable(plan: Plan): string {
+  const dials = chain(
+    "seen_dials",
+    "type filter hook postrouting priority filter; policy accept;",
+    dialRules(plan),
+  );
+  const dialSet = noteSetOf(DIALS, "ip saddr . ip daddr . tcp dport");
+  if (!plan.policies) return table("bridge", [dialSet, dials]);
   const places = plan.instances.map((instance) => `"${instance.link}" . ${instance.address}`);
   const ports = names(plan.instances.map((instance) => instance.link));
   return table("bridge", [
     ...meters(plan),
+    dialSet,
+    ...dropChains(["restricted-service", "gateway-rate", "source-identity"]),
     chain("source_identity", "type filter hook prerouting priority filter; policy accept;", [
       rule(
-        `iifname ${ports} iifname . ip saddr != { ${places.join(", ")} } counter drop`,
+        `iifname ${ports} iifname . ip saddr != { ${places.join(", ")} } ${dropFor("source-identity")}`,
         "a namespace speaks only as itself",
       ),
     ]),
     chain("lab_forward", "type filter hook forward priority filter; policy accept;", policies(plan)),
+    dials,
   ]);
+}
+
+/** Notes each new connection to a service that moves; decides nothing. */
+function dialRules(plan: Plan): string[] {
+  const services = [...new Set(plan.instances.filter(({ moving }) => moving).map(({ service }) => service))];
+  return services.map((service) => {
+    const ports = [...new Set(instancesOf(plan, service).flatMap((instance) => instance.ports))];
+    const to = `ip daddr ${set(addressesOf(plan, service))} tcp dport ${set(ports)}`;
+    const note = `update @${DIALS} { ip saddr . ip daddr . tcp dport counter }`;
+    return rule(`${to} tcp flags & (fin|syn|rst|ack) == syn ${note}`, `who dials ${service}`);
+  });
+}
+
+/** Counts what comes for this reason and hands it to the reason's chain. */
+function dropFor(reason: DropReason): string {
+  return `counter goto ${dropChain(reason)}`;
+}
+
+/**
+ * A full set breaks off the rule it stands in, so the note and the drop are two rules: what cannot be noted is dropped and
+ * counted all the same.
+ */
+function dropChains(reasons: readonly DropReason[]): string[] {
+  const key = "iifname . ip saddr . ip daddr . meta l4proto . th dport";
+  return reasons.flatMap((reason) => [
+    noteSetOf(noteSet(reason), key),
+    chain(dropChain(reason), undefined, [
+      rule(`meta l4proto { tcp, udp } update @${noteSet(reason)} { ${key} counter }`, "who it was"),
+      rule("counter drop", reason),
+    ]),
+  ]);
+}
+
+function noteSetOf(name: string, key: string): string {
+  return [
+    `  set ${name} {`,
+    `    typeof ${key}`,
+    `    size ${MAX_NOTES}`,
+    "    flags dynamic,timeout",
+    `    timeout ${NOTE_TIMEOUT}`,
+    "  }",
+  ].join("\n");
 }
 
 /** The same lines in both families; each ends in a drop for what it protects. */
@@ -108,14 +191,14 @@ function policies(plan: Plan): string[] {
         `ip saddr ${set(from)} ip daddr ${set(addresses)} tcp dport ${set(ports)} counter accept`,
         `${service} from ${callers.join(", ")}`,
       ),
-      rule(`ip daddr ${set(addresses)} counter drop`, `${service} from nobody else`),
+      rule(`ip daddr ${set(addresses)} ${dropFor("restricted-service")}`, `${service} from nobody else`),
     );
   }
   const { service } = plan.policyRules.gateway;
   const ports = [...new Set(instancesOf(plan, service).flatMap((instance) => instance.ports))];
   lines.push(
     rule(
-      `ip daddr ${set(addressesOf(plan, service))} tcp dport ${set(ports)} tcp flags & (fin|syn|rst|ack) == syn update @gateway_rate { ip saddr limit rate over ${plan.policyRules.gateway.connectionsPerMinute}/minute burst ${plan.policyRules.gateway.burst} packets } counter drop`,
+      `ip daddr ${set(addressesOf(plan, service))} tcp dport ${set(ports)} tcp flags & (fin|syn|rst|ack) == syn update @gateway_rate { ip saddr limit rate over ${plan.policyRules.gateway.connectionsPerMinute}/minute burst ${plan.policyRules.gateway.burst} packets } ${dropFor("gateway-rate")}`,
       "new connections to the gateway, per source",
     ),
   );
@@ -129,7 +212,7 @@ function egress(plan: Plan, bridges: string, to: string): string[] {
     rule(`${out} tcp dport ${set(tcp)} counter accept`, "egress"),
     rule(`${out} udp dport ${set(udp)} counter accept`, "egress"),
     rule(`${out} limit rate 5/second burst 10 packets log prefix "netwatch-lab egress: "`, "egress log"),
-    rule(`${out} counter drop`, "egress, everything else"),
+    rule(`${out} ${dropFor("egress")}`, "egress, everything else"),
   ];
 }
 
@@ -159,8 +242,9 @@ function table(family: string, parts: string[]): string {
   return [`table ${family} ${TABLE} {`, ...parts, "}"].join("\n");
 }
 
-function chain(name: string, base: string, rules: string[]): string {
-  return [`  chain ${name} {`, `    ${base}`, ...rules, "  }"].join("\n");
+/** `base`: the hook it stands at; none: others go to it. */
+function chain(name: string, base: string | undefined, rules: string[]): string {
+  return [`  chain ${name} {`, ...(base === undefined ? [] : [`    ${base}`]), ...rules, "  }"].join("\n");
 }
 
 function rule(body: string, comment: string): string {

@@ -1,9 +1,11 @@
+import { WATCHER } from "./events/watcher.js";
 import { LabError } from "./lab-error.js";
 import { readIdentity } from "./service/identity.js";
 import { readPlan } from "./state.js";
 
 /** Becomes one instance of the lab: what each namespace runs. */
 export async function startInstance(name: string): Promise<void> {
+  if (name === WATCHER) return (await import("./events/watch-lab.js")).watchLab();
   if (readPlan().outside.some((outside) => outside.name === name))
     return (await import("./shop/internet.js")).startInternet(name);
   const identity = await readIdentity(name);

@@ -2,6 +2,7 @@ import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { runCommand } from "./command.js";
+import { WATCHER } from "./events/watcher.js";
 import { isHealthy, postgresClient, registeredPorts } from "./health.js";
 import { LabError } from "./lab-error.js";
 import { isAlive, type Launch, lastLines, launch, stopLeftovers, stopProcess } from "./processes.js";
@@ -80,6 +81,15 @@ export function waves(plan: Plan): Instance[][] {
 function ensureStarted(name: string, what: Omit<Launch, "name" | "netns">, state: LabState): void {
   if (isAlive(state.processes[name])) return;
   state.processes[name] = launch({ name, netns: name, ...what });
+  writeState(state);
+}
+
+/** Starts who watches the rules' counters; anew where `changed` says that the rules are others. */
+export async function ensureWatched(state: LabState, changed: boolean): Promise<void> {
+  const record = state.processes[WATCHER];
+  if (changed && record) await stopProcess(record);
+  if (isAlive(state.processes[WATCHER])) return;
+  state.processes[WATCHER] = launch({ name: WATCHER, ...serveCommand(WATCHER) });
   writeState(state);
 }
 

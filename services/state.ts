@@ -31,6 +31,8 @@ export interface LabState {
   policies: boolean;
   nodes: number;
   rotateSeconds: number;
+  /** Where the operator wants the events; absent: in the state folder. */
+  events?: string;
   namespaces: string[];
   links: string[];
   processes: Record<string, ProcessRecord>;

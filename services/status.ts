@@ -1,3 +1,4 @@
+import { WATCHER } from "./events/watcher.js";
 import { isHealthy, registeredPorts } from "./health.js";
 import { isAlive, lastLines, memoryOf, pidsIn } from "./processes.js";
 import { requireRoot } from "./requirements.js";
@@ -19,6 +20,7 @@ export interface LabStatus {
   policies: boolean;
   instances: InstanceStatus[];
   memory: { pssKib: number; rssKib: number };
+  events: { path: string; watched: boolean };
 }
 
 export async function labStatus(): Promise<LabStatus> {
@@ -43,7 +45,13 @@ export async function labStatus(): Promise<LabStatus> {
     }),
   );
   const pids = state ? await pidsIn(state.namespaces) : [];
-  return { profile: plan.profile, policies: plan.policies, instances, memory: memoryOf(pids) };
+  return {
+    profile: plan.profile,
+    policies: plan.policies,
+    instances,
+    memory: memoryOf(pids),
+    events: { path: plan.events?.path ?? "", watched: isAlive(state?.processes[WATCHER]) },
+  };
 }
 
 export function formatStatus(status: LabStatus): string {
@@ -63,6 +71,7 @@ export function formatStatus(status: LabStatus): string {
   lines.push(
     "",
     `memory: ${mib(status.memory.pssKib)} in all (${mib(status.memory.rssKib)} counting shared pages each time)`,
+    `events: ${status.events.path}${status.events.watched ? "" : `; ${WATCHER} is dead, so drops and dials are not told: run 'netwatch lab up'`}`,
   );
   return lines.join("\n");
 }

@@ -90,6 +90,8 @@ export interface Plan {
   policyRules: Lab["policies"];
   cluster: Lab["cluster"];
   rotation: Lab["rotation"];
+  /** Where events are written. `own`: in the state folder, and bounded. */
+  events?: { path: string; own: boolean };
   /** Ed25519 public keys of the order nodes, base64 of SPKI DER, by instance name. */
   publicKeys: Record<string, string>;
 }

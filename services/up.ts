@@ -1,15 +1,22 @@
 import { mkdirSync } from "node:fs";
+import { EventFile } from "./events/event-file.js";
 import { applyRules } from "./firewall.js";
 import { LabError } from "./lab-error.js";
 import { buildNetwork, refuseForeign } from "./network.js";
 import { requirePrograms, requireRoot } from "./requirements.js";
 import { databasePassword, makeKeys } from "./secrets.js";
-import { startAll } from "./start-order.js";
+import { ensureWatched, startAll } from "./start-order.js";
 import { type LabState, readState, STATE_DIR, withLock, writeState, writeWhole } from "./state.js";
 import { type Plan, type PlanOptions, planLab, readLab } from "./topology.js";
 
+/** Where events go when nobody says where. */
+export const OWN_EVENTS = `${STATE_DIR}/events.ndjson`;
+
 /** What is not said stays as it is, or is lab.json's own: flat, without policies. */
-export type UpOptions = Partial<PlanOptions>;
+export type UpOptions = Partial<PlanOptions> & {
+  /** Append events to this file. Default: one in the state folder. */
+  events?: string;
+};
 
 /** Builds what is missing of the lab and returns when every server is healthy. */
 export async function labUp(options: UpOptions, progress: (text: string) => void): Promise<Plan> {
@@ -19,6 +26,8 @@ export async function labUp(options: UpOptions, progress: (text: string) => void
   return withLock(async () => {
     const found = readState();
     const plan = planLab(lab, settled(options, found));
+    const events = options.events ?? found?.events;
+    plan.events = { path: events ?? OWN_EVENTS, own: events === undefined };
     const state: LabState = {
       version: 1,
       namespaces: [],
@@ -29,8 +38,10 @@ export async function labUp(options: UpOptions, progress: (text: string) => void
       policies: plan.policies,
       nodes: plan.cluster.nodes,
       rotateSeconds: plan.rotation.everySeconds,
+      ...(events === undefined ? {} : { events }),
     };
     await refuseForeign(plan, state);
+    checkEvents(plan);
     writeState(state);
     progress(`building namespaces and links (${plan.profile})`);
     await buildNetwork(plan, state);
@@ -39,17 +50,28 @@ export async function labUp(options: UpOptions, progress: (text: string) => void
     databasePassword();
     mkdirSync(`${STATE_DIR}/faults`, { recursive: true, mode: 0o755 });
     writeWhole(`${STATE_DIR}/plan.json`, JSON.stringify(plan), 0o644);
+    await ensureWatched(state, found?.policies !== plan.policies);
     await startAll(plan, state, progress);
     return plan;
   });
 }
 
+/** Throws where events could not be written to. The servers would go on without. */
+function checkEvents({ events }: Plan): void {
+  if (!events || events.own) return;
+  try {
+    new EventFile(events.path).close();
+  } catch (error) {
+    throw new LabError(`--events ${events.path}: ${(error as Error).message}`);
+  }
+}
+
 /** Only the policies can be switched under a running lab. */
 function settled(options: UpOptions, found: LabState | undefined): PlanOptions {
-  for (const name of ["profile", "nodes", "rotateSeconds"] as const)
+  for (const name of ["profile", "nodes", "rotateSeconds", "events"] as const)
     if (found && options[name] !== undefined && options[name] !== found[name])
       throw new LabError(
-        `the lab is up with ${name} ${found[name]}, not ${options[name]}; run 'netwatch lab down' first`,
+        `the lab is up with ${name} ${found[name] ?? OWN_EVENTS}, not ${options[name]}; run 'netwatch lab down' first`,
         3,
       );
   return { profile: "flat", policies: false, ...found, ...options };

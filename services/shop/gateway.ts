@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { FastifyInstance } from "fastify";
 import { Gauge } from "prom-client";
 import { KeyRing, signerFrom } from "../bft/message.js";
+import { distrustedAnswer } from "../events/cluster-events.js";
+import { openEventLog } from "../events/event-log.js";
 import { createApp } from "../service/app.js";
 import { Directory } from "../service/directory.js";
 import { type Identity, readSecret } from "../service/identity.js";
@@ -20,12 +22,14 @@ export async function startGateway(identity: Identity): Promise<void> {
   const directory = new Directory(registryUrl(plan), ["product-service"]);
   const app = createApp(instance.name, () => ({ products: pool.healthy }));
   const pool = new ProductPool(directory, app.metrics);
+  const events = openEventLog(plan.events, instance.name, (problem) => app.http.log.error(problem));
   const signer = signerFrom(CLIENT, readSecret(`${CLIENT}.pem`));
   const orders = new OrderClient(
     plan,
     instancesOf(plan, "order-service"),
     new KeyRing(plan.publicKeys),
     signer,
+    (node, opId) => events.note(distrustedAnswer(node, opId), Date.now()),
   );
   addProductRoutes(app.http, pool);
   addOrderRoutes(app.http, orders);
@@ -52,6 +56,7 @@ export async function startGateway(identity: Identity): Promise<void> {
       clearInterval(timer);
       pool.stop();
       directory.stop();
+      events.close(Date.now());
     },
   });
 }

@@ -28,6 +28,7 @@ export class OrderClient {
     private readonly nodes: readonly Instance[],
     private readonly keys: KeyRing,
     private readonly signer: Signer,
+    private readonly onDistrust: (node: string, opId: string) => void = () => {},
   ) {
     this.#honest = toleratedLiars(plan.cluster.nodes, plan.cluster.quorum) + 1;
   }
@@ -49,7 +50,7 @@ export class OrderClient {
         const placed = placedSchema.safeParse(answer.body);
         if (placed.success && receiptCount(placed.data.receipts, digest, this.keys) >= this.#honest)
           return answer;
-        this.#distrust(node);
+        this.#distrust(node, opId);
         continue;
       }
       // one node alone may lie about a refusal as well
@@ -111,7 +112,8 @@ export class OrderClient {
     }
   }
 
-  #distrust(node: Instance): void {
+  #distrust(node: Instance, opId: string): void {
+    this.onDistrust(node.name, opId);
     this.#suspect.set(node.name, performance.now());
     this.distrusted.set(node.name, (this.distrusted.get(node.name) ?? 0) + 1);
   }

@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from "fastify";
 import { z } from "zod";
-import type { Ballot } from "../bft/ballot.js";
+import type { Ballot, Refusal } from "../bft/ballot.js";
 import { certificateFlaw } from "../bft/certificate.js";
 import {
   type Certificate,
@@ -10,6 +10,7 @@ import {
   type Receipt,
   type Signer,
   signReceipt,
+  type Vote,
 } from "../bft/message.js";
 import { toleratedLiars } from "../bft/quorum.js";
 import { type PeerAnswer, type RoundResult, runRound } from "../bft/round.js";
@@ -32,7 +33,9 @@ export interface CoordinatorParts {
   store: OrderStore;
   directory: Directory;
   log: FastifyBaseLogger;
-  onFault: (node: string, fault: VoteFault) => void;
+  onFault: (node: string, fault: VoteFault, operation: Pick<Proposal, "kind" | "opId">) => void;
+  /** This node does not vote on a proposal that it was shown. */
+  onRefusal: (refusal: Refusal, proposal: Proposal) => void;
 }
 
 export type Placed = { receipts: Receipt[] } | { refused: string };
@@ -81,16 +84,15 @@ export class Coordinator {
       nodes: nodes.map((node) => node.name),
       ask: (node, proposal) => this.ask(node, proposal),
       onFault: (node, fault) => {
-        onFault(node, fault);
+        onFault(node, fault, { kind, opId });
         log.warn({ node, fault, opId, kind }, "an invalid vote was refused");
       },
     });
   }
 
   async ask(node: string, proposal: Proposal): Promise<PeerAnswer> {
-    const { signer, ballot, keys, store } = this.parts;
-    if (node === signer.node) {
-      const judged = await ballot.judge(proposal, Date.now(), (p) => objectionTo(p, keys, store));
+    if (node === this.parts.signer.node) {
+      const judged = await this.judge(proposal);
       return typeof judged === "string" ? { refused: judged } : { vote: judged };
     }
     const { status, body } = await call(`${this.#url(node)}/bft/votes`, {
@@ -104,6 +106,17 @@ export class Coordinator {
     }
     const refusal = z.object({ error: z.string().max(200) }).safeParse(body);
     return { refused: refusal.success ? refusal.data.error : `status ${status}` };
+  }
+
+  /** This node's own vote. */
+  async judge(proposal: Proposal): Promise<Vote | Refusal> {
+    const { ballot, keys, store, log, onRefusal } = this.parts;
+    const judged = await ballot.judge(proposal, Date.now(), (p) => objectionTo(p, keys, store));
+    if (typeof judged === "string") {
+      log.warn({ refusal: judged, proposer: proposal.proposer }, "a proposal was refused");
+      onRefusal(judged, proposal);
+    }
+    return judged;
   }
 
   /** Carries out what the certificate proves was agreed. Returns this node's receipt. */

@@ -2,6 +2,8 @@ import { Gauge } from "prom-client";
 import { Ballot } from "../bft/ballot.js";
 import { KeyRing, signerFrom } from "../bft/message.js";
 import { describeCluster } from "../bft/quorum.js";
+import { refusedProposal, refusedVote } from "../events/cluster-events.js";
+import { openEventLog } from "../events/event-log.js";
 import { createApp } from "../service/app.js";
 import { Directory } from "../service/directory.js";
 import { type Identity, readSecret } from "../service/identity.js";
@@ -29,6 +31,7 @@ export async function startOrder(identity: Identity): Promise<void> {
   const directory = new Directory(registryUrl(plan), ["payment", "email"]);
   const ballot = new Ballot(keys, signer);
   const voteFaults = new Map<string, number>();
+  const events = openEventLog(plan.events, instance.name, (problem) => app.http.log.error(problem));
   const coordinator = new Coordinator({
     plan,
     nodes,
@@ -38,10 +41,14 @@ export async function startOrder(identity: Identity): Promise<void> {
     store,
     directory,
     log: app.http.log,
-    onFault: (_node, kind) => voteFaults.set(kind, (voteFaults.get(kind) ?? 0) + 1),
+    onFault: (node, fault, operation) => {
+      voteFaults.set(fault, (voteFaults.get(fault) ?? 0) + 1);
+      events.note(refusedVote(node, fault, operation), Date.now());
+    },
+    onRefusal: (refusal, proposal) => events.note(refusedProposal(refusal, proposal), Date.now()),
   });
   const peers = nodes.map((node) => node.name).filter((name) => name !== instance.name);
-  const parts = { plan, signer, keys, store, directory, ballot, coordinator, fault, voteFaults };
+  const parts = { plan, signer, keys, store, directory, ballot, coordinator, fault, voteFaults, events };
   addProtocolRoutes(app.http, { ...parts, liar: new Liar(signer, peers), peers });
   addOrderRoutes(app.http, { ...parts, liar: new Liar(signer, peers), peers });
   for (const [name, help, counts] of [
@@ -67,6 +74,7 @@ export async function startOrder(identity: Identity): Promise<void> {
       fault.stop();
       directory.stop();
       await store.close();
+      events.close(Date.now());
     },
   });
 }

@@ -1,6 +1,9 @@
 import { certificateFlaw } from "../bft/certificate.js";
 import { KeyRing } from "../bft/message.js";
 import { certificateSchema, paymentPayloadSchema } from "../bft/schema.js";
+import { refusedCertificate } from "../events/cluster-events.js";
+import { openEventLog } from "../events/event-log.js";
+import { Places } from "../events/places.js";
 import { createApp } from "../service/app.js";
 import type { Identity } from "../service/identity.js";
 import { runService } from "../service/run-service.js";
@@ -9,11 +12,13 @@ const LEDGER_LIMIT = 100_000;
 
 /** Takes money once for each order, and only on the signed word of every order node. */
 export async function startPayment(identity: Identity): Promise<void> {
-  const { plan } = identity;
+  const { plan, instance } = identity;
   const keys = new KeyRing(plan.publicKeys);
   const ledger = new Map<string, number>();
   let refused = 0;
-  const app = createApp(identity.instance.name, () => ({ payments: ledger.size, refused }));
+  const app = createApp(instance.name, () => ({ payments: ledger.size, refused }));
+  const events = openEventLog(plan.events, instance.name, (problem) => app.http.log.error(problem));
+  const senders = new Places(plan);
 
   app.http.post("/payments", async (request, reply) => {
     const certificate = certificateSchema.safeParse(request.body);
@@ -26,6 +31,8 @@ export async function startPayment(identity: Identity): Promise<void> {
         : "not a payment's certificate";
     if (flaw) {
       refused++;
+      const from = senders.nameOf(request.ip);
+      events.note(refusedCertificate(flaw, certificate.data, from, request.ip), Date.now());
       return reply.code(403).send({ error: flaw });
     }
     const { orderId, amountCents } = payment.data;
@@ -42,5 +49,5 @@ export async function startPayment(identity: Identity): Promise<void> {
     return reply.send({ orderId: request.params.id, amountCents });
   });
 
-  await runService(identity, app);
+  await runService(identity, app, { stop: async () => events.close(Date.now()) });
 }

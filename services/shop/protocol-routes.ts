@@ -4,11 +4,13 @@ import type { Ballot } from "../bft/ballot.js";
 import { type KeyRing, type Signer, signReceipt } from "../bft/message.js";
 import { describeCluster } from "../bft/quorum.js";
 import { certificateSchema, proposalSchema } from "../bft/schema.js";
+import { refusedCertificate } from "../events/cluster-events.js";
+import type { EventLog } from "../events/event-log.js";
+import { Places } from "../events/places.js";
 import type { Directory } from "../service/directory.js";
 import type { Plan } from "../topology.js";
 import { BadCertificate, type Coordinator } from "./order-coordinator.js";
 import type { FaultSwitch, Liar } from "./order-fault.js";
-import { objectionTo } from "./order-rules.js";
 import { AlreadyDifferent, type OrderStore, StoreAway } from "./order-store.js";
 
 export interface NodeParts {
@@ -21,22 +23,23 @@ export interface NodeParts {
   coordinator: Coordinator;
   fault: FaultSwitch;
   voteFaults: ReadonlyMap<string, number>;
+  events: EventLog;
   liar: Liar;
   peers: readonly string[];
 }
 
 /** What the nodes say to each other, and what the operator asks them. */
 export function addProtocolRoutes(http: FastifyInstance, parts: NodeParts): void {
-  const { plan, signer, keys, store, ballot, coordinator, fault, liar } = parts;
+  const { plan, signer, store, ballot, coordinator, fault, liar, events } = parts;
+  const senders = new Places(plan);
 
   http.post("/bft/votes", async (request, reply) => {
     if (fault.current === "silent") return never(reply);
     const proposal = proposalSchema.safeParse(request.body);
     if (!proposal.success) return reply.code(400).send({ error: "not a proposal" });
     if (fault.current === "lying") return reply.send(liar.vote(proposal.data));
-    const judged = await ballot.judge(proposal.data, Date.now(), (p) => objectionTo(p, keys, store));
+    const judged = await coordinator.judge(proposal.data);
     if (typeof judged !== "string") return reply.send(judged);
-    request.log.warn({ refusal: judged, proposer: proposal.data.proposer }, "a proposal was refused");
     return reply.code(409).send({ error: judged });
   });
 
@@ -51,7 +54,11 @@ export function addProtocolRoutes(http: FastifyInstance, parts: NodeParts): void
     try {
       return reply.send(await coordinator.apply(certificate.data));
     } catch (error) {
-      if (error instanceof BadCertificate) return reply.code(403).send({ error: error.message });
+      if (error instanceof BadCertificate) {
+        const from = senders.nameOf(request.ip);
+        events.note(refusedCertificate(error.message, certificate.data, from, request.ip), Date.now());
+        return reply.code(403).send({ error: error.message });
+      }
       if (error instanceof AlreadyDifferent) return reply.code(409).send({ error: error.message });
       if (error instanceof StoreAway) return reply.code(503).send({ error: error.message });
       throw error;

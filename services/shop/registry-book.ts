@@ -23,10 +23,20 @@ interface Member extends Report {
   lastSeen: number;
 }
 
+/** What became different with a report. */
+export interface Change {
+  /** The port it was at, where that was another. */
+  readonly from?: number;
+  /** It had been forgotten for its silence, and is back. */
+  readonly isBack: boolean;
+}
+
 /** Who is where, since when. Bounded: the oldest closed tenancies go first. */
 export class RegistryBook {
   readonly #members = new Map<string, Member>();
   readonly #rotations = new Map<string, number>();
+  /** Forgotten for their silence. */
+  readonly #silent = new Set<string>();
   #history: Tenancy[] = [];
   expired = 0;
 
@@ -35,21 +45,21 @@ export class RegistryBook {
     private readonly historyLimit = 5000,
   ) {}
 
-  register(report: Report, now: number): void {
+  register(report: Report, now: number): Change {
     const known = this.#members.get(report.instance);
+    const isBack = this.#silent.delete(report.instance);
     this.#members.set(report.instance, {
       ...report,
       registeredAt: known?.registeredAt ?? now,
       lastSeen: now,
     });
     this.#note(report, now);
+    return { isBack, ...(known && known.port !== report.port ? { from: known.port } : {}) };
   }
 
-  /** False when the instance is not known: it should register. */
-  heartbeat(report: Report, now: number): boolean {
-    if (!this.#members.has(report.instance)) return false;
-    this.register(report, now);
-    return true;
+  /** Nothing when the instance is not known: it should register. */
+  heartbeat(report: Report, now: number): Change | undefined {
+    return this.#members.has(report.instance) ? this.register(report, now) : undefined;
   }
 
   deregister(instance: string, now: number): boolean {
@@ -58,14 +68,15 @@ export class RegistryBook {
   }
 
   /** Forgets who has been silent for too long; their ports count as closed when they were last heard. */
-  expire(now: number): string[] {
+  expire(now: number): Report[] {
     const gone = [...this.#members.values()].filter((member) => now - member.lastSeen > this.expiryMs);
     for (const member of gone) {
       this.#close(member.instance, [], member.lastSeen);
       this.#members.delete(member.instance);
+      this.#silent.add(member.instance);
     }
     this.expired += gone.length;
-    return gone.map((member) => member.instance);
+    return gone;
   }
 
   discover(service: string): { instance: string; address: string; port: number }[] {

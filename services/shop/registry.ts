@@ -1,11 +1,14 @@
 import { lookup } from "node:dns/promises";
 import type { FastifyInstance } from "fastify";
 import { Gauge } from "prom-client";
+import { type EventLog, openEventLog } from "../events/event-log.js";
+import { Places } from "../events/places.js";
+import { eventsOfReport, refusedRegistration, silenceOf } from "../events/registry-events.js";
 import { type App, createApp } from "../service/app.js";
 import type { Identity } from "../service/identity.js";
 import { runService } from "../service/run-service.js";
 import { hostAddresses, type Instance, type Plan } from "../topology.js";
-import { RegistryBook, type Report } from "./registry-book.js";
+import { type Change, RegistryBook, type Report } from "./registry-book.js";
 
 const EXPIRY_MS = 6000;
 
@@ -34,20 +37,29 @@ const rotateSchema = {
 } as const;
 
 export async function startRegistry(identity: Identity): Promise<void> {
-  const { plan } = identity;
+  const { plan, instance } = identity;
   const book = new RegistryBook(EXPIRY_MS);
   const app = createApp(identity.instance.name, () => ({ members: book.members().length }));
-  addRoutes(app.http, plan, book);
+  const events = openEventLog(plan.events, instance.name, (problem) => app.http.log.error(problem));
+  addRoutes(app.http, plan, book, events);
   addGauges(app, book);
   const timer = setInterval(() => {
-    for (const instance of book.expire(Date.now())) app.http.log.warn({ gone: instance }, "expired");
+    const now = Date.now();
+    for (const gone of book.expire(now)) {
+      app.http.log.warn({ gone: gone.instance }, "expired");
+      events.note(silenceOf(gone, EXPIRY_MS), now);
+    }
   }, 1000);
   await runService(identity, app, {
-    stop: async () => clearInterval(timer),
+    stop: async () => {
+      clearInterval(timer);
+      events.close(Date.now());
+    },
   });
 }
 
-function addRoutes(http: FastifyInstance, plan: Plan, book: RegistryBook): void {
+function addRoutes(http: FastifyInstance, plan: Plan, book: RegistryBook, events: EventLog): void {
+  const senders = new Places(plan);
   // inside its own container the operator is at loopback; in the lab the registry does not listen there
   const own = new Set([...hostAddresses(plan), "127.0.0.1"]);
   /** An instance of the plan may speak for itself and for nobody else. */
@@ -62,11 +74,21 @@ function addRoutes(http: FastifyInstance, plan: Plan, book: RegistryBook): void 
     if (!place.ports.includes(report.port)) return `${report.service} does not use port ${report.port}`;
     return from === report.address ? undefined : "an instance registers only itself";
   };
+  /** Why nobody believes the report; nothing where it is believed. */
+  const refuse = async (report: Report, from: string): Promise<string | undefined> => {
+    const reason = await refusal(report, from);
+    if (reason)
+      events.note(refusedRegistration(report.instance, senders.nameOf(from), from, reason), Date.now());
+    return reason;
+  };
+  const tell = (report: Report, change: Change): void => {
+    for (const event of eventsOfReport(report, change)) events.note(event, Date.now());
+  };
 
   http.post<{ Body: Report }>("/register", { schema: { body: reportSchema } }, async (request, reply) => {
-    const reason = await refusal(request.body, request.ip);
+    const reason = await refuse(request.body, request.ip);
     if (reason) return reply.code(403).send({ error: reason });
-    book.register(request.body, Date.now());
+    tell(request.body, book.register(request.body, Date.now()));
     request.log.info({ member: request.body.instance, port: request.body.port }, "registered");
     return reply.code(201).send({ rotation: book.rotation(request.body.service) });
   });
@@ -75,9 +97,11 @@ function addRoutes(http: FastifyInstance, plan: Plan, book: RegistryBook): void 
     "/heartbeat",
     { schema: { body: reportSchema }, logLevel: "warn" },
     async (request, reply) => {
-      const reason = await refusal(request.body, request.ip);
+      const reason = await refuse(request.body, request.ip);
       if (reason) return reply.code(403).send({ error: reason });
-      if (!book.heartbeat(request.body, Date.now())) return reply.code(404).send({ error: "not registered" });
+      const change = book.heartbeat(request.body, Date.now());
+      if (!change) return reply.code(404).send({ error: "not registered" });
+      tell(request.body, change);
       return reply.send({ rotation: book.rotation(request.body.service) });
     },
   );

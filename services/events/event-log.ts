@@ -1,0 +1,130 @@
+import { eventLine, type LabEvent } from "./event.js";
+import { EventFile } from "./event-file.js";
+
+/** As long the same event is counted in place of written again. */
+const WINDOW_MS = 1000;
+/** Different events in such a time; of more only the number is kept. */
+const MAX_OPEN = 100;
+
+interface Open {
+  readonly event: LabEvent;
+  /** Since the line that was written. */
+  count: number;
+  readonly until: number;
+}
+
+/** Where lines go. */
+export interface LineSink {
+  /** True where older lines had to go. Throws the system's error. */
+  append(line: string): boolean;
+  close(): void;
+}
+
+/**
+ * Writes events as they happen; what repeats within a second is counted and written once more at its end. It never stands in
+ * the way of what it reports: a line that cannot be written is counted, said once, and told of when there is room again.
+ */
+export class EventLog {
+  readonly #open = new Map<string, Open>();
+  #lost = 0;
+  #lostWhy = "";
+
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly sink: LineSink | null,
+    private readonly reporter: string,
+    private readonly say: (problem: string) => void,
+  ) {}
+
+  /** Writes what has repeated when its second is over, whether or not something else happens. */
+  start(): void {
+    this.#timer = setInterval(() => this.flush(Date.now()), WINDOW_MS).unref();
+  }
+
+  /** `now`: milliseconds since the epoch, here and below. */
+  note(event: LabEvent, now: number): void {
+    if (this.sink === null) return;
+    this.flush(now);
+    const key = JSON.stringify([event.event, event.fields]);
+    const open = this.#open.get(key);
+    const count = event.count ?? 1;
+    if (open !== undefined) open.count += count;
+    else if (this.#open.size >= MAX_OPEN) this.#lose(count, "too many different events at once");
+    else {
+      this.#open.set(key, { event, count: 0, until: now + WINDOW_MS });
+      this.#write(event, now);
+    }
+  }
+
+  /** Writes what has repeated and whose second is over. */
+  flush(now: number): void {
+    this.#flush(now, (open) => open.until <= now);
+  }
+
+  close(now: number): void {
+    clearInterval(this.#timer);
+    this.#flush(now, () => true);
+    this.sink?.close();
+  }
+
+  #flush(now: number, isDue: (open: Open) => boolean): void {
+    for (const [key, open] of this.#open) {
+      if (!isDue(open)) continue;
+      this.#open.delete(key);
+      if (open.count > 0) this.#write({ ...open.event, count: open.count }, now);
+    }
+  }
+
+  #write(event: LabEvent, now: number): void {
+    try {
+      if (this.#lost > 0) this.#tellOfLoss(now);
+      if (this.sink!.append(eventLine(event, this.reporter, now)))
+        this.sink!.append(eventLine(lossOf(1, "the file was full and begins anew"), this.reporter, now));
+    } catch (error) {
+      if (this.#lost === 0) this.say(`events cannot be written: ${(error as Error).message}`);
+      this.#lose(event.count ?? 1, (error as NodeJS.ErrnoException).code ?? "unknown");
+    }
+  }
+
+  #lose(count: number, why: string): void {
+    this.#lost += count;
+    this.#lostWhy = why;
+  }
+
+  #tellOfLoss(now: number): void {
+    this.sink!.append(eventLine(lossOf(this.#lost, this.#lostWhy), this.reporter, now));
+    this.#lost = 0;
+  }
+}
+
+function lossOf(count: number, reason: string): LabEvent {
+  return {
+    event: "events-lost",
+    severity: "warning",
+    text: `${count} or more events are not in this log: ${reason}`,
+    fields: { reason },
+    count,
+  };
+}
+
+/** The lab's own file must not fill /run; one that the operator chose is his to rotate. */
+const OWN_LIMIT_BYTES = 8 << 20;
+
+/** Opens the log of one process. Where it cannot be opened the process goes on without, and says so. */
+export function openEventLog(
+  where: { readonly path: string; readonly own: boolean } | undefined,
+  reporter: string,
+  say: (problem: string) => void,
+): EventLog {
+  if (where === undefined) return new EventLog(null, reporter, say);
+  try {
+    const sink = new EventFile(where.path, where.own ? OWN_LIMIT_BYTES : Number.POSITIVE_INFINITY);
+    const log = new EventLog(sink, reporter, say);
+    log.start();
+    return log;
+  } catch (error) {
+    say(`events are not written: ${(error as Error).message}`);
+    return new EventLog(null, reporter, say);
+  }
+}

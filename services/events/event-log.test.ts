@@ -4,10 +4,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { flawOf } from "../e2e/event-flaw.js";
 import { eventLine, type LabEvent } from "./event.js";
 import { EventFile } from "./event-file.js";
 import { EventLog } from "./event-log.js";
-import { flawOf } from "./event-schema.test.fixture.js";
 
 const distrust = (node: string): LabEvent => ({
   event: "answer-distrusted",

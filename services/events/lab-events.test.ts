@@ -3,11 +3,11 @@ import { test } from "node:test";
 import { REFUSALS } from "../bft/ballot.js";
 import type { Certificate, Proposal } from "../bft/message.js";
 import type { VoteFault } from "../bft/tally.js";
+import { flawOf } from "../e2e/event-flaw.js";
 import { DROP_REASONS } from "../rules.js";
 import { RegistryBook, type Report } from "../shop/registry-book.js";
 import { distrustedAnswer, refusedCertificate, refusedProposal, refusedVote } from "./cluster-events.js";
 import { eventLine, type LabEvent } from "./event.js";
-import { flawOf } from "./event-schema.test.fixture.js";
 import { eventsOfReport, refusedRegistration, silenceOf } from "./registry-events.js";
 
 const OP = "6f1f7a2e-0000-4000-8000-000000000000";

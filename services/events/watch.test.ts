@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { flawOf } from "../e2e/event-flaw.js";
 import { planLab, readLab } from "../topology.js";
 import { DialWatch, retiredDials } from "./dial-watch.js";
 import { DropWatch } from "./drop-watch.js";
 import { eventLine } from "./event.js";
-import { flawOf } from "./event-schema.test.fixture.js";
 import { type Note, type Notes, readNotes } from "./nft-list.js";
 import { Places } from "./places.js";
 

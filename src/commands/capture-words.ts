@@ -9,6 +9,9 @@ const MAX_BUFFER_MB = 2047;
 const MAX_FLOWS = 100_000_000;
 const MAX_INTERVAL_SECONDS = 86_400;
 
+/** Of `--events`, whichever command has it. */
+export const EVENTS_HELP = "append what happens to this file as JSON lines: new pairs, losses, health, moves";
+
 /** What the program sees of the words: `-D` aside, which asks for a list. */
 export interface CaptureWords extends Omit<CaptureCommandOptions, "commandLine" | "seed" | "signal"> {
   readonly listInterfaces?: boolean;
@@ -29,7 +32,8 @@ export function addCaptureCommand(
     .option("-D, --list-interfaces", "list bridges and interfaces, and end")
     .option("-w, --write <file>", "also write the packets to this file as pcapng; - is stdout")
     .option("--sidecar <file>", "beside -w: names, tracking and health, for `analyze` and `tui --sidecar`")
-    .option("--health", "ask the services of --names for their health every 10 s, for --sidecar")
+    .option("--health", "ask the services of --names for their health every 10 s, for --sidecar and --events")
+    .option("--events <file>", EVENTS_HELP)
     .option(
       "-b, --ring-buffer <limit>",
       "begin a new file at filesize:KB, duration:S or packets:N; keep files:N; more than once",

@@ -1,9 +1,11 @@
-/** Health rounds beside a live run, gathered for its sidecar. */
+/** Health rounds beside a live run, gathered for its sidecar and its events. */
+import type { HealthReport } from "../analyze/snapshot.js";
 import { HEALTH_INTERVAL_MS, type HealthCheck, type HealthPoll } from "./health-poll.js";
 
 /** One round that is over. */
 export interface HealthRound {
   readonly checks: readonly HealthCheck[];
+  readonly report: HealthReport;
   /** Microseconds since 1970. */
   readonly timeUs: number;
 }
@@ -35,8 +37,8 @@ export class LiveHealth {
   }
 
   #ask(): void {
-    void this.#poll.round().then(() => {
-      this.#rounds.push({ checks: this.#poll.checks, timeUs: Date.now() * 1000 });
+    void this.#poll.round().then((report) => {
+      this.#rounds.push({ checks: this.#poll.checks, report, timeUs: Date.now() * 1000 });
       const { registryFailure } = this.#poll;
       if (registryFailure !== null && this.#problem === null) this.#say(`registry: ${registryFailure}`);
       this.#problem ??= registryFailure;

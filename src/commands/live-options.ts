@@ -14,7 +14,9 @@ export interface LiveOptions {
   readonly write?: string;
   /** Beside the capture file: names, connection tracking and health as they were read. */
   readonly sidecar?: string;
-  /** Ask the services of the names file for their health, for the sidecar. */
+  /** Append what happens to this file, as JSON lines. */
+  readonly events?: string;
+  /** Ask the services of the names file for their health, for the sidecar and the events. */
   readonly health?: boolean;
   readonly snaplen?: number;
   readonly count?: number;
@@ -69,11 +71,13 @@ export function checkLiveOptions(options: LiveOptions): readonly string[] {
     throw wrong(
       "the interface `any` sees a bridged packet several times; name the bridge: `netwatch capture -D` lists them",
     );
-  const { write, ringBuffer, sidecar, health, names } = options;
+  const { write, ringBuffer, sidecar, events, health, names } = options;
   if (sidecar !== undefined && (write === undefined || write === sidecar))
     throw wrong("--sidecar FILE goes beside the packets: name those with -w, another file");
-  if (health && (sidecar === undefined || names === undefined))
-    throw wrong("--health is written to --sidecar FILE, of the services that --names FILE lists: add both");
+  if (health && ((sidecar ?? events) === undefined || names === undefined))
+    throw wrong(
+      "--health asks the services that --names FILE lists and is written to --sidecar FILE or --events FILE: add them",
+    );
   if (ringBuffer !== undefined) {
     if (write === undefined || write === "-") throw wrong("-b makes a ring of files: name them with -w FILE");
     if (ringBuffer.filesize === undefined && ringBuffer.duration === undefined && !ringBuffer.packets)

@@ -12,6 +12,7 @@ import type { Packet } from "../capture/packet.js";
 import { formatCounted } from "../format.js";
 import { Next, watch } from "../watch.js";
 import { loadNames } from "./captures.js";
+import { EventWriter } from "./event-writer.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { openHealthPoll } from "./health-poll.js";
 import { LiveHealth } from "./live-health.js";
@@ -28,6 +29,8 @@ export interface LiveView {
   readonly show: ((snapshot: Snapshot) => Promise<void>) | null;
   /** Also reserve this file while there is the right to; see `openOutputs`. */
   readonly reserve?: readonly string[];
+  /** Follows the run, in place of one made for `--events`: where others have something to add to it. */
+  readonly events?: EventWriter | null;
 }
 
 export interface LiveResult {
@@ -56,13 +59,15 @@ export async function runLive(
   try {
     tracking = await LiveTracking.open(options, checkLiveOptions(options), startUs, terminal);
     await readNamesOnce(sources);
+    const events = view.events ?? createEvents(options, terminal);
     const outputs = openOutputs(options, view.reserve ?? [], taps, terminal, {
       application: producer,
+      events,
       keep: sources !== null || tracking !== null ? [Capability.netAdmin] : [],
       names: () => run?.embeddedNames() ?? [],
     });
     health = poll && new LiveHealth(poll, (line) => terminal.say(line));
-    run = new LiveRun(options, { taps, ...outputs, sources, tracking, health }, producer);
+    run = new LiveRun(options, { taps, ...outputs, sources, tracking, health, events }, producer);
     terminal.say(`listening on ${taps.taps.map(({ source }) => source.name).join(", ")}; Ctrl-C ends it`);
     return await run.execute(view, outputs);
   } finally {
@@ -71,6 +76,12 @@ export async function runLive(
     tracking?.close();
     taps.close();
   }
+}
+
+/** What `--events` asks for, not open yet; null: nothing. */
+export function createEvents(options: LiveOptions, terminal: Terminal): EventWriter | null {
+  if (options.events === undefined) return null;
+  return new EventWriter(options.events, checkLiveOptions(options).join(" "), (line) => terminal.say(line));
 }
 
 /** `near`: interfaces of this namespace that are listened to. Throws CommandError for a names file that is wrong. */
@@ -110,6 +121,7 @@ interface Parts {
   readonly taps: Taps;
   readonly recorder: Recorder | null;
   readonly sidecar: SidecarWriter | null;
+  readonly events: EventWriter | null;
   readonly sources: NameSources | null;
   readonly tracking: LiveTracking | null;
   readonly health: LiveHealth | null;
@@ -120,6 +132,7 @@ class LiveRun {
   readonly #taps: Taps;
   readonly #recorder: Recorder | null;
   readonly #sidecar: SidecarWriter | null;
+  readonly #events: EventWriter | null;
   readonly #sources: NameSources | null;
   readonly #tracking: LiveTracking | null;
   readonly #health: LiveHealth | null;
@@ -136,11 +149,12 @@ class LiveRun {
   readonly #closeNow = () => this.#recorder?.closeNow();
 
   constructor(options: LiveOptions, parts: Parts, producer: string) {
-    const { taps, recorder, sidecar, sources, tracking, health } = parts;
+    const { taps, recorder, sidecar, sources, tracking, health, events } = parts;
     this.#options = options;
     this.#taps = taps;
     this.#recorder = recorder;
     this.#sidecar = sidecar;
+    this.#events = events;
     this.#sources = sources;
     this.#tracking = tracking;
     this.#health = health;
@@ -195,10 +209,13 @@ class LiveRun {
         void this.#sources?.refresh(Date.now() * 1000);
         this.#followNames();
         await this.#recorder?.tick(new Date(), performance.now());
-        if (show === null && this.#sidecar === null) return;
-        await this.#tracking?.poll();
+        if (show === null && this.#sidecar === null && this.#events === null) return;
+        if (show !== null || this.#sidecar !== null) await this.#tracking?.poll();
         this.#note(false);
-        await show?.(this.snapshot());
+        if (show === null && this.#events === null) return;
+        const snapshot = this.snapshot(show === null ? null : this.#tracking);
+        this.#events?.look(snapshot, Date.now() * 1000);
+        await show?.(snapshot);
       },
       signal,
     });
@@ -251,10 +268,12 @@ class LiveRun {
   /** Writes what has been learnt beside the packets. */
   #note(last: boolean): void {
     const sidecar = this.#sidecar;
-    if (sidecar === null) return;
-    sidecar.addNames(this.#sources?.current() ?? null, Date.now() * 1000);
-    for (const { checks, timeUs } of this.#health?.take() ?? []) sidecar.addHealth(checks, timeUs);
-    if (this.#tracking) sidecar.addTracking(this.#trackingContext(this.#tracking), last);
+    sidecar?.addNames(this.#sources?.current() ?? null, Date.now() * 1000);
+    for (const { checks, report, timeUs } of this.#health?.take() ?? []) {
+      sidecar?.addHealth(checks, timeUs);
+      this.#events?.health(report, timeUs);
+    }
+    if (this.#tracking) sidecar?.addTracking(this.#trackingContext(this.#tracking), last);
   }
 
   #trackingContext(tracking: LiveTracking): TrackingContext {
@@ -285,15 +304,26 @@ class LiveRun {
   }
 
   /** How it ended, and with what in hand. */
-  #end(failure: CommandError | null): Omit<LiveResult, "outputs"> {
+  #end(before: CommandError | null): Omit<LiveResult, "outputs"> {
+    const snapshot = this.snapshot();
+    const untold = this.#endEvents(snapshot);
+    const failure = before ?? untold;
     const lost = this.#taps.failures;
     const { packets } = this.#analyzer;
-    const before = `${formatCounted(packets, "packet")} before that ${packets === 1 ? "is" : "are"} counted`;
-    const troubles = lost.map((line) => `${line}; ${before}`);
+    const counted = `${formatCounted(packets, "packet")} before that ${packets === 1 ? "is" : "are"} counted`;
+    const troubles = lost.map((line) => `${line}; ${counted}`);
     if (failure !== null) troubles.push(failure.message);
     const exitCode =
       failure !== null ? failure.exitCode : lost.length > 0 ? ExitCode.noInterface : ExitCode.ok;
-    return { snapshot: this.snapshot(), exitCode, troubles };
+    return { snapshot, exitCode, troubles };
+  }
+
+  /** Takes the last look, so that what happened since the last tick is told too. */
+  #endEvents(snapshot: Snapshot): CommandError | null {
+    const nowUs = this.#endUs ?? Date.now() * 1000;
+    this.#events?.look(snapshot, nowUs);
+    const problem = this.#events?.close(nowUs) ?? null;
+    return problem === null ? null : new CommandError(ExitCode.unwritable, problem);
   }
 
   /** Leaves nothing behind that the run has set up. */

@@ -1,7 +1,7 @@
 /** What can be said to `netwatch metrics`. Light: loaded at every start. */
 import { randomBytes } from "node:crypto";
 import { type Command, InvalidArgumentError } from "commander";
-import { addSourceWords } from "./capture-words.js";
+import { addSourceWords, EVENTS_HELP } from "./capture-words.js";
 import type { Start } from "./monitor-words.js";
 import { parsePositive, parseUrl } from "./options.js";
 
@@ -36,6 +36,7 @@ function addServe(program: Command, start: Start): void {
     .option("--names <file>", "JSON file of names, as for analyze; an end without a name is `external`")
     .option("--health", "also ask the services of the names file whether they serve")
     .option("--registry <url>", "registry that knows where moving services are", parseUrl)
+    .option("--events <file>", EVENTS_HELP)
     .option("--max-flows <n>", "conversations kept (default: 262144)", parsePositive(100_000_000))
     .addHelpText(
       "after",

@@ -1,7 +1,7 @@
 /** What can be said to `netwatch health`, `topology` and `tui`. Light: loaded at every start. */
 import { randomBytes } from "node:crypto";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { addSourceWords } from "./capture-words.js";
+import { addSourceWords, EVENTS_HELP } from "./capture-words.js";
 import type { ExitCode } from "./exit.js";
 import { parsePositive, parseUrl } from "./options.js";
 import type { Terminal } from "./terminal.js";
@@ -124,6 +124,7 @@ function addTui(program: Command, start: Start): void {
       parsePositive(MAX_INTERVAL_SECONDS),
       HEALTH_INTERVAL_SECONDS,
     )
+    .option("--events <file>", `live: ${EVENTS_HELP}`)
     .option("--no-conntrack", "do not hold the packets against the kernel's connection tracking");
   addSourceWords(command);
   command

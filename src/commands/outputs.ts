@@ -12,6 +12,7 @@ import {
 } from "../capture/kernel/privilege.js";
 import type { EmbeddedName } from "../capture/packet.js";
 import { writeWhole } from "../report/write.js";
+import type { EventWriter } from "./event-writer.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import type { LiveOptions } from "./live-options.js";
 import type { Taps } from "./live-sources.js";
@@ -32,6 +33,8 @@ export interface Outputs {
 
 interface OutputContext {
   readonly application: string;
+  /** Opened here. */
+  readonly events: EventWriter | null;
   /** What is still needed when root is given up. */
   readonly keep: readonly Capability[];
   readonly names: () => readonly EmbeddedName[];
@@ -56,12 +59,14 @@ export function openOutputs(
   if (process.geteuid?.() !== 0 || caller !== null) {
     giveUp();
     const recorder = openRecorder(options, taps, terminal, context);
+    context.events?.open(Date.now() * 1000);
     return { recorder, sidecar: openSidecar(options, context), env, writeFile };
   }
   for (const path of reserve) reserved.set(path, reservePlace(path));
   const rotates = options.ringBuffer !== undefined;
   const early = rotates ? null : openRecorder(options, taps, terminal, context);
   const sidecar = openSidecar(options, context);
+  context.events?.open(Date.now() * 1000);
   giveUp();
   const recorder = rotates ? openRing(options, taps, terminal, context) : early;
   return { recorder, sidecar, env, writeFile };

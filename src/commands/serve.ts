@@ -2,13 +2,21 @@
 import { EdgeBook } from "../analyze/edge-book.js";
 import { limitSnapshot } from "../analyze/limit.js";
 import type { Snapshot } from "../analyze/snapshot.js";
-import { Capability, dropPrivileges, unprivilegedUser, userNamed } from "../capture/kernel/privilege.js";
+import {
+  Capability,
+  dropPrivileges,
+  invokingUser,
+  unprivilegedUser,
+  userNamed,
+} from "../capture/kernel/privilege.js";
 import { renderSnapshotJson } from "../report/json.js";
 import type { Exposition } from "../report/prometheus.js";
 import type { ExposedProcess } from "../report/prometheus-process.js";
 import { analyzeCaptures } from "./captures.js";
+import type { EventWriter } from "./event-writer.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { DEFAULT_MAX_SERIES, DEFAULT_TTL_SECONDS, exposeSnapshot, OTHER_SAMPLES } from "./exposition.js";
+import { createEvents } from "./live.js";
 import type { LiveOptions } from "./live-options.js";
 import { ConfigWatch } from "./serve/config-watch.js";
 import { HealthRounds } from "./serve/health-rounds.js";
@@ -48,8 +56,9 @@ interface Subject {
 export async function serve(options: ServeOptions, producer: string, terminal: Terminal): Promise<ExitCode> {
   const address = parseListen(options.listen);
   const watchConfig = new ConfigWatch(options.webConfig ?? null, terminal);
-  const subject = await openSubject(options, producer, terminal);
-  const health = openHealth(options);
+  const events = openEvents(options, terminal);
+  const subject = await openSubject(options, events, producer, terminal);
+  const health = openHealth(options, events);
   const meter = new ProcessMeter();
   const state = { ready: true };
   const served: Served = { producer, isReady: () => state.ready, page, snapshot };
@@ -71,13 +80,15 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
   const reload = () => watchConfig.reload((config) => server.use(config));
   try {
     await listen(server, address, watchConfig, terminal);
-    giveUpRoot(options, terminal);
+    giveUpRoot(options, terminal, events);
     process.on("SIGHUP", reload);
     watchConfig.start((config) => server.use(config));
     health?.start();
     const failures = await subject.run(options.signal);
     state.ready = false;
     for (const line of failures) terminal.say(line);
+    const untold = events?.close(Date.now() * 1000) ?? null;
+    if (untold !== null) terminal.say(untold);
     return failures.length > 0 ? ExitCode.noInterface : ExitCode.ok;
   } finally {
     process.removeListener("SIGHUP", reload);
@@ -89,7 +100,18 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
   }
 }
 
-async function openSubject(options: ServeOptions, producer: string, terminal: Terminal): Promise<Subject> {
+function openEvents(options: ServeOptions, terminal: Terminal): EventWriter | null {
+  if (options.events !== undefined && options.read !== undefined)
+    throw new CommandError(ExitCode.usage, "--events tells of a live run: leave -r out");
+  return createEvents(options, terminal);
+}
+
+async function openSubject(
+  options: ServeOptions,
+  events: EventWriter | null,
+  producer: string,
+  terminal: Terminal,
+): Promise<Subject> {
   const maxSamples = (options.maxSeries ?? DEFAULT_MAX_SERIES) - OTHER_SAMPLES;
   if (options.read !== undefined) return openFiles(options.read, options, maxSamples, producer, terminal);
   const watched = await WatchedNetwork.open(
@@ -98,6 +120,7 @@ async function openSubject(options: ServeOptions, producer: string, terminal: Te
       maxFlows: options.maxFlows ?? DEFAULT_MAX_FLOWS,
       maxSamples,
       ttlSeconds: options.seriesTtl ?? DEFAULT_TTL_SECONDS,
+      follow: (take) => events?.look(take(), Date.now() * 1000),
     },
     producer,
     terminal,
@@ -136,11 +159,14 @@ async function openFiles(
   };
 }
 
-function openHealth({ health, names, registry }: ServeOptions): HealthRounds | null {
+function openHealth(
+  { health, names, registry }: ServeOptions,
+  events: EventWriter | null,
+): HealthRounds | null {
   if (!health) return null;
   if (names === undefined)
     throw new CommandError(ExitCode.usage, "--health asks the services of a names file: add --names FILE");
-  return new HealthRounds(names, registry);
+  return new HealthRounds(names, registry, (report) => events?.health(report, Date.now() * 1000));
 }
 
 function untilAborted(signal: AbortSignal): Promise<readonly string[]> {
@@ -171,10 +197,13 @@ async function listen(
   terminal.say(`listening on ${scheme}://${formatListen({ ...address, port })}/metrics`);
 }
 
-/** What remains is the right to ask connection tracking. */
-function giveUpRoot({ user, read }: ServeOptions, terminal: Terminal): void {
+/** What remains is the right to ask connection tracking. Root's own file is opened as root, another's as that user. */
+function giveUpRoot({ user, read }: ServeOptions, terminal: Terminal, events: EventWriter | null): void {
   const chosen = user === undefined ? null : userNamed(user);
   if (user !== undefined && chosen === null) throw new CommandError(ExitCode.usage, `no user ${user}`);
   const keep = read === undefined ? [Capability.netAdmin] : [];
+  const isRoots = chosen === null && invokingUser(terminal.env) === null;
+  if (isRoots) events?.open(Date.now() * 1000);
   dropPrivileges(chosen ?? unprivilegedUser(terminal.env), keep);
+  if (!isRoots) events?.open(Date.now() * 1000);
 }

@@ -1,5 +1,6 @@
 /** Health for the monitor: a round every interval, while it runs. */
 import type { App } from "../tui/app.js";
+import type { EventWriter } from "./event-writer.js";
 import { openHealthPoll } from "./health-poll.js";
 
 export interface HealthWatchOptions {
@@ -10,7 +11,11 @@ export interface HealthWatchOptions {
 }
 
 /** Begins where a names file says whom to ask; gives the way to end. */
-export function watchHealth({ names, registry, healthInterval }: HealthWatchOptions, app: App): () => void {
+export function watchHealth(
+  { names, registry, healthInterval }: HealthWatchOptions,
+  app: App,
+  events: EventWriter | null = null,
+): () => void {
   if (names === undefined) return () => {};
   const poll = openHealthPoll(names, registry);
   let problem: string | null = null;
@@ -23,6 +28,7 @@ export function watchHealth({ names, registry, healthInterval }: HealthWatchOpti
     busy = false;
     if (ended) return;
     if (report.targets.length > 0) app.onHealth(report);
+    events?.health(report, Date.now() * 1000);
     if (poll.registryFailure !== null && poll.registryFailure !== problem)
       app.onEvent("error", `registry: ${poll.registryFailure}`, report.time);
     problem = poll.registryFailure;

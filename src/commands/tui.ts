@@ -32,6 +32,8 @@ export async function tui(
   checkTerminal(options, terminal, tty);
   const mode = modeOf(options);
   if (mode === "live") checkLiveOptions(options);
+  else if (options.events !== undefined)
+    throw new CommandError(ExitCode.usage, "--events tells of a live run: add -i NAME");
   const snapshot = mode === "snapshot" ? await takeSnapshot(options, terminal) : null;
   const ended = new AbortController();
   const signal = AbortSignal.any([options.signal, ended.signal]);
@@ -107,11 +109,12 @@ async function runMonitored(
   terminal: Terminal,
 ): Promise<ExitCode> {
   const show = createShow(app);
-  const stopHealth = watchHealth(options, app);
+  const { createEvents, runLive } = await import("./live.js");
+  const events = createEvents(options, terminal);
+  const stopHealth = watchHealth(options, app, events);
   try {
-    const { runLive } = await import("./live.js");
     const asked = { ...options, waits: true };
-    const result = await runLive(asked, { show }, producer, terminal);
+    const result = await runLive(asked, { show, events }, producer, terminal);
     await show(result.snapshot);
     app.onEnd();
     for (const line of result.troubles) terminal.say(line);

@@ -9,7 +9,11 @@ export class HealthRounds {
   #report: HealthReport | null = null;
 
   /** Throws CommandError. */
-  constructor(namesFile: string, registry: URL | undefined) {
+  constructor(
+    namesFile: string,
+    registry: URL | undefined,
+    private readonly onReport: (report: HealthReport) => void = () => {},
+  ) {
     this.#poll = openHealthPoll(namesFile, registry);
   }
 
@@ -17,6 +21,7 @@ export class HealthRounds {
     const round = () =>
       void this.#poll.round().then((report) => {
         this.#report = report;
+        this.onReport(report);
       });
     round();
     this.#timer = setInterval(round, HEALTH_INTERVAL_MS).unref();

@@ -38,6 +38,8 @@ export interface WatchedOptions extends LiveOptions {
   readonly maxSamples: number;
   readonly ttlSeconds: number;
   readonly registry?: URL;
+  /** Called now and then with a way to the Snapshot, its tables whole; good until it returns. */
+  readonly follow: (take: () => Snapshot) => void;
 }
 
 /** The parts of a page that come from what is watched. */
@@ -58,6 +60,7 @@ export class WatchedNetwork {
   readonly #residuals = new Residuals();
   readonly #producer: string;
   readonly #redact: boolean;
+  readonly #follow: WatchedOptions["follow"];
   #current: Names | null = null;
   #names = new Names(EXTERNAL);
   #connections: ExposedConnections | null = null;
@@ -78,6 +81,7 @@ export class WatchedNetwork {
     this.#filtered = (options.filter?.trim() ?? "") !== "";
     this.#producer = producer;
     this.#redact = options.redact ?? false;
+    this.#follow = options.follow;
     this.#analyzer = new Analyzer({ maxFlows: options.maxFlows, seed: options.seed ?? 0 });
     this.#book = new EdgeBook({ maxSamples: options.maxSamples, ttlUs: options.ttlSeconds * 1e6 });
     this.#counter = new EdgeCounter(this.#analyzer.flows, this.#book);
@@ -118,6 +122,7 @@ export class WatchedNetwork {
       signal,
     });
     this.#update();
+    this.#follow(() => this.#wholeSnapshot());
     await this.#poll;
   }
 
@@ -134,9 +139,13 @@ export class WatchedNetwork {
   }
 
   snapshot(): Snapshot {
+    return limitSnapshot(this.#wholeSnapshot(), SNAPSHOT_ROWS);
+  }
+
+  #wholeSnapshot(): Snapshot {
     this.#update();
     const { taps } = this.#taps;
-    const snapshot = buildSnapshot(this.#analyzer, {
+    return buildSnapshot(this.#analyzer, {
       producer: this.#producer,
       files: taps.map(({ source }) => ({ name: source.name, packets: source.packets, damage: null })),
       interfaces: this.#taps.ledger() as LedgerInterface[],
@@ -144,7 +153,6 @@ export class WatchedNetwork {
       names: this.#names,
       redact: this.#redact,
     });
-    return limitSnapshot(snapshot, SNAPSHOT_ROWS);
   }
 
   close(): void {
@@ -161,7 +169,9 @@ export class WatchedNetwork {
     void this.#sources
       .refresh(Date.now() * 1000)
       .then(() => this.polls.note("names", performance.now() - started, this.#hasFailingSource));
-    if (this.#ticks++ % TRACKING_TICKS === 0) this.#poll ??= this.#pollTracking();
+    if (this.#ticks++ % TRACKING_TICKS !== 0) return;
+    this.#poll ??= this.#pollTracking();
+    this.#follow(() => this.#wholeSnapshot());
   }
 
   #update(): void {

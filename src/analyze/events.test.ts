@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { EventCourse } from "./events.js";
+import type { HealthReport, HealthTargetReport, LedgerInterface, Snapshot } from "./snapshot.js";
+
+/** As much of a Snapshot as is looked at. */
+function snapshot(
+  pairs: readonly (readonly [string, string])[],
+  { dropped = 0 as number | null, ended = null as string | null, omitted = 0 } = {},
+): Snapshot {
+  const rows = pairs.map(([source, destination]) => ({ source, destination }));
+  return {
+    ledger: { dropped, interfaces: [{ name: "br-app", ended } as LedgerInterface] },
+    tables: {
+      pairs: { rows: omitted > 0 ? [...rows, { source: "other", destination: "other" }] : rows, omitted },
+    },
+  } as unknown as Snapshot;
+}
+
+const names = (events: ReturnType<EventCourse["look"]>) =>
+  events.map(({ event, count, fields }) => [event, count, fields.source ?? ""]);
+
+test("who talks at the first look is known; who comes later is told once, in either direction", () => {
+  const course = new EventCourse();
+  assert.deepEqual(course.look(snapshot([["a", "b"]])), []);
+  const told = course.look(
+    snapshot([
+      ["a", "b"],
+      ["b", "a"],
+      ["a", "c"],
+      ["c", "a"],
+    ]),
+  );
+  assert.deepEqual(names(told), [["new-pair", 1, "a"]]);
+  assert.deepEqual(course.look(snapshot([["c", "a"]])), []);
+});
+
+test("the row of what is left out is nobody", () => {
+  const course = new EventCourse();
+  course.look(snapshot([]));
+  assert.deepEqual(course.look(snapshot([], { omitted: 7 })), []);
+});
+
+test("of a scan twenty pairs are told one by one and the rest as a sum", () => {
+  const course = new EventCourse();
+  course.look(snapshot([]));
+  const scan = Array.from({ length: 500 }, (_, i) => ["scanner", `host-${i}`] as const);
+  const told = course.look(snapshot(scan));
+  assert.equal(told.length, 21);
+  assert.deepEqual(names(told).at(-1), ["new-pair", 480, ""]);
+});
+
+test("more pairs than are remembered: said once, and none is told as new any more", () => {
+  const course = new EventCourse(100);
+  course.look(snapshot([]));
+  const many = Array.from({ length: 150 }, (_, i) => ["a", `b-${i}`] as const);
+  const told = course.look(snapshot(many));
+  assert.equal(told.at(-1)?.event, "events-lost");
+  assert.deepEqual(course.look(snapshot([["x", "y"]])), []);
+});
+
+test("however the pairs come, each is told at most once", () => {
+  const pair = fc.tuple(fc.constantFrom("a", "b", "c", "__proto__"), fc.constantFrom("a", "b", "c", "d"));
+  fc.assert(
+    fc.property(fc.array(fc.array(pair, { maxLength: 8 }), { maxLength: 8 }), (looks) => {
+      const course = new EventCourse();
+      const told = looks.flatMap((pairs) => course.look(snapshot(pairs)));
+      const keys = told.map(({ fields }) => [fields.source, fields.destination].sort().join());
+      assert.equal(new Set(keys).size, keys.length);
+    }),
+  );
+});
+
+test("losses are told by how many since the look before; an interface that ended once, with the reason", () => {
+  const course = new EventCourse();
+  assert.deepEqual(course.look(snapshot([], { dropped: null })), []);
+  assert.equal(course.look(snapshot([], { dropped: 5 }))[0]?.count, 5);
+  assert.deepEqual(course.look(snapshot([], { dropped: 5 })), []);
+  const [lost, ended] = course.look(snapshot([], { dropped: 8, ended: "the interface is gone" }));
+  assert.deepEqual(
+    [lost?.count, ended?.event, ended?.fields.reason],
+    [3, "capture-ended", "the interface is gone"],
+  );
+  assert.deepEqual(course.look(snapshot([], { dropped: 8, ended: "the interface is gone" })), []);
+});
+
+test("health is told when it changes and not as it is found; a move is told with both ports", () => {
+  const target = (state: string, port: number, reason: string | null = null) =>
+    ({ service: "payment", address: "10.0.0.80", port, state, reason }) as HealthTargetReport;
+  const report = (...targets: HealthTargetReport[]): HealthReport => ({
+    format: "netwatch-health",
+    version: 1,
+    time: "",
+    targets,
+  });
+  const course = new EventCourse();
+  assert.deepEqual(course.health(report(target("down", 8003, "refused"))), []);
+  assert.deepEqual(course.health(report(target("down", 8003, "refused"))), []);
+  const [moved, up] = course.health(report(target("up", 8005)));
+  assert.deepEqual(moved?.fields, {
+    service: "payment",
+    address: "10.0.0.80",
+    from_port: 8003,
+    to_port: 8005,
+  });
+  assert.deepEqual([up?.fields.before, up?.fields.state, up?.severity], ["down", "up", "notice"]);
+  assert.equal(course.health(report(target("down", 8005, "refused")))[0]?.severity, "warning");
+  assert.deepEqual(course.health(report()), []);
+});

@@ -1,0 +1,133 @@
+/** What happens between one look and the next, as events: losses, new pairs, health, moves. Bounded; reads no clock. */
+import { formatCounted, visible } from "../format.js";
+import type { HealthReport, HealthTargetReport, Snapshot } from "./snapshot.js";
+
+/** What an event says beside its sentence; the lab's event schema describes each. */
+export type EventFields = Readonly<Record<string, string | number>>;
+
+export interface NetworkEvent {
+  readonly event:
+    | "watch"
+    | "new-pair"
+    | "capture-drop"
+    | "capture-ended"
+    | "health"
+    | "rotation"
+    | "events-lost";
+  readonly severity: "info" | "notice" | "warning";
+  /** One plain sentence, safe to show. */
+  readonly text: string;
+  /** How many: packets lost, pairs not told one by one. */
+  readonly count: number;
+  readonly fields: EventFields;
+}
+
+/** New pairs told one by one at each look; a scan makes more. */
+const MAX_NEW_PAIRS = 20;
+/** Pairs remembered. What comes beyond is not known to be new. */
+const MAX_PAIRS = 100_000;
+
+export class EventCourse {
+  readonly #maxPairs: number;
+  readonly #pairs = new Set<string>();
+  readonly #ended = new Set<string>();
+  #dropped = 0;
+  #looked = false;
+  #full = false;
+  #health = new Map<string, HealthTargetReport>();
+
+  constructor(maxPairs = MAX_PAIRS) {
+    this.#maxPairs = maxPairs;
+  }
+
+  /** Takes the run so far; its tables are read and not kept. Whoever talks at the first look is taken as known. */
+  look(snapshot: Snapshot): NetworkEvent[] {
+    const events = [...this.#losses(snapshot), ...this.#newPairs(snapshot)];
+    this.#looked = true;
+    return events;
+  }
+
+  /** Takes a round of health checks. The first says how things stand. */
+  health({ targets }: HealthReport): NetworkEvent[] {
+    const before = this.#health;
+    this.#health = new Map(targets.map((target) => [`${target.address} ${target.service}`, target]));
+    return [...this.#health].flatMap(([key, target]) => {
+      const was = before.get(key);
+      return was === undefined ? [] : changesOf(was, target);
+    });
+  }
+
+  #losses({ ledger }: Snapshot): NetworkEvent[] {
+    const events: NetworkEvent[] = [];
+    const lost = (ledger.dropped ?? 0) - this.#dropped;
+    if (lost > 0) {
+      this.#dropped += lost;
+      const text = `${formatCounted(lost, "packet")} dropped by the kernel`;
+      events.push({ event: "capture-drop", severity: "warning", text, count: lost, fields: {} });
+    }
+    for (const { name, ended } of ledger.interfaces ?? []) {
+      if (ended === null || this.#ended.has(name)) continue;
+      this.#ended.add(name);
+      const text = `${visible(name)} gives no more packets: ${visible(ended)}`;
+      const fields = { interface: name, reason: ended };
+      events.push({ event: "capture-ended", severity: "warning", text, count: 1, fields });
+    }
+    return events;
+  }
+
+  #newPairs({ tables: { pairs } }: Snapshot): NetworkEvent[] {
+    const events: NetworkEvent[] = [];
+    let more = 0;
+    let listed = pairs.rows.length - (pairs.omitted > 0 ? 1 : 0);
+    for (const row of pairs.rows) {
+      if (listed-- <= 0 || this.#full) break;
+      const [source, destination] = [String(row.source), String(row.destination)];
+      const key = source < destination ? `${source}\0${destination}` : `${destination}\0${source}`;
+      if (this.#pairs.has(key)) continue;
+      this.#pairs.add(key);
+      if (!this.#looked) continue;
+      if (events.length < MAX_NEW_PAIRS) events.push(newPair(source, destination));
+      else more++;
+      if (this.#pairs.size >= this.#maxPairs) this.#full = true;
+    }
+    if (more > 0) events.push(moreNewPairs(more));
+    if (this.#full && this.#pairs.size > 0) {
+      this.#pairs.clear();
+      events.push(noMorePairs(this.#maxPairs));
+    }
+    return events;
+  }
+}
+
+function newPair(source: string, destination: string): NetworkEvent {
+  const text = `${visible(source)} and ${visible(destination)} talk for the first time`;
+  return { event: "new-pair", severity: "notice", text, count: 1, fields: { source, destination } };
+}
+
+function moreNewPairs(count: number): NetworkEvent {
+  const text = `${formatCounted(count, "more new pair")}`;
+  return { event: "new-pair", severity: "notice", text, count, fields: {} };
+}
+
+function noMorePairs(limit: number): NetworkEvent {
+  const reason = `more than ${formatCounted(limit, "pair")}`;
+  const text = `${reason}: new ones are no longer told`;
+  return { event: "events-lost", severity: "warning", text, count: 1, fields: { reason } };
+}
+
+function changesOf(was: HealthTargetReport, target: HealthTargetReport): NetworkEvent[] {
+  const { service, address, port, state, reason } = target;
+  const events: NetworkEvent[] = [];
+  const name = `${visible(service)} (${address})`;
+  if (was.port !== port) {
+    const text = `${name} moved from port ${was.port} to ${port}`;
+    const fields = { service, address, from_port: was.port, to_port: port };
+    events.push({ event: "rotation", severity: "info", text, count: 1, fields });
+  }
+  if (was.state === state || was.state === "unknown" || state === "unknown") return events;
+  const why = reason === null ? "" : `: ${visible(reason)}`;
+  const fields = { service, address, port, before: was.state, state, ...(reason === null ? {} : { reason }) };
+  const severity = state === "down" ? "warning" : "notice";
+  events.push({ event: "health", severity, text: `${name} is ${state}${why}`, count: 1, fields });
+  return events;
+}

@@ -1,0 +1,124 @@
+/** The event log of a live run: JSON lines appended to a file, as `services/events/event.schema.json` describes them. */
+import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { EventCourse, type NetworkEvent } from "../analyze/events.js";
+import type { HealthReport, Snapshot } from "../analyze/snapshot.js";
+import { formatTime } from "../analyze/time.js";
+import { visible } from "../format.js";
+import { CommandError, ExitCode, reasonOf } from "./exit.js";
+
+const MAX_TEXT = 400;
+const MAX_FIELD = 200;
+
+/** One line without its end: plain ASCII, bounded. */
+export function eventLine({ event, severity, count, text, fields }: NetworkEvent, timeUs: number): string {
+  const safe = Object.entries(fields).map(([name, value]) => [
+    name,
+    typeof value === "string" ? bounded(value, MAX_FIELD) : value,
+  ]);
+  return toAscii({
+    format: "netwatch-event",
+    version: 1,
+    time: formatTime(timeUs),
+    program: "netwatch",
+    reporter: "netwatch",
+    event,
+    severity,
+    count,
+    text: bounded(text, MAX_TEXT),
+    ...Object.fromEntries(safe),
+  });
+}
+
+/** A cut through an escape leaves printable text. */
+function bounded(text: string, limit: number): string {
+  return visible(text.slice(0, limit)).slice(0, limit);
+}
+
+/** What is not ASCII stands as the escape that JSON has for it: the value is the same, and a terminal is safe. */
+function toAscii(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** Follows a run and writes what happens. A line that cannot be written is counted and said once; the run goes on. */
+export class EventWriter {
+  readonly #path: string;
+  readonly #subject: string;
+  readonly #say: (line: string) => void;
+  readonly #course = new EventCourse();
+  #fd: number | null = null;
+  /** The last write was cut short: the next begins a new line. */
+  #torn = false;
+  /** Since the last line that could be written. */
+  #lost = 0;
+  #lostWhy = "";
+  /** In all. */
+  #failed = 0;
+
+  constructor(path: string, subject: string, say: (line: string) => void) {
+    this.#path = path;
+    this.#subject = subject;
+    this.#say = say;
+  }
+
+  /** Opens the file to append to it, as whoever the process is now. A link is not followed. Throws CommandError. */
+  open(nowUs: number): void {
+    const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+    try {
+      this.#fd = openSync(this.#path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
+    } catch (error) {
+      throw new CommandError(ExitCode.unwritable, `${this.#path}: ${reasonOf(error)}`);
+    }
+    this.#note(turn(this.#subject, "started"), nowUs);
+  }
+
+  look(snapshot: Snapshot, nowUs: number): void {
+    for (const event of this.#course.look(snapshot)) this.#note(event, nowUs);
+  }
+
+  health(report: HealthReport, nowUs: number): void {
+    for (const event of this.#course.health(report)) this.#note(event, nowUs);
+  }
+
+  /** Why not all that happened is in the file, in one sentence; null: it is. */
+  close(nowUs: number): string | null {
+    if (this.#fd === null) return null;
+    this.#note(turn(this.#subject, "ended"), nowUs);
+    closeSync(this.#fd);
+    this.#fd = null;
+    return this.#failed === 0 ? null : `${this.#path}: ${this.#failed} events could not be written`;
+  }
+
+  #note(event: NetworkEvent, nowUs: number): void {
+    if (this.#fd === null) return;
+    try {
+      if (this.#lost > 0) this.#append(eventLine(lossOf(this.#lost, this.#lostWhy), nowUs), this.#fd);
+      this.#lost = 0;
+      this.#append(eventLine(event, nowUs), this.#fd);
+    } catch (error) {
+      if (this.#failed === 0) this.#say(`${this.#path}: events are lost: ${reasonOf(error)}`);
+      this.#failed++;
+      this.#lost++;
+      this.#lostWhy = reasonOf(error);
+    }
+  }
+
+  #append(line: string, fd: number): void {
+    const bytes = Buffer.from(`${this.#torn ? "\n" : ""}${line}\n`);
+    const written = writeSync(fd, bytes);
+    this.#torn = written < bytes.length;
+    if (this.#torn) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+  }
+}
+
+function turn(subject: string, state: "started" | "ended"): NetworkEvent {
+  const text = `the watch of ${visible(subject)} ${state}`;
+  return { event: "watch", severity: "info", text, count: 1, fields: { state, subject } };
+}
+
+function lossOf(count: number, reason: string): NetworkEvent {
+  const text = `${count} events are not in this log: ${reason}`;
+  return { event: "events-lost", severity: "warning", text, count, fields: { reason } };
+}

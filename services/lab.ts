@@ -119,6 +119,11 @@ export function addLabCommands(lab: Command): void {
       if (!checks.every((check) => check.unanimous)) throw new LabError("the cluster is not unanimous");
     });
 
+  addTrials(lab);
+}
+
+/** What puts the cluster to the test, and what prepares a Vault for it. */
+function addTrials(lab: Command): void {
   lab
     .command("fault")
     .description("make one server fail, or well again")
@@ -127,6 +132,39 @@ export function addLabCommands(lab: Command): void {
     .action(async (node: string, kind: string) => {
       const { labFault } = await import("./fault.js");
       print(await labFault(node, kind));
+    });
+
+  lab
+    .command("test-bft")
+    .description(
+      "let order nodes fail in every way while orders come in, and say whether the cluster did as it should",
+    )
+    .action(async () => {
+      const { formatTrials, labTestBft } = await import("./test-bft.js");
+      const results = await labTestBft(say);
+      print(formatTrials(results));
+      if (!results.every(({ isRight }) => isRight)) throw new LabError("the cluster did not do as it should");
+    });
+
+  lab
+    .command("init-vault")
+    .description(
+      "make a Vault (VAULT_ADDR) ready for the shop: KV engine, policies, secrets that are not there yet",
+    )
+    .option(
+      "--keys-file <file>",
+      "unseal keys and root token: written where the Vault is new, read where it is sealed",
+    )
+    .option(
+      "--token-dir <dir>",
+      "also make a token for the operator and each service, each in a file of its own",
+    )
+    .action(async (options: { keysFile?: string; tokenDir?: string }) => {
+      const [{ initVault }, { planLab, readLab }] = await Promise.all([
+        import("./vault/init-vault.js"),
+        import("./topology.js"),
+      ]);
+      await initVault(planLab(readLab(), { profile: "flat", policies: false }), options, process.env, print);
     });
 }
 

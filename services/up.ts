@@ -4,7 +4,7 @@ import { applyRules } from "./firewall.js";
 import { LabError } from "./lab-error.js";
 import { buildNetwork, refuseForeign } from "./network.js";
 import { requirePrograms, requireRoot } from "./requirements.js";
-import { databasePassword, makeKeys } from "./secrets.js";
+import { databasePassword, fetchSecrets, makeKeys } from "./secrets.js";
 import { ensureWatched, startAll } from "./start-order.js";
 import { type LabState, readState, STATE_DIR, withLock, writeState, writeWhole } from "./state.js";
 import { type Plan, type PlanOptions, planLab, readLab } from "./topology.js";
@@ -46,6 +46,7 @@ export async function labUp(options: UpOptions, progress: (text: string) => void
     progress(`building namespaces and links (${plan.profile})`);
     await buildNetwork(plan, state);
     await applyRules(plan);
+    await fetchSecrets(plan);
     makeKeys(plan);
     databasePassword();
     mkdirSync(`${STATE_DIR}/faults`, { recursive: true, mode: 0o755 });

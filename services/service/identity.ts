@@ -1,7 +1,6 @@
-import { readFileSync } from "node:fs";
 import { placeInContainer } from "../docker/place.js";
 import { LabError } from "../lab-error.js";
-import { readPlan, STATE_DIR } from "../state.js";
+import { readPlan } from "../state.js";
 import type { Instance, Plan } from "../topology.js";
 
 /** Who this process is: read as root at start, then root is given up before the first byte from outside. */
@@ -15,10 +14,6 @@ export async function readIdentity(name: string): Promise<Identity> {
   const instance = plan.instances.find((candidate) => candidate.name === name);
   if (!instance) throw new LabError(`no instance is called ${name}`, 2);
   return { plan, instance: plan.named ? await placeInContainer(plan, instance) : instance };
-}
-
-export function readSecret(name: string): string {
-  return readFileSync(`${STATE_DIR}/keys/${name}`, "utf8").trim();
 }
 
 /** Everything needed of root was read before; the modules too, whatever folder they lie in. */

@@ -6,8 +6,9 @@ import { distrustedAnswer } from "../events/cluster-events.js";
 import { openEventLog } from "../events/event-log.js";
 import { createApp } from "../service/app.js";
 import { Directory } from "../service/directory.js";
-import { type Identity, readSecret } from "../service/identity.js";
+import type { Identity } from "../service/identity.js";
 import { registryUrl, runService } from "../service/run-service.js";
+import { readSecret } from "../service/secret.js";
 import { instancesOf } from "../topology.js";
 import { OrderClient } from "./order-client.js";
 import { listQuerySchema, orderBodySchema } from "./order-routes.js";
@@ -23,7 +24,7 @@ export async function startGateway(identity: Identity): Promise<void> {
   const app = createApp(instance.name, () => ({ products: pool.healthy }));
   const pool = new ProductPool(directory, app.metrics);
   const events = openEventLog(plan.events, instance.name, (problem) => app.http.log.error(problem));
-  const signer = signerFrom(CLIENT, readSecret(`${CLIENT}.pem`));
+  const signer = signerFrom(CLIENT, await readSecret(`${CLIENT}.pem`));
   const orders = new OrderClient(
     plan,
     instancesOf(plan, "order-service"),

@@ -6,8 +6,9 @@ import { refusedProposal, refusedVote } from "../events/cluster-events.js";
 import { openEventLog } from "../events/event-log.js";
 import { createApp } from "../service/app.js";
 import { Directory } from "../service/directory.js";
-import { type Identity, readSecret } from "../service/identity.js";
+import type { Identity } from "../service/identity.js";
 import { registryUrl, runService } from "../service/run-service.js";
+import { readSecret } from "../service/secret.js";
 import { instancesOf } from "../topology.js";
 import { Coordinator } from "./order-coordinator.js";
 import { FaultSwitch, Liar } from "./order-fault.js";
@@ -18,14 +19,14 @@ import { addProtocolRoutes } from "./protocol-routes.js";
 /** One node of the order cluster. */
 export async function startOrder(identity: Identity): Promise<void> {
   const { plan, instance } = identity;
-  const signer = signerFrom(instance.name, readSecret(`${instance.name}.pem`));
+  const signer = signerFrom(instance.name, await readSecret(`${instance.name}.pem`));
   const postgres = instancesOf(plan, "postgres-db")[0]!;
   const keys = new KeyRing(plan.publicKeys);
   const nodes = instancesOf(plan, plan.cluster.service);
   const fault = new FaultSwitch(instance.name);
   const app = createApp(instance.name, () => ({ fault: fault.current }));
   const store = new OrderStore(
-    { host: postgres.address, port: postgres.ports[0]!, password: readSecret("postgres.password") },
+    { host: postgres.address, port: postgres.ports[0]!, password: await readSecret("postgres.password") },
     (error) => app.http.log.warn({ reason: error.message }, "lost a database connection"),
   );
   const directory = new Directory(registryUrl(plan), ["payment", "email"]);

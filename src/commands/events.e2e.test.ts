@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { flawOf } from "../../services/e2e/event-flaw.js";
@@ -13,7 +13,7 @@ import { Workplace } from "./capture.test.fixture.js";
 const SAMPLES = new URL("../../../services/wazuh/samples/netwatch.ndjson", import.meta.url);
 const SOMEONE = 31_337;
 
-describe("the event log of a live run", { skip: reasonToSkip() }, () => {
+describe("the event log of a live run", { skip: reasonToSkip("mount") }, () => {
   let network: TestNetwork;
   let lab: BridgeLab;
   let work: Workplace;
@@ -38,7 +38,7 @@ describe("the event log of a live run", { skip: reasonToSkip() }, () => {
     existsSync(file) ? readFileSync(file, "utf8").trimEnd().split("\n").filter(Boolean) : [];
   const find = (file: string, event: string, name?: string) =>
     linesOf(file)
-      .map((line) => JSON.parse(line))
+      .flatMap((line) => (line.endsWith("}") ? [JSON.parse(line)] : []))
       .find((found) => found.event === event && [undefined, found.source, found.destination].includes(name));
   const told = async (file: string, event: string, name?: string) => {
     for (let waited = 0; find(file, event, name) === undefined && waited < 15_000; waited += 100)
@@ -46,25 +46,29 @@ describe("the event log of a live run", { skip: reasonToSkip() }, () => {
     return find(file, event, name) ?? assert.fail(`no ${event} came`);
   };
 
-  test("new pairs, health, the kernel's drops and a lost interface, as they happen; the file is the caller's own", async () => {
+  test("new pairs, health, the kernel's drops and a lost interface, as they happen; the file is the caller's own", async (t) => {
     const server = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
     const names = work.path("names.json");
-    const hosts = Array.from({ length: 9 }, (_, i) => [`host-${i}`, `10.9.0.${i + 10}`] as const);
+    const hosts = Array.from({ length: 29 }, (_, i) => [`host-${i}`, `10.9.0.${i + 10}`] as const);
+    const [few, many] = [hosts.slice(0, 9), hosts.slice(9)];
     writeFileSync(
       names,
       JSON.stringify({
         web: "10.9.0.1",
         db: "10.9.0.2",
         cache: "10.9.0.3",
-        late: "10.9.0.30",
         shop: `127.0.0.1:${port}`,
         ...Object.fromEntries(hosts),
       }),
     );
     network.ip(lab.ends[1], "addr add 10.9.0.3/24 dev eth0");
-    const file = work.path("events.ndjson");
+    const disk = work.path("disk");
+    mkdirSync(disk);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=8k,mode=777", "none", disk]);
+    t.after(() => execFileSync("umount", [disk]));
+    const file = `${disk}/events.ndjson`;
     for (const path of [work.folder, names]) chmodSync(path, 0o777);
     const words = ["-i", "port0", "--netns", lab.bridge, "--names", names, "--health", "--no-conntrack"];
     const run = await work.listen([...words, "--interval", "0.2", "--buffer", "1", "--events", file], {
@@ -84,15 +88,13 @@ describe("the event log of a live run", { skip: reasonToSkip() }, () => {
     assert.deepEqual([service, was, state], ["shop", "up", "down"]);
 
     for (const [, address] of hosts) network.ip(lab.ends[1], `addr add ${address}/24 dev eth0`);
-    talk(hosts.map(([, address]) => address));
-    for (const [name] of hosts) await told(file, "new-pair", name);
+    talk(few.map(([, address]) => address));
+    for (const [name] of few) await told(file, "new-pair", name);
 
-    const limit = (bytes: string) => execFileSync("prlimit", ["--pid", String(run.pid), `--fsize=${bytes}:`]);
-    limit("1");
-    network.ip(lab.ends[1], "addr add 10.9.0.30/24 dev eth0");
-    talk(["10.9.0.30"]);
-    await run.said("events are lost");
-    limit("unlimited");
+    writeFileSync(`${disk}/filler`, "no room is left but to the end of the log's page");
+    talk(many.map(([, address]) => address));
+    await run.said("events are lost: no space left on the device");
+    rmSync(`${disk}/filler`);
 
     run.child.kill("SIGSTOP");
     const frame = udpFrame(9, 1000);
@@ -101,13 +103,14 @@ describe("the event log of a live run", { skip: reasonToSkip() }, () => {
     run.child.kill("SIGCONT");
     const { count } = await told(file, "capture-drop");
     assert.ok(count > 1000, String(count));
-    assert.equal((await told(file, "events-lost")).count, 1);
+    assert.ok((await told(file, "events-lost")).count >= 1);
 
     network.ip(lab.bridge, "link del port0");
     assert.match((await told(file, "capture-ended")).reason, /gone/);
     const { code } = await run.ended;
     assert.equal(code, 8, "not all could be written");
-    const lines = linesOf(file);
+    const lines = linesOf(file).filter((line) => line.endsWith("}"));
+    assert.equal(linesOf(file).length - lines.length, 1, "the full disk has cut one line, and no other");
     assert.equal(JSON.parse(lines.at(-1)!).state, "ended");
     for (const line of lines) assert.equal(flawOf(line), "", line);
     if (process.env.RECORD_EVENTS) writeFileSync(SAMPLES, `${lines.join("\n")}\n`);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { REFUSALS } from "../bft/ballot.js";
 import type { Certificate, Proposal } from "../bft/message.js";
@@ -81,4 +82,13 @@ test("the registry tells of moves, of silence and of who is back, and of nothing
   book.deregister("payment", 6020);
   assert.deepEqual(told(8003, 6030), [], "who left in good order has not been silent");
   assertDescribed([...moved, ...silent, ...back]);
+});
+
+test("the page lists every event of the schema, and none that is not there", () => {
+  const page = readFileSync(new URL("../../../services/events/README.md", import.meta.url), "utf8");
+  const schema = readFileSync(new URL("../../../services/events/event.schema.json", import.meta.url), "utf8");
+  const listed = [...page.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, name]) => name);
+  const { properties, oneOf } = JSON.parse(schema);
+  assert.deepEqual(listed.sort(), [...properties.event.enum].sort());
+  assert.deepEqual(oneOf.map((one: typeof properties) => one.properties.event.const).sort(), listed);
 });

@@ -85,6 +85,20 @@ test("losses are told by how many since the look before; an interface that ended
   assert.deepEqual(course.look(snapshot([], { dropped: 8, ended: "the interface is gone" })), []);
 });
 
+test("an interface that comes back is told, also where it went and came between two looks; again gone is told again", () => {
+  const course = new EventCourse();
+  const look = (ended: string | null, outages: number) => {
+    const { ledger, ...rest } = snapshot([], { ended });
+    const interfaces = [{ ...ledger.interfaces![0]!, outages }];
+    return course.look({ ...rest, ledger: { ...ledger, interfaces } }).map(({ event }) => event);
+  };
+  assert.deepEqual(look(null, 0), []);
+  assert.deepEqual(look("gone", 1), ["capture-ended"]);
+  assert.deepEqual(look(null, 1), ["capture-resumed"]);
+  assert.deepEqual(look(null, 2), ["capture-resumed"]);
+  assert.deepEqual(look("gone", 3), ["capture-ended"]);
+});
+
 test("health is told when it changes and not as it is found; a move is told with both ports", () => {
   const target = (state: string, port: number, reason: string | null = null) =>
     ({ service: "payment", address: "10.0.0.80", port, state, reason }) as HealthTargetReport;

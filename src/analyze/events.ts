@@ -1,6 +1,6 @@
 /** What happens between one look and the next, as events: losses, new pairs, health, moves. Bounded; reads no clock. */
 import { formatCounted, visible } from "../format.js";
-import type { HealthReport, HealthTargetReport, Snapshot } from "./snapshot.js";
+import type { HealthReport, HealthTargetReport, LedgerInterface, Snapshot } from "./snapshot.js";
 
 /** What an event says beside its sentence; the lab's event schema describes each. */
 export type EventFields = Readonly<Record<string, string | number>>;
@@ -11,6 +11,7 @@ export interface NetworkEvent {
     | "new-pair"
     | "capture-drop"
     | "capture-ended"
+    | "capture-resumed"
     | "health"
     | "rotation"
     | "events-lost";
@@ -30,7 +31,7 @@ const MAX_PAIRS = 100_000;
 export class EventCourse {
   readonly #maxPairs: number;
   readonly #pairs = new Set<string>();
-  readonly #ended = new Set<string>();
+  readonly #interfaces = new Map<string, LedgerInterface>();
   #dropped = 0;
   #looked = false;
   #full = false;
@@ -65,12 +66,9 @@ export class EventCourse {
       const text = `${formatCounted(lost, "packet")} dropped by the kernel`;
       events.push({ event: "capture-drop", severity: "warning", text, count: lost, fields: {} });
     }
-    for (const { name, ended } of ledger.interfaces ?? []) {
-      if (ended === null || this.#ended.has(name)) continue;
-      this.#ended.add(name);
-      const text = `${visible(name)} gives no more packets: ${visible(ended)}`;
-      const fields = { interface: name, reason: ended };
-      events.push({ event: "capture-ended", severity: "warning", text, count: 1, fields });
+    for (const is of ledger.interfaces ?? []) {
+      events.push(...comingAndGoing(this.#interfaces.get(is.name), is));
+      this.#interfaces.set(is.name, is);
     }
     return events;
   }
@@ -97,6 +95,24 @@ export class EventCourse {
     }
     return events;
   }
+}
+
+/** What became of an interface since the look before. */
+function comingAndGoing(was: LedgerInterface | undefined, is: LedgerInterface): NetworkEvent[] {
+  const events: NetworkEvent[] = [];
+  const name = visible(is.name);
+  if (is.ended !== null && is.ended !== (was?.ended ?? null)) {
+    const text = `${name} gives no more packets: ${visible(is.ended)}`;
+    const fields = { interface: is.name, reason: is.ended };
+    events.push({ event: "capture-ended", severity: "warning", text, count: 1, fields });
+  }
+  const hasBeenAway = (was?.ended ?? null) !== null || (is.outages ?? 0) > (was?.outages ?? 0);
+  if (is.ended === null && hasBeenAway) {
+    const text = `${name} is back; packets meanwhile are missing`;
+    const fields = { interface: is.name };
+    events.push({ event: "capture-resumed", severity: "notice", text, count: 1, fields });
+  }
+  return events;
 }
 
 function newPair(source: string, destination: string): NetworkEvent {

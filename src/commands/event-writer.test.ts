@@ -53,6 +53,7 @@ test("every event is a line as the schema describes it, whatever the names are",
     ),
     3,
   );
+  writer.look(snapshot([], 7), 4);
   writer.health(health("up", 8003), 4);
   writer.health(health("down", 8005), 5);
   assert.equal(writer.close(1_700_000_000_123_456), null);
@@ -61,7 +62,7 @@ test("every event is a line as the schema describes it, whatever the names are",
   const events = lines.map((line) => JSON.parse(line));
   assert.deepEqual(
     [...new Set(events.map(({ event }) => event))],
-    ["watch", "new-pair", "capture-drop", "capture-ended", "rotation", "health"],
+    ["watch", "new-pair", "capture-drop", "capture-ended", "capture-resumed", "rotation", "health"],
   );
   assert.equal(events[1].source, "\\x1b]0;x\\x07");
   assert.equal(events[4].source, "\u00e4\u{1f600}", "letters stay what they are");

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { postgres } from "./postgres.js";
 import { postgresOutcome } from "./postgres-words.js";
-import { type Followed, type FollowOptions, follow, type Said } from "./stream.test.fixture.js";
+import { disorderBy, type Followed, type FollowOptions, follow, type Said } from "./stream.test.fixture.js";
 
 const int32 = (n: number) => String.fromCharCode(...[24, 16, 8, 0].map((shift) => (n >>> shift) & 0xff));
 const int16 = (n: number) => int32(n).slice(2);
@@ -260,6 +260,18 @@ test("how a stream is cut into segments changes nothing, and nothing of a query,
       assert.doesNotMatch(whole.join(), /secret/i);
       assert.equal(follow([postgres], script).open, 0);
     }),
+  );
+});
+
+test("in what order segments come, and how often, changes nothing", () => {
+  fc.assert(
+    fc.property(
+      conversation,
+      fc.integer({ min: 16, max: 60 }),
+      fc.array(fc.nat(1000), { minLength: 5, maxLength: 40 }),
+      (script, segment, keys) =>
+        assert.deepEqual(found(script, { segment, disorder: disorderBy(keys) }), found(script)),
+    ),
   );
 });
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { redis } from "./redis.js";
 import { redisOutcome } from "./redis-words.js";
-import { type Followed, type FollowOptions, follow, type Said } from "./stream.test.fixture.js";
+import { disorderBy, type Followed, type FollowOptions, follow, type Said } from "./stream.test.fixture.js";
 
 /** A command as clients send it. */
 function command(...words: string[]): string {
@@ -312,6 +312,18 @@ test("how a stream is cut into segments changes nothing, and nothing of a key or
       assert.doesNotMatch(whole.join(), /secret/);
       assert.equal(follow([redis], script).open, 0);
     }),
+  );
+});
+
+test("in what order segments come, and how often, changes nothing", () => {
+  fc.assert(
+    fc.property(
+      conversation,
+      fc.integer({ min: 16, max: 60 }),
+      fc.array(fc.nat(1000), { minLength: 5, maxLength: 40 }),
+      (script, segment, keys) =>
+        assert.deepEqual(found(script, { segment, disorder: disorderBy(keys) }), found(script)),
+    ),
   );
 });
 

@@ -21,6 +21,8 @@ export interface FollowOptions {
   readonly missing?: ReadonlySet<number>;
   /** Whether a segment is acknowledged by the next of the other side. */
   readonly acknowledged?: boolean;
+  /** The order in which the segments of one thing said come, by number; some may come twice. Not given: as they were sent. */
+  readonly disorder?: (segments: number) => readonly number[];
   /** Sides that end in order (FIN) behind their last byte. */
   readonly finish?: readonly ("client" | "server")[];
 }
@@ -36,6 +38,18 @@ export interface Followed {
 }
 
 const ROOM = 1 << 20;
+
+/** An order for FollowOptions.disorder: by `keys` in turn, every third segment twice. */
+export function disorderBy(keys: readonly number[]): (segments: number) => readonly number[] {
+  let next = 0;
+  const key = () => keys[next++ % keys.length] ?? 0;
+  return (segments) =>
+    Array.from({ length: segments }, (_, i) => i)
+      .flatMap((i) => (i % 3 === 0 ? [i, i] : [i]))
+      .map((i) => [key(), i] as const)
+      .sort(([a], [b]) => a - b)
+      .map(([, i]) => i);
+}
 
 /** Sends what is said, in order, and tells what was found. */
 export function follow(
@@ -57,14 +71,17 @@ export function follow(
     nowUs = atUs ?? nowUs + 1;
     const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
     const fromB = from === "server";
-    for (let at = 0; at < bytes.length; at += segment) {
+    const segments = Math.ceil(bytes.length / Math.min(segment, bytes.length || 1));
+    for (const place of options.disorder?.(segments) ?? Array(segments).keys()) {
+      const at = place === 0 ? 0 : place * segment;
       const part = bytes.slice(at, Math.min(bytes.length, at + segment));
-      if (!missing.has(number++)) {
-        if (options.acknowledged ?? true) stream.acknowledge(fromB, fromB ? next.client : next.server);
-        stream.send(fromB, next[from], new DataView(part.buffer), 0, part.length, part.length, nowUs);
-      }
-      next[from] = (next[from] + part.length) >>> 0;
+      if (missing.has(number + place)) continue;
+      if (options.acknowledged ?? true) stream.acknowledge(fromB, fromB ? next.client : next.server);
+      const seq = (next[from] + at) >>> 0;
+      stream.send(fromB, seq, new DataView(part.buffer), 0, part.length, part.length, nowUs);
     }
+    number += segments;
+    next[from] = (next[from] + bytes.length) >>> 0;
   }
   for (const from of options.finish ?? []) stream.finish(from === "server", next[from], nowUs);
   const { application, open } = stream;

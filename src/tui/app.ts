@@ -60,8 +60,9 @@ export class App {
     this.#change(note(this.#model, kind, text, time));
   }
 
+  /** Nothing more will come: there is no "now" any longer. */
   onEnd(): void {
-    this.#change({ ...this.#model, ended: true });
+    this.#change({ ...this.#model, ended: true, rates: null, operationRates: null });
   }
 
   /** Says what was just done; goes with the next key. */

@@ -303,6 +303,8 @@ test("requests a second come from two looks", async () => {
   monitor.app.onSnapshot(later, growTree(later.tables.pairs), 2);
   await monitor.type("a");
   assert.match(await monitor.emulator.text(), /Now[\s\S]*POST \/bft\/commits +113 +2\.5\/s/);
+  monitor.app.onEnd();
+  assert.doesNotMatch(await monitor.emulator.text(), /Now/);
 });
 
 test("the mouse goes to screens, selects, opens, sorts and scrolls; m leaves it to the terminal", async () => {

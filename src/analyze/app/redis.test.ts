@@ -197,6 +197,13 @@ test("inline commands count where the server answers in RESP, and not where it i
   ]);
   assert.deepEqual(
     found([
+      { from: "client", text: "CLIENT REPLY SKIP\r\nSET a 1\r\nMONITOR\r\nGET a\r\n" },
+      server(OK, '+1.2 [0 x] "get" "a"\r\n', "$1\r\n1\r\n"),
+    ]),
+    ["CLIENT REPLY 1/0 ~1", "SET 1/0 ~1", "MONITOR 1/1", "GET 1/1"],
+  );
+  assert.deepEqual(
+    found([
       { from: "client", text: "get k\r\n" },
       { from: "server", text: "VALUE k 0 1\r\nx\r\nEND\r\n" },
     ]),

@@ -39,10 +39,12 @@ const SUBSCRIPTIONS = numbersOf(
 );
 /** Largest kind of request (see Exchanges.request). */
 const MAX_KIND = 255;
-const GET = COMMANDS.bytes[numberOf("GET")]!;
 const MONITOR = numberOf("MONITOR");
 const RESET = numberOf("RESET");
 const SYNCS = numbersOf("SYNC", "PSYNC");
+/** What is answered otherwise from here on. */
+const MODES: ReadonlySet<number> = new Set([...SUBSCRIPTIONS, MONITOR, RESET, ...SYNCS]);
+const GET = COMMANDS.bytes[numberOf("GET")]!;
 
 function numberOf(command: string): number {
   return COMMANDS.list.indexOf(command);
@@ -338,6 +340,8 @@ class RedisDialogue implements Dialogue, ReplyListener {
     if (first === last) return used;
     this.#begin(timeUs, used);
     this.#readWords(view, first, last);
+    // Two words of Redis, or one that changes what is to come, are believed at once.
+    if (this.#second >= 0 || MODES.has(this.#command)) this.#settle();
     if (this.#isProven) {
       this.#commandRead();
       return used;

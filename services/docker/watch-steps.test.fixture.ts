@@ -29,7 +29,7 @@ interface Seen {
   readonly words: string;
 }
 
-/** Runs a capture of a few seconds, during which customers come. */
+/** Runs a capture until some customers have come. */
 async function capture(engine: Engine, command: readonly string[]): Promise<Seen> {
   const child = spawn(command[0]!, command.slice(1), {
     stdio: ["ignore", "pipe", "pipe"],
@@ -54,6 +54,8 @@ async function capture(engine: Engine, command: readonly string[]): Promise<Seen
     await placeOrder(engine);
     await get(engine, "/products");
   }
+  // what has passed the bridge is in the kernel's ring; the end takes it along
+  child.kill("SIGINT");
   const [code] = await ended;
   assert.equal(code, 0, output.stderr);
   const { tables, totals } = JSON.parse(output.stdout) as {
@@ -68,7 +70,7 @@ async function capture(engine: Engine, command: readonly string[]): Promise<Seen
   };
 }
 
-const CAPTURE = ["-a", "duration:4", "-o", "json"];
+const CAPTURE = ["-a", "duration:15", "-o", "json"];
 
 async function bridgeOf(engine: Engine, network: string): Promise<string> {
   return `br-${(await engine.docker("network", "inspect", "-f", "{{.Id}}", network)).slice(0, 12)}`;
@@ -77,12 +79,15 @@ async function bridgeOf(engine: Engine, network: string): Promise<string> {
 /** Calls of the backend network by compose's names; the database is on another network and cannot be among them. */
 function assertBackend({ pairs }: Seen): void {
   for (const pair of [
-    "api-gateway > order-node-1",
-    "api-gateway > product-service",
-    "api-gateway > product-service-2",
+    /^api-gateway > product-service$/,
+    /^api-gateway > product-service-2$/,
+    /^api-gateway > order-node-\d$/,
+    /^order-node-\d > payment$/,
   ])
-    assert.ok(pairs.has(pair), `${pair} is not among ${[...pairs].join(", ")}`);
-  assert.ok([...pairs].some((pair) => /^order-node-\d > payment$/.test(pair)));
+    assert.ok(
+      [...pairs].some((seen) => pair.test(seen)),
+      `${pair} is not among ${[...pairs].join(", ")}`,
+    );
   assert.ok(
     ![...pairs].some((pair) => pair.includes("postgres-db") || /\d+\.\d+\.\d+/.test(pair)),
     [...pairs].join(", "),

@@ -36,6 +36,7 @@ function labTarget(plan: Plan, own: boolean, close: () => Promise<void>): BenchT
     servers: countServers(plan),
     entrance: plan.forward.service,
     pids: () => pidsIn(namespaces),
+    throttledSeconds: async () => null,
     close,
   };
 }

@@ -14,14 +14,20 @@ export interface RoundPlan {
 export interface Round extends LoadFigures {
   /** Seconds on a CPU of the processes that serve, while the round lasted; null: not known. */
   readonly cpuSeconds: number | null;
+  /** Seconds that limits of CPU held servers back, summed over them; null: there are none, or nobody knows. */
+  readonly throttledSeconds: number | null;
 }
 
 export async function runRound(target: BenchTarget, plan: RoundPlan): Promise<Round> {
   const { path, ...order } = plan;
+  const throttledBefore = await target.throttledSeconds();
   const before = readCpuTimes(await target.pids());
   const figures = await fireLoad({ ...order, url: `${target.origin}${path}`, netns: target.netns });
   const cpuSeconds = cpuUsed(before, readCpuTimes(await target.pids()));
-  return { ...figures, cpuSeconds };
+  const throttled = await target.throttledSeconds();
+  const throttledSeconds =
+    throttled === null || throttledBefore === null ? null : Math.max(0, throttled - throttledBefore);
+  return { ...figures, cpuSeconds, throttledSeconds };
 }
 
 /**

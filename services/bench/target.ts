@@ -23,5 +23,7 @@ export interface BenchTarget {
   readonly entrance: string;
   /** The processes that serve, in netwatch's own numbering. */
   pids(): Promise<readonly number[]>;
+  /** Seconds that limits of CPU have held the servers back so far, summed over them; null: there are none, or nobody knows. */
+  throttledSeconds(): Promise<number | null>;
   close(): Promise<void>;
 }

@@ -17,6 +17,7 @@ export function makeRound(turn: number, rate: number, change: Partial<BenchmarkR
     p99_seconds: p50 * 2.1,
     max_seconds: p50 * 3,
     cpu_seconds_per_request: 0.0015,
+    throttled_seconds: null,
     errors: { connect: 0, receive: 0, exception: 0, status: 0 },
     other_length: 0,
     ...change,

@@ -28,6 +28,11 @@ const roundSchema = z.strictObject({
   cpu_seconds_per_request: z
     .nullable(count)
     .describe("Time on a CPU of all processes that serve, a request; null: not known"),
+  throttled_seconds: z
+    .nullable(count)
+    .describe(
+      "Time that limits of CPU held servers back, summed over them; null: there are none, or nobody knows",
+    ),
   errors: z
     .strictObject({
       connect: whole.describe("The connection did not come about"),

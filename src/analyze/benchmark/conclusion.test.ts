@@ -57,6 +57,19 @@ test("shops that are not alike are said to be not, by service", () => {
   assert.equal(said([lab, { ...docker, servers: lab.servers }]).unlike, undefined);
 });
 
+test("servers that their limit of CPU held back are said, with how long", () => {
+  const held = makeMode("docker", [
+    makeRound(1, 500, { throttled_seconds: 1.25 }),
+    makeRound(2, 500, { throttled_seconds: 0.5 }),
+  ]);
+  assert.match(said([held]).throttled!, /^docker: .* for 1\.8 s in all, in rounds of 4\.0 s together/);
+  assert.equal(said([lab]).throttled, undefined);
+  assert.equal(
+    said([makeMode("docker", [makeRound(1, 500, { throttled_seconds: 0 })])]).throttled,
+    undefined,
+  );
+});
+
 test("other lengths are told from failures; failures warn", () => {
   const dynamic = makeMode("docker", [makeRound(1, 29, { other_length: 996 })]);
   const words = said([dynamic]);

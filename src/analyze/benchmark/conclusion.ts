@@ -42,6 +42,7 @@ export function concludeBenchmark(measured: Measured): Finding[] {
     ...measured.left_out.map(leftOut),
     ...headline(measured),
     ...unlike(measured.modes),
+    ...measured.modes.flatMap(throttled),
     ...measured.modes.flatMap(failures),
     ...measured.modes.flatMap(wideSpread),
     ...measured.modes.flatMap(otherLengths),
@@ -106,6 +107,20 @@ function unlike([first, second]: readonly BenchmarkMode[]): Finding[] {
       code: "unlike",
       severity: "notice",
       text: `The two shops do not have the same number of servers, in ${first.mode} and in ${second.mode}: ${list(parts)}. A difference may come from that.`,
+    },
+  ];
+}
+
+/** A server that is held back waits, whatever the machine could do. */
+function throttled({ mode, rounds }: BenchmarkMode): Finding[] {
+  const held = sum(rounds.map(({ throttled_seconds }) => throttled_seconds ?? 0));
+  if (held === 0) return [];
+  const seconds = sum(rounds.map((round) => round.seconds));
+  return [
+    {
+      code: "throttled",
+      severity: "notice",
+      text: `${mode}: limits of CPU held servers back for ${formatDuration(held)} in all, in rounds of ${formatDuration(seconds)} together. A difference may be the limit's and not the packaging's.`,
     },
   ];
 }

@@ -99,6 +99,7 @@ function describeRound({ turn, round }: { turn: number; round: Round }): Benchma
     p99_seconds: round.p99Seconds,
     max_seconds: round.maxSeconds,
     cpu_seconds_per_request: round.cpuSeconds === null ? null : round.cpuSeconds / round.requests,
+    throttled_seconds: round.throttledSeconds,
     errors: { ...round.errors },
     other_length: round.otherLength,
   };

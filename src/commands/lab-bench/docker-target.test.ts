@@ -90,6 +90,32 @@ test("limits of containers are facts that a reader is told", async () => {
   assert.match(alike.facts[1]!, /do not have: 4 containers 1 CPU each\.$/);
 });
 
+test("how long limits held containers back is the sum over all, and unknown where one does not say", async () => {
+  const stats = (id: string, throttled_time: number | null) => [
+    `/containers/${id.padEnd(64, "0")}/stats?stream=false&one-shot=true`,
+    { cpu_stats: { throttling_data: throttled_time === null ? null : { periods: 9, throttled_time } } },
+  ];
+  const details = SHOP.map(({ Id }) => [`/containers/${Id}/json`, { HostConfig: {} }]);
+  const read = async (last: number | null) => {
+    const values = [stats("a1", 2e9), stats("a2", 0), stats("a3", last), ...details];
+    const engine = await startEngine(
+      answering({
+        "/containers/json": SHOP,
+        "/networks": [network("lo")],
+        "/version": { Version: "20.10.24" },
+        ...Object.fromEntries(values),
+      }),
+    );
+    try {
+      return await (await openDockerTarget([engine.socket], "shop")).throttledSeconds();
+    } finally {
+      await engine.close();
+    }
+  };
+  assert.equal(await read(5e8), 2.5);
+  assert.equal(await read(null), null);
+});
+
 test("what keeps an engine from being measured is said", async () => {
   const fails = (promise: Promise<unknown>, message: RegExp) =>
     assert.rejects(promise, (error) => error instanceof NoDockerTarget && message.test(error.message));

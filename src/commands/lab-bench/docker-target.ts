@@ -29,6 +29,13 @@ const detailsSchema = z.object({
 /** Containers with one limit that are listed by name. */
 const MAX_NAMED = 3;
 
+/** `throttled_time` is nanoseconds. */
+const statsSchema = z.object({
+  cpu_stats: z
+    .object({ throttling_data: z.object({ throttled_time: z.number().nullish() }).nullish() })
+    .nullish(),
+});
+
 /** What keeps an engine's shop from being measured, in one line. */
 export class NoDockerTarget extends Error {}
 
@@ -80,6 +87,7 @@ async function dockerTarget(
     servers: countServers(containers),
     entrance: serviceOf(container),
     pids: async () => containerPids(containers.map(({ id }) => id)),
+    throttledSeconds: () => readThrottled(socketPath, containers),
     close: async () => {},
   };
 }
@@ -137,6 +145,18 @@ async function describeLimits(socketPath: string, containers: readonly Container
       names.length > MAX_NAMED ? `${names.length} containers ${limit} each` : `${names.join(", ")} ${limit}`,
     );
   return `Limits, which the lab's servers do not have: ${said.join("; ")}.`;
+}
+
+/** What the engine's own statistics say of all containers together; null where they do not say it of each. */
+async function readThrottled(socketPath: string, containers: readonly Container[]): Promise<number | null> {
+  const times = await Promise.all(
+    containers.map(async ({ id }) => {
+      const path = `/containers/${id}/stats?stream=false&one-shot=true`;
+      const { value } = await getJson({ socketPath }, path, statsSchema).catch(() => ({ value: null }));
+      return value?.cpu_stats?.throttling_data?.throttled_time ?? null;
+    }),
+  );
+  return times.reduce((sum, time) => (sum === null || time === null ? null : sum + time / 1e9), 0);
 }
 
 function countServers(containers: readonly Container[]): Map<string, number> {

@@ -11,19 +11,13 @@ import {
 import { Names } from "../capture/names/names.js";
 import { Analyzer } from "./analyzer.js";
 import { buildSnapshot } from "./build.js";
-import {
-  EdgeBook,
-  type EdgeBounds,
-  type EdgeCounters,
-  EXTERNAL,
-  edgeLabel,
-  OTHER_EDGE,
-} from "./edge-book.js";
-import { addConversations, EdgeCounter } from "./edges.js";
+import { type Edge, EdgeBook, EXTERNAL, edgeLabel, samplesOfEdge } from "./edge-book.js";
+import { EdgeCounter } from "./edges.js";
+import { OTHER_EDGE, type SeriesBook, type SeriesBounds } from "./series-book.js";
 import type { Snapshot } from "./snapshot.js";
 import { flowTotal } from "./tables/table.js";
 
-const WIDE: EdgeBounds = { maxSamples: 100_000, ttlUs: Number.POSITIVE_INFINITY };
+const WIDE: SeriesBounds = { maxSamples: 100_000, ttlUs: Number.POSITIVE_INFINITY };
 
 /** Names for hosts 0 to `count` - 1, IPv4 and IPv6. */
 function namesOf(count: number, nameAt = (i: number) => `host-${i}`): Names {
@@ -36,13 +30,13 @@ function namesOf(count: number, nameAt = (i: number) => `host-${i}`): Names {
 interface Run {
   readonly analyzer: Analyzer;
   readonly counter: EdgeCounter;
-  readonly book: EdgeBook;
+  readonly book: SeriesBook<Edge>;
 }
 
-function begin(bounds: EdgeBounds = WIDE, maxFlows = 100_000): Run {
+function begin(bounds: SeriesBounds = WIDE, maxFlows = 100_000): Run {
   const analyzer = new Analyzer({ maxFlows, seed: SEED });
-  const book = new EdgeBook(bounds);
-  return { analyzer, book, counter: new EdgeCounter(analyzer.flows, book) };
+  const book = new EdgeBook(bounds).edges;
+  return { analyzer, book, counter: new EdgeCounter(analyzer, book) };
 }
 
 function add({ analyzer }: Run, all: readonly Talk[]): void {
@@ -53,7 +47,7 @@ function snapshotOf(analyzer: Analyzer, names: Names): Snapshot {
   return buildSnapshot(analyzer, { producer: "netwatch 0", files: [], dropped: 0, names });
 }
 
-function total(edges: readonly EdgeCounters[]): { packets: number; bytes: number } {
+function total(edges: readonly Edge[]): { packets: number; bytes: number } {
   return {
     packets: edges.reduce((sum, { sentPackets, receivedPackets }) => sum + sentPackets + receivedPackets, 0),
     bytes: edges.reduce((sum, { sentBytes, receivedBytes }) => sum + sentBytes + receivedBytes, 0),
@@ -61,7 +55,7 @@ function total(edges: readonly EdgeCounters[]): { packets: number; bytes: number
 }
 
 /** What went from each name to each other, whoever began. */
-function directions(edges: readonly EdgeCounters[]): Map<string, number> {
+function directions(edges: readonly Edge[]): Map<string, number> {
   const sums = new Map<string, number>();
   const put = (from: string, to: string, bytes: number) => {
     if (bytes > 0) sums.set(`${from} ${to}`, (sums.get(`${from} ${to}`) ?? 0) + bytes);
@@ -73,18 +67,18 @@ function directions(edges: readonly EdgeCounters[]): Map<string, number> {
   return new Map([...sums].sort());
 }
 
-test("a live run's edges are those of its Snapshot", () => {
+test("a live run's edges are those of a capture read whole", () => {
   const names = namesOf(6);
   const run = begin();
   add(run, talks(SEED, 3000, 8));
-  run.counter.update(names, 1);
-  const book = new EdgeBook(WIDE);
-  const unresolved = addConversations(snapshotOf(run.analyzer, names), book);
-  const plain = (edges: readonly EdgeCounters[]) =>
-    edges.map(({ ...edge }) => ({ ...edge, lastUs: 0 }) as unknown);
+  run.counter.update(names, 1e12);
+  const book = new EdgeBook(WIDE).edges;
+  const whole = new EdgeCounter(run.analyzer, book);
+  whole.countWhole(run.analyzer, names);
+  const plain = (edges: readonly Edge[]) => edges.map((edge) => ({ ...edge, lastUs: 0 }));
   assert.deepEqual(plain(run.book.list()), plain(book.list()));
-  assert.equal(run.counter.unresolvedBytes, unresolved);
-  assert.ok(unresolved > 0);
+  assert.equal(run.counter.unresolvedBytes, whole.unresolvedBytes);
+  assert.ok(whole.unresolvedBytes > 0);
 });
 
 test("however often it is looked at, every direction between two names has the bytes of the table of pairs", () => {
@@ -101,7 +95,7 @@ test("however often it is looked at, every direction between two names has the b
 });
 
 test("no counter ever goes back and no packet is lost, whatever is evicted, renamed or goes off the page", () => {
-  const run = begin({ maxSamples: 200, ttlUs: 300 }, 64);
+  const run = begin({ maxSamples: 400, ttlUs: 300 }, 64);
   const all = talks(SEED + 2, 6000, 12);
   const before = new Map<string, number[]>();
   for (let at = 0; at < all.length; at += 50) {
@@ -111,8 +105,12 @@ test("no counter ever goes back and no packet is lost, whatever is evicted, rena
       at,
     );
     for (const edge of run.book.list()) {
-      const key = [edge.source, edge.destination, edge.protocol].join(" ");
-      const now = [edge.sentPackets, edge.sentBytes, edge.receivedPackets, edge.receivedBytes, edge.opened];
+      const key = [edge.source, edge.destination, edge.kind].join(" ");
+      const { handshakes } = edge;
+      const now = [
+        ...[edge.sentPackets, edge.sentBytes, edge.receivedPackets, edge.receivedBytes, edge.opened],
+        ...[edge.failed, edge.retransmitted, handshakes?.count ?? 0, ...(handshakes?.counts ?? [])],
+      ];
       const last = before.get(key) ?? now.map(() => 0);
       assert.ok(
         now.every((value, i) => value >= last[i]!),
@@ -140,7 +138,7 @@ test("a page has no more samples than it may, the rest is `~other` and counted",
 });
 
 test("an edge without traffic leaves the page after its time, makes room, and comes back where it was", () => {
-  const book = new EdgeBook({ maxSamples: 6, ttlUs: 100 });
+  const book = new EdgeBook({ maxSamples: samplesOfEdge("tcp"), ttlUs: 100 }).edges;
   const first = book.claim("a", "b", "tcp", 0);
   first.sentBytes = 7;
   assert.equal(book.claim("c", "d", "tcp", 50).source, OTHER_EDGE);
@@ -153,7 +151,7 @@ test("an edge without traffic leaves the page after its time, makes room, and co
 });
 
 test("a conversation that found no room is listed once an edge has left", () => {
-  const run = begin({ maxSamples: 6, ttlUs: 100 });
+  const run = begin({ maxSamples: samplesOfEdge("tcp"), ttlUs: 100 });
   const talk = (source: number, destination: number): Talk => ({
     ...talks(SEED, 1)[0]!,
     version: 4,

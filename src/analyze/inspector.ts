@@ -71,6 +71,8 @@ export class Inspector implements StreamHost {
     zeroWindows: 0,
     resets: 0,
   };
+  /** Somebody who wants to count connections before they are forgotten for want of room. */
+  watcher: { beforeForgetting(): void } | null = null;
   roomBytes = ROOM_BYTES;
   gaps = 0;
   /** Connections with content that was not looked into, for want of room. */
@@ -293,6 +295,7 @@ export class Inspector implements StreamHost {
 
   /** The connections with the fewest packets leave for `evicted`; their flows stay. */
   #makeRoom(): void {
+    this.watcher?.beforeForgetting();
     const { tcp } = this;
     const quota = Math.max(1, Math.floor(tcp.used / EVICTED_PART));
     const bySize = new Int32Array(MANY_PACKETS + 1);

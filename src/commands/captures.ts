@@ -31,6 +31,9 @@ export interface CaptureOptions {
 /** What came of reading: the Snapshot, and how the command is to end because of it. */
 export interface CaptureResult {
   readonly snapshot: Snapshot;
+  /** What the Snapshot was built of, and the names it was built with. */
+  readonly analyzer: Analyzer;
+  readonly names: Names | null;
   readonly exitCode: ExitCode;
 }
 
@@ -86,7 +89,7 @@ export async function analyzeCaptures(
   });
   const exitCode =
     failures.length > 0 ? ExitCode.unreadable : damaged.length > 0 ? ExitCode.damaged : ExitCode.ok;
-  return { snapshot, exitCode };
+  return { snapshot, analyzer, names, exitCode };
 }
 
 /** Reads a names file. Throws CommandError. */

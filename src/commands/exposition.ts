@@ -1,17 +1,19 @@
 /** What a page of metrics is made of, from a Snapshot of files or from the counts of a live run. */
 import type { Analyzer } from "../analyze/analyzer.js";
-import { EDGE_PROTOCOLS, type EdgeBook, edgeProtocol } from "../analyze/edge-book.js";
-import { addConversations, type EdgeCounter } from "../analyze/edges.js";
+import { EDGE_PROTOCOLS, EdgeBook, edgeProtocol } from "../analyze/edge-book.js";
+import { EdgeCounter } from "../analyze/edges.js";
 import { MALFORMED } from "../analyze/headers.js";
-import type { LedgerInterface, Row, Snapshot } from "../analyze/snapshot.js";
+import { RequestCounter } from "../analyze/request-counter.js";
+import type { LedgerInterface, Row } from "../analyze/snapshot.js";
 import { buildProtocols } from "../analyze/tables/protocols.js";
 import type { ExposedCapture, ExposedInterface } from "../report/prometheus-capture.js";
 import type { ExposedEdges } from "../report/prometheus-edges.js";
+import type { CaptureResult } from "./captures.js";
 
 /** Samples a page has unless told otherwise. */
 export const DEFAULT_MAX_SERIES = 2000;
 /** Of these, what is set aside for all that is not an edge, and for `~other`. */
-export const OTHER_SAMPLES = 400;
+export const OTHER_SAMPLES = 550;
 export const DEFAULT_TTL_SECONDS = 600;
 
 /** Both parts of a page that come from packets. */
@@ -20,10 +22,16 @@ export interface ExposedPackets {
   readonly edges: ExposedEdges;
 }
 
-/** Of a Snapshot of files. `book` is an empty one. */
-export function exposeSnapshot(snapshot: Snapshot, book: EdgeBook): ExposedPackets {
+/** Of capture files that have been read to their end. */
+export function exposeFiles(
+  { snapshot, analyzer, names }: CaptureResult,
+  maxSamples: number,
+): ExposedPackets {
   const { ledger, tables } = snapshot;
-  const unresolvedBytes = addConversations(snapshot, book);
+  const book = new EdgeBook({ maxSamples, ttlUs: Number.POSITIVE_INFINITY });
+  const counter = new EdgeCounter(analyzer, book.edges);
+  counter.countWhole(analyzer, names);
+  new RequestCounter(analyzer.inspector, book.requests).update(names, Number.MAX_SAFE_INTEGER);
   const interfaces = ledger.files.map(({ name, packets, damage }) => ({
     name,
     packets,
@@ -40,7 +48,16 @@ export function exposeSnapshot(snapshot: Snapshot, book: EdgeBook): ExposedPacke
     conversations: Number(tables.conversations.rows.length) - (ledger.evicted.conversations > 0 ? 1 : 0),
     complete: ledger.complete,
   };
-  return { capture, edges: { edges: book.list(), overflow: book.overflow, unresolvedBytes } };
+  return { capture, edges: exposeEdges(book, counter) };
+}
+
+function exposeEdges({ edges, requests }: EdgeBook, { unresolvedBytes }: EdgeCounter): ExposedEdges {
+  return {
+    edges: edges.list(),
+    requests: requests.list(),
+    overflow: edges.overflow + requests.overflow,
+    unresolvedBytes,
+  };
 }
 
 /** Of a live run, whose edges have been brought up to date. */
@@ -62,8 +79,7 @@ export function exposeAnalyzer(
       ({ ended, outages, dropped }) => ended === null && !outages && (dropped ?? 0) === 0,
     ),
   };
-  const { unresolvedBytes } = counter;
-  return { capture, edges: { edges: book.list(), overflow: book.overflow, unresolvedBytes } };
+  return { capture, edges: exposeEdges(book, counter) };
 }
 
 function exposeInterface({

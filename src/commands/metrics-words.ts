@@ -7,7 +7,7 @@ import { parsePositive, parseUrl } from "./options.js";
 
 const MAX_SERIES = 1_000_000;
 /** All that is not an edge has room in it. */
-const MIN_SERIES = 500;
+const MIN_SERIES = 650;
 
 export function addMetricsCommands(program: Command, start: Start): void {
   addMetrics(program, start);

@@ -1,10 +1,9 @@
 /** `netwatch metrics`: of capture files, once, the page that `netwatch serve` gives of a live run. */
-import { EdgeBook } from "../analyze/edge-book.js";
 import { renderExposition } from "../report/prometheus.js";
 import type { ExpositionFormat } from "../report/prometheus-family.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
 import type { ExitCode } from "./exit.js";
-import { DEFAULT_MAX_SERIES, exposeSnapshot, OTHER_SAMPLES } from "./exposition.js";
+import { DEFAULT_MAX_SERIES, exposeFiles, OTHER_SAMPLES } from "./exposition.js";
 import type { Terminal } from "./terminal.js";
 
 export interface MetricsOptions extends CaptureOptions {
@@ -18,12 +17,11 @@ export async function metrics(
   producer: string,
   terminal: Terminal,
 ): Promise<ExitCode> {
-  const { snapshot, exitCode } = await analyzeCaptures(files, options, producer, terminal);
+  const result = await analyzeCaptures(files, options, producer, terminal);
   const maxSamples = (options.maxSeries ?? DEFAULT_MAX_SERIES) - OTHER_SAMPLES;
-  const book = new EdgeBook({ maxSamples, ttlUs: Number.POSITIVE_INFINITY });
   const page = {
     version: producer.split(" ")[1]!,
-    ...exposeSnapshot(snapshot, book),
+    ...exposeFiles(result, maxSamples),
     connections: null,
     evidence: null,
     health: null,
@@ -31,5 +29,5 @@ export async function metrics(
   };
   const format: ExpositionFormat = options.openmetrics ? "openmetrics" : "text";
   await terminal.write([await renderExposition(page, format)]);
-  return exitCode;
+  return result.exitCode;
 }

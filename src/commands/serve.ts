@@ -1,5 +1,4 @@
 /** `netwatch serve`: a live run, or capture files, as a page that Prometheus scrapes. */
-import { EdgeBook } from "../analyze/edge-book.js";
 import { limitSnapshot } from "../analyze/limit.js";
 import type { Snapshot } from "../analyze/snapshot.js";
 import {
@@ -15,7 +14,7 @@ import type { ExposedProcess } from "../report/prometheus-process.js";
 import { analyzeCaptures } from "./captures.js";
 import type { EventWriter } from "./event-writer.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
-import { DEFAULT_MAX_SERIES, DEFAULT_TTL_SECONDS, exposeSnapshot, OTHER_SAMPLES } from "./exposition.js";
+import { DEFAULT_MAX_SERIES, DEFAULT_TTL_SECONDS, exposeFiles, OTHER_SAMPLES } from "./exposition.js";
 import { createEvents } from "./live.js";
 import type { LiveOptions } from "./live-options.js";
 import { ConfigWatch } from "./serve/config-watch.js";
@@ -146,10 +145,9 @@ async function openFiles(
 ): Promise<Subject> {
   if ((options.interface ?? options.bridge) !== undefined)
     throw new CommandError(ExitCode.usage, "give either -r FILE or an interface, not both");
-  const { snapshot } = await analyzeCaptures(files, options, producer, terminal);
-  const book = new EdgeBook({ maxSamples, ttlUs: Number.POSITIVE_INFINITY });
-  const packets = exposeSnapshot(snapshot, book);
-  const kept = limitSnapshot(snapshot, 1000);
+  const result = await analyzeCaptures(files, options, producer, terminal);
+  const packets = exposeFiles(result, maxSamples);
+  const kept = limitSnapshot(result.snapshot, 1000);
   return {
     expose: () => ({ ...packets, connections: null, evidence: null }),
     snapshot: () => kept,

@@ -13,6 +13,16 @@ export function labelText(text: string): string {
     .join("");
 }
 
+export type FamilyType = "counter" | "gauge" | "histogram";
+
+/** As prom-client takes it. `sharedLabels`: those of many samples, written out once. */
+interface Sample {
+  readonly labels: Labels;
+  readonly value: number;
+  readonly metricName?: string;
+  readonly sharedLabels?: Labels;
+}
+
 /**
  * All samples of one name. Takes the place of prom-client's own counters, which are found by a text in which the label
  * values `a,x:b` and `a`, `b` are not told apart: names of services come from outside.
@@ -20,10 +30,10 @@ export function labelText(text: string): string {
 export class Family {
   name: string;
   readonly help: string;
-  readonly type: "counter" | "gauge";
-  readonly #samples: { labels: Labels; value: number }[] = [];
+  readonly type: FamilyType;
+  readonly #samples: Sample[] = [];
 
-  constructor(type: "counter" | "gauge", name: string, help: string) {
+  constructor(type: FamilyType, name: string, help: string) {
     this.type = type;
     this.name = name;
     this.help = help;
@@ -32,6 +42,31 @@ export class Family {
   /** Adds a sample; null is not known, and makes none. No two may have the same labels. */
   add(value: number | null, labels: Labels = {}): this {
     if (value !== null && Number.isFinite(value)) this.#samples.push({ labels, value });
+    return this;
+  }
+
+  /** Adds the samples of a histogram: one a bound, the one without, sum and count. */
+  addHistogram(
+    {
+      bounds,
+      counts,
+      count,
+      sum,
+    }: {
+      readonly bounds: readonly number[];
+      readonly counts: ArrayLike<number>;
+      readonly count: number;
+      readonly sum: number;
+    },
+    sharedLabels: Labels,
+  ): this {
+    const metricName = `${this.name}_bucket`;
+    bounds.forEach((bound, i) => {
+      this.#samples.push({ labels: { le: String(bound) }, value: counts[i]!, metricName, sharedLabels });
+    });
+    this.#samples.push({ labels: { le: "+Inf" }, value: count, metricName, sharedLabels });
+    this.#samples.push({ labels: {}, value: sum, metricName: `${this.name}_sum`, sharedLabels });
+    this.#samples.push({ labels: {}, value: count, metricName: `${this.name}_count`, sharedLabels });
     return this;
   }
 

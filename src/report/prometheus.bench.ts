@@ -14,7 +14,7 @@ const WARM_UP = 100;
 const SCRAPES = 500;
 /** Four samples each: with all else some 2,000 series. */
 const EDGES = 490;
-const MAX_SERIES = "2400";
+const MAX_SERIES = "2600";
 const NODE_EXPORTER = "/usr/bin/prometheus-node-exporter";
 
 /** Prints the times. Needs root and trafgen (Debian: netsniff-ng); says so where it has them not. */

@@ -1,7 +1,9 @@
 /** A page that has every metric there is, and one of many edges. */
+
+import { HANDSHAKE_BOUNDS, REQUEST_BOUNDS } from "../analyze/histogram.js";
 import type { Table } from "../analyze/snapshot.js";
 import { type Exposition, renderExposition } from "./prometheus.js";
-import type { ExposedEdge } from "./prometheus-edges.js";
+import type { ExposedEdge, ExposedRequests } from "./prometheus-edges.js";
 import type { ExpositionFormat } from "./prometheus-family.js";
 
 const tableOf = (rows: readonly Record<string, string | number | null>[]): Table => ({
@@ -18,14 +20,33 @@ export function manyEdges(count: number): ExposedEdge[] {
   return Array.from({ length: count }, (_, i) => ({
     source: `service-${i % 40}`,
     destination: `service-${Math.floor(i / 40)}`,
-    protocol: "tcp",
+    kind: "tcp",
     sentPackets: i * 1001,
     sentBytes: i * 1_000_003,
     receivedPackets: i * 999,
     receivedBytes: i * 999_983,
     opened: i,
+    failed: i,
+    retransmitted: i,
+    handshakes: {
+      bounds: HANDSHAKE_BOUNDS,
+      counts: HANDSHAKE_BOUNDS.map((_, at) => at * i),
+      count: i * 9,
+      sum: i,
+    },
   }));
 }
+
+const REQUESTS: readonly ExposedRequests[] = [
+  {
+    source: "service-0",
+    destination: "service-1",
+    kind: "http",
+    requests: 20,
+    errors: 2,
+    durations: { bounds: REQUEST_BOUNDS, counts: REQUEST_BOUNDS.map((_, at) => at), count: 18, sum: 1.5 },
+  },
+];
 
 export function fullExposition(edges: readonly ExposedEdge[]): Exposition {
   return {
@@ -39,7 +60,7 @@ export function fullExposition(edges: readonly ExposedEdge[]): Exposition {
       conversations: 2,
       complete: false,
     },
-    edges: { edges, overflow: 1, unresolvedBytes: 10 },
+    edges: { edges, requests: REQUESTS, overflow: 1, unresolvedBytes: 10 },
     connections: {
       tables: {
         services: tableOf([

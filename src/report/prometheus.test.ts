@@ -14,7 +14,7 @@ const EMPTY: Exposition = {
     conversations: 0,
     complete: true,
   },
-  edges: { edges: [], overflow: 0, unresolvedBytes: 0 },
+  edges: { edges: [], requests: [], overflow: 0, unresolvedBytes: 0 },
   connections: null,
   evidence: null,
   health: null,

@@ -58,6 +58,24 @@ export class Durations {
     return this.maxUs;
   }
 
+  /**
+   * How many were not above each of the ascending bounds (microseconds), into `counts`. One within 1/32 above its bound may be counted
+   * too; the same durations are always counted alike, so that the numbers only grow.
+   */
+  countUpTo(boundsUs: readonly number[], counts: Float64Array): void {
+    counts.fill(0);
+    const into = (bucket: number, n: number) => {
+      for (let i = boundsUs.length - 1; i >= 0 && bucket <= bucketOf(boundsUs[i]!); i--)
+        counts[i] = counts[i]! + n;
+    };
+    if (this.#buckets === null) {
+      for (let i = 0; i < this.count; i++) into(bucketOf(this.#kept![i]!), 1);
+      return;
+    }
+    for (let bucket = 0; bucket < this.#buckets.length; bucket++)
+      if (this.#buckets[bucket]! > 0) into(bucket, this.#buckets[bucket]!);
+  }
+
   #keep(us: number): void {
     if (this.#kept === null) this.#kept = new Float64Array(4);
     else if (this.count === this.#kept.length) {

@@ -113,6 +113,11 @@ export function countRefused({ words }: TcpStore, entry: number, origIsB: boolea
   return words[at + Shared.refused]! + (isRefused ? 1 : 0);
 }
 
+/** When the last SYN of entry `entry` was sent, nanoseconds since the first packet; negative: it was not captured. */
+export function synTimeNs({ doubles }: TcpStore, entry: number): number {
+  return doubles[(entry * Layout.words + Shared.synTime) >> 1]!;
+}
+
 function readSide(side: SideHealth, words: Int32Array, doubles: Float64Array, at: number): SideHealth {
   side.segments = words[at + Side.segments]!;
   side.fastRetransmissions = words[at + Side.fast]!;

@@ -5,6 +5,7 @@ import { EdgeBook, EXTERNAL } from "../../analyze/edge-book.js";
 import { EdgeCounter } from "../../analyze/edges.js";
 import { Evidence } from "../../analyze/evidence.js";
 import { limitSnapshot } from "../../analyze/limit.js";
+import { RequestCounter } from "../../analyze/request-counter.js";
 import type { LedgerInterface, Snapshot } from "../../analyze/snapshot.js";
 import { EndNames } from "../../analyze/tracking/ends.js";
 import { countVerdicts } from "../../analyze/tracking/joined.js";
@@ -57,6 +58,7 @@ export class WatchedNetwork {
   readonly #analyzer: Analyzer;
   readonly #book: EdgeBook;
   readonly #counter: EdgeCounter;
+  readonly #requests: RequestCounter;
   readonly #residuals = new Residuals();
   readonly #producer: string;
   readonly #redact: boolean;
@@ -84,7 +86,8 @@ export class WatchedNetwork {
     this.#follow = options.follow;
     this.#analyzer = new Analyzer({ maxFlows: options.maxFlows, seed: options.seed ?? 0 });
     this.#book = new EdgeBook({ maxSamples: options.maxSamples, ttlUs: options.ttlSeconds * 1e6 });
-    this.#counter = new EdgeCounter(this.#analyzer.flows, this.#book);
+    this.#counter = new EdgeCounter(this.#analyzer, this.#book.edges);
+    this.#requests = new RequestCounter(this.#analyzer.inspector, this.#book.requests);
   }
 
   /** Opens all that needs rights. Throws CommandError. */
@@ -182,7 +185,9 @@ export class WatchedNetwork {
       this.#names = new Names(EXTERNAL);
       current.addTo(this.#names);
     }
-    this.#counter.update(this.#names, Date.now() * 1000);
+    const nowUs = Date.now() * 1000;
+    this.#counter.update(this.#names, nowUs);
+    this.#requests.update(this.#names, nowUs);
   }
 
   async #pollTracking(): Promise<void> {

@@ -1,11 +1,12 @@
 /** Two witnesses for every conversation, the wire and the kernel's connection tracking: who saw it, and if one did not, why. */
 
-import { Word } from "../capture/conntrack/conntrack-table.js";
+import { EntryMeta, type Value, Word } from "../capture/conntrack/conntrack-table.js";
 import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
-import { type Cidr, cidrContains, formatIpv4, formatIpv6, parseAddress } from "../net.js";
+import type { Cidr } from "../net.js";
 import type { Flow, FlowTable } from "./flows.js";
-import { lastPacketUs, lifetimeUs } from "./tracking/activity.js";
+import { Idleness, lifetimeUs, SECOND_US } from "./tracking/activity.js";
 import { EntryIndex, showsPorts } from "./tracking/entry-index.js";
+import { Places } from "./tracking/places.js";
 
 export type Verdict = "both" | "wire-only" | "conntrack-only";
 
@@ -64,28 +65,57 @@ export interface Judgement {
 
 const NONE = -1;
 
+/** Causes by their numbers; 0 is none, for what both saw. */
+const CAUSES = [
+  null,
+  "same-bridge",
+  "no-tracking",
+  "between-polls",
+  "other-namespace",
+  "untracked",
+  "other-interface",
+  "began-before",
+  "after-capture",
+  "capture-gap",
+  "unexplained",
+] as const satisfies readonly (Cause | null)[];
+type CauseText = (typeof CAUSES)[number];
+/** A flow whose packets do not show their ports: nothing can be said. */
+const UNTOLD = 255;
+
+const numberOf = (cause: CauseText): number => CAUSES.indexOf(cause);
+
 /** Judges every flow and every entry. Reads both tables: valid until one of them changes. */
 export class Evidence {
-  readonly #flows: FlowTable;
   readonly #facts: CaptureFacts;
   readonly #namespaces: readonly TrackedNamespace[];
+  /** Namespaces that the interface is in: one or none. */
+  readonly #here: TrackedNamespace | null;
   readonly #index: EntryIndex;
+  readonly #places: Places;
+  readonly #idleness = new Map<TrackedNamespace, Idleness>();
   /** The tuple that each flow was found by, or NONE. */
   readonly #tupleOfFlow: Int32Array;
+  /** Why the kernel did not see a flow: number of a cause, or UNTOLD. */
+  readonly #causeOfFlow: Uint8Array;
   /** 1 for every entry that a flow was found for. */
   readonly #seen: Uint8Array;
 
   constructor(flows: FlowTable, namespaces: readonly TrackedNamespace[], facts: CaptureFacts) {
     const here = namespaces.filter(({ netns }) => netns === facts.netns);
     this.#namespaces = [...here, ...namespaces.filter(({ netns }) => netns !== facts.netns)];
-    this.#flows = flows;
+    this.#here = here[0] ?? null;
     this.#facts = facts;
+    this.#places = new Places(facts);
     this.#index = new EntryIndex(this.#namespaces.map(({ entries }) => entries));
     this.#tupleOfFlow = new Int32Array(flows.count).fill(NONE);
+    this.#causeOfFlow = new Uint8Array(flows.count);
     this.#seen = new Uint8Array(this.#index.entries);
     for (let flow = 0; flow < flows.count; flow++) {
-      const found = this.#index.find(flows.read(flow));
+      const read = flows.read(flow);
+      const found = this.#index.find(read);
       this.#tupleOfFlow[flow] = found;
+      if (found === NONE) this.#causeOfFlow[flow] = this.#wireOnlyCause(read);
       for (let tuple = found; tuple !== NONE; tuple = this.#index.next(tuple)) this.#seen[tuple >> 1] = 1;
     }
   }
@@ -99,9 +129,8 @@ export class Evidence {
   judge(flow: number): Judgement | null {
     const tuple = this.#tupleOfFlow[flow]!;
     if (tuple !== NONE) return { verdict: "both", cause: null, tracked: this.entry(tuple >> 1) };
-    const read = this.#flows.read(flow);
-    if (showsPorts(read.protocol) && read.sourcePort === null) return null;
-    return { verdict: "wire-only", cause: this.#wireOnlyCause(read), tracked: null };
+    const cause = this.#causeOfFlow[flow]!;
+    return cause === UNTOLD ? null : { verdict: "wire-only", cause: CAUSES[cause]!, tracked: null };
   }
 
   /** The number of the entry that a flow is a leg of, or -1. */
@@ -111,57 +140,71 @@ export class Evidence {
   }
 
   entry(entry: number): EntryRef {
-    const { table, entry: inTable } = this.#index.locate(entry);
-    return { namespace: this.#namespaces[table]!, entry: inTable };
+    return { namespace: this.#namespaces[this.#index.tableOf(entry)]!, entry: this.#index.inTable(entry) };
+  }
+
+  /** A number of an entry, such as its counters. */
+  number(entry: number, value: Value): number {
+    return this.#namespaces[this.#index.tableOf(entry)]!.entries.number(this.#index.inTable(entry), value);
   }
 
   /** Why no packet of an entry was seen; null: some were. */
   unseenCause(entry: number): Cause | null {
     if (this.#seen[entry] === 1) return null;
-    const tracked = this.entry(entry);
+    const namespace = this.#namespaces[this.#index.tableOf(entry)]!;
     const { netns, networks, gap, startUs, endUs, pollUs } = this.#facts;
-    if (tracked.namespace.netns !== netns) return "other-namespace";
-    if (networks.length > 0 && !touches(networks, tracked)) return "other-interface";
-    const lastUs = lastPacketUs(tracked.namespace, tracked.entry, pollUs);
-    if (lastUs !== null && lastUs.latest < startUs) return "began-before";
-    if (lastUs !== null && lastUs.earliest > endUs) return "after-capture";
+    if (namespace.netns !== netns) return "other-namespace";
+    if (networks.length > 0 && !this.#touches(entry)) return "other-interface";
+    // Of what is not known (NaN) neither is true.
+    const lastUs = pollUs - this.#idlenessOf(namespace).idleUs(this.#index.inTable(entry));
+    if (lastUs + SECOND_US < startUs) return "began-before";
+    if (lastUs - SECOND_US > endUs) return "after-capture";
     if (gap) return "capture-gap";
     return networks.length > 0 ? "unexplained" : "other-interface";
   }
 
-  #wireOnlyCause(flow: Flow): Cause {
-    const { netns, pollUs, bridge } = this.#facts;
-    const here = this.#namespaces.find((namespace) => namespace.netns === netns);
-    if (!here) return "other-namespace";
+  #idlenessOf(namespace: TrackedNamespace): Idleness {
+    let idleness = this.#idleness.get(namespace);
+    if (idleness === undefined) {
+      idleness = new Idleness(namespace);
+      this.#idleness.set(namespace, idleness);
+    }
+    return idleness;
+  }
+
+  #wireOnlyCause(flow: Flow): number {
+    if (showsPorts(flow.protocol) && flow.sourcePort === null) return UNTOLD;
+    const { pollUs, bridge } = this.#facts;
+    const here = this.#here;
+    if (!here) return numberOf("other-namespace");
     if (bridge && this.#isSwitched(flow)) {
       const passes = flow.version === 4 ? here.facts?.bridgeIpv4 : here.facts?.bridgeIpv6;
-      if (passes !== true) return "same-bridge";
+      if (passes !== true) return numberOf("same-bridge");
     }
-    if (here.entries.count === 0) return "no-tracking";
+    if (here.entries.count === 0) return numberOf("no-tracking");
     const { startUs, endUs } = flow;
-    if (startUs !== null && startUs > pollUs) return "between-polls";
+    if (startUs !== null && startUs > pollUs) return numberOf("between-polls");
     const lifetime = lifetimeUs(here.facts, flow.protocol);
-    if (endUs !== null && lifetime !== null && endUs + lifetime < pollUs) return "between-polls";
-    return "untracked";
+    if (endUs !== null && lifetime !== null && endUs + lifetime < pollUs) return numberOf("between-polls");
+    return numberOf("untracked");
   }
 
   /** Whether the flow goes from port to port of the bridge: no end of it is the namespace's own, both are on its network. */
-  #isSwitched(flow: Flow): boolean {
-    const { ownAddresses, networks } = this.#facts;
-    return [flow.source, flow.destination].every((words) => {
-      const text =
-        flow.version === 4 ? formatIpv4(words[0]!) : formatIpv6(words[0]!, words[1]!, words[2]!, words[3]!);
-      const bytes = parseAddress(text)!;
-      const near = networks.filter(({ network }) => network.length === bytes.length);
-      return !ownAddresses.has(text) && (near.length === 0 || near.some((cidr) => cidrContains(cidr, bytes)));
-    });
+  #isSwitched({ source, destination, version }: Flow): boolean {
+    const ipv6 = version === 6;
+    return this.#places.isPort(source, 0, ipv6) && this.#places.isPort(destination, 0, ipv6);
   }
-}
 
-/** Whether any of an entry's four addresses is in one of the networks. */
-function touches(networks: readonly Cidr[], { namespace, entry }: EntryRef): boolean {
-  return [Word.origSource, Word.origDestination, Word.replySource, Word.replyDestination].some((word) => {
-    const bytes = parseAddress(namespace.entries.addressText(entry, word))!;
-    return networks.some((cidr) => cidrContains(cidr, bytes));
-  });
+  /** Whether any of an entry's four addresses is in one of the networks. */
+  #touches(entry: number): boolean {
+    const words = this.#index.wordsOf(entry);
+    const at = this.#index.startOf(entry);
+    const ipv6 = (words[at + Word.meta]! & EntryMeta.ipv6) !== 0;
+    return (
+      this.#places.isNear(words, at + Word.origSource, ipv6) ||
+      this.#places.isNear(words, at + Word.origDestination, ipv6) ||
+      this.#places.isNear(words, at + Word.replySource, ipv6) ||
+      this.#places.isNear(words, at + Word.replyDestination, ipv6)
+    );
+  }
 }

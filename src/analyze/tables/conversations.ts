@@ -7,9 +7,9 @@ import type { Evicted, Flow, FlowTable } from "../flows.js";
 import type { Labels } from "../labels.js";
 import { OTHER } from "../limit.js";
 import { numbers, Sorter } from "../order.js";
-import type { Column, Row, Table } from "../snapshot.js";
+import type { Cell, Column, Row, Table } from "../snapshot.js";
 import { formatTime } from "../time.js";
-import { EVIDENCE_COLUMNS, evidenceCells } from "../tracking/joined.js";
+import { addEvidence, EVIDENCE_COLUMNS } from "../tracking/joined.js";
 import { createTable } from "./table.js";
 import { NO_TCP, TCP_COLUMNS, TcpCells, type TcpRow } from "./tcp-cells.js";
 
@@ -57,7 +57,7 @@ export function buildConversations(
         destinationAddress: addresses.text(addresses.of(flow, !origIsB)),
       };
       const row = conversationRow(flows.read(flow), ends, tcp.of(flow));
-      return evidence ? { ...row, ...evidenceCells(evidence.judge(flow)) } : row;
+      return evidence ? addEvidence(row, evidence.judge(flow)) : row;
     },
     other: flows.evicted.flows > 0 ? otherConversations(flows.evicted, evidence) : null,
     omitted: flows.evicted.flows,
@@ -100,7 +100,7 @@ interface Ends {
   readonly destinationAddress: string;
 }
 
-function conversationRow(flow: Flow, ends: Ends, tcp: TcpRow): Row {
+function conversationRow(flow: Flow, ends: Ends, tcp: TcpRow): Record<string, Cell> {
   return {
     transport: protocolName(flow.protocol, flow.version),
     source: ends.source,
@@ -141,7 +141,7 @@ function otherConversations(evicted: Evicted, evidence: Evidence | null): Row {
     source_address: null,
     destination_address: null,
   };
-  return {
+  const row = {
     transport: OTHER,
     source: OTHER,
     destination: OTHER,
@@ -153,6 +153,6 @@ function otherConversations(evicted: Evicted, evidence: Evidence | null): Row {
     community_id: null,
     ...unknown,
     ...NO_TCP,
-    ...(evidence ? evidenceCells(null) : {}),
   };
+  return evidence ? addEvidence(row, null) : row;
 }

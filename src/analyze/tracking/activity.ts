@@ -1,28 +1,56 @@
 /** When a tracked connection had its last packet, as its timeout tells: every packet sets it back to the full time. */
 import type { ConntrackFacts } from "../../capture/conntrack/conntrack-facts.js";
-import { ConntrackStatus, EntryMeta, Word } from "../../capture/conntrack/conntrack-table.js";
+import {
+  ConntrackStatus,
+  type ConntrackTable,
+  EntryMeta,
+  Word,
+} from "../../capture/conntrack/conntrack-table.js";
 import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
 import { IpProtocol } from "../../net.js";
 
 /** Timeouts are whole seconds. */
-const SECOND_US = 1e6;
+export const SECOND_US = 1e6;
 
-/** The last packet came no earlier and no later than this, in microseconds; null: the timeout or its full time is not known. */
-export function lastPacketUs(
-  { entries, facts }: TrackedNamespace,
-  entry: number,
-  pollUs: number,
-): { readonly earliest: number; readonly latest: number } | null {
-  const meta = entries.word(entry, Word.meta);
-  if (!facts || (meta & EntryMeta.timeout) === 0) return null;
-  const left = entries.word(entry, Word.timeout) >>> 0;
-  const assured = (entries.word(entry, Word.status) & ConntrackStatus.assured) !== 0;
-  const full = fullSeconds(facts, meta & EntryMeta.protocolMask, entries.protocolState(entry), assured);
-  // Of the times it can have been set to, the least that is not less than what is left: the last packet is that recent.
-  const fitting = full.filter((seconds) => seconds >= left);
-  if (fitting.length === 0) return null;
-  const idleUs = (Math.min(...fitting) - left) * SECOND_US;
-  return { earliest: pollUs - idleUs - SECOND_US, latest: pollUs - idleUs + SECOND_US };
+const STATE = EntryMeta.protocolMask | EntryMeta.stateMask;
+const ASSURED_BIT = 0x1_0000;
+const NOTHING: readonly number[] = [];
+
+/** How long the entries of a namespace have been idle. What a state's timeout is set to is looked up once. */
+export class Idleness {
+  readonly #facts: ConntrackFacts | null;
+  readonly #entries: ConntrackTable;
+  /** Seconds that a packet may have set the timeout to, by protocol, state and whether it is assured. */
+  readonly #full = new Map<number, readonly number[]>();
+
+  constructor({ entries, facts }: TrackedNamespace) {
+    this.#entries = entries;
+    this.#facts = facts;
+  }
+
+  /** Microseconds since the last packet, give or take a second; NaN: the timeout or its full time is not known. */
+  idleUs(entry: number): number {
+    const meta = this.#entries.word(entry, Word.meta);
+    if ((meta & EntryMeta.timeout) === 0) return Number.NaN;
+    const left = this.#entries.word(entry, Word.timeout) >>> 0;
+    // Of the times it can have been set to, the least that is not less than what is left: the last packet is that recent.
+    let least = Number.POSITIVE_INFINITY;
+    for (const seconds of this.#fullOf(entry, meta)) if (seconds >= left && seconds < least) least = seconds;
+    return least === Number.POSITIVE_INFINITY ? Number.NaN : (least - left) * SECOND_US;
+  }
+
+  #fullOf(entry: number, meta: number): readonly number[] {
+    if (this.#facts === null) return NOTHING;
+    const assured = (this.#entries.word(entry, Word.status) & ConntrackStatus.assured) !== 0;
+    const key = (meta & STATE) | (assured ? ASSURED_BIT : 0);
+    let full = this.#full.get(key);
+    if (full === undefined) {
+      const protocol = meta & EntryMeta.protocolMask;
+      full = fullSeconds(this.#facts, protocol, this.#entries.protocolState(entry), assured);
+      this.#full.set(key, full);
+    }
+    return full;
+  }
 }
 
 /** The shortest time the kernel remembers a conversation after its last packet, whatever its state; null: not known. */

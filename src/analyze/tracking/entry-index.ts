@@ -13,7 +13,7 @@ const IDENTITY = EntryMeta.protocolMask | EntryMeta.ipv6;
 export class EntryIndex {
   /** Entries of all tables. */
   readonly entries: number;
-  readonly #tables: readonly ConntrackTable[];
+  readonly #words: readonly Int32Array[];
   /** The number of each table's first entry. */
   readonly #first: number[] = [];
   readonly #slots: Int32Array;
@@ -21,7 +21,7 @@ export class EntryIndex {
   readonly #next: Int32Array;
 
   constructor(tables: readonly ConntrackTable[]) {
-    this.#tables = tables;
+    this.#words = tables.map(({ words }) => words);
     let entries = 0;
     for (const table of tables) {
       this.#first.push(entries);
@@ -39,18 +39,22 @@ export class EntryIndex {
     if (flow.sourcePort === null && showsPorts(flow.protocol)) return NONE;
     const ipv6 = flow.version === 6;
     const meta = flow.protocol | (ipv6 ? EntryMeta.ipv6 : 0);
-    const [a, b] = [flow.sourcePort ?? 0, flow.destinationPort ?? 0];
+    const a = flow.sourcePort ?? 0;
+    const b = flow.destinationPort ?? 0;
     const hash = endHash(flow.source, 0, ipv6, a) + endHash(flow.destination, 0, ipv6, b);
-    let slot = this.#slotOf(hash, meta);
-    for (; this.#slots[slot] !== NONE; slot = (slot + 1) & (this.#slots.length - 1)) {
-      const tuple = this.#slots[slot]!;
-      const { words, at, source, ports } = this.#read(tuple);
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    for (let slot = slotOf(hash, meta, mask); slots[slot] !== NONE; slot = (slot + 1) & mask) {
+      const tuple = slots[slot]!;
+      const words = this.wordsOf(tuple >> 1);
+      const at = this.startOf(tuple >> 1);
       if ((words[at + Word.meta]! & IDENTITY) !== meta) continue;
-      const forward =
-        ports === ((a << 16) | b) && sameAddresses(words, source, flow.source, flow.destination, ipv6);
-      const backward =
-        ports === ((b << 16) | a) && sameAddresses(words, source, flow.destination, flow.source, ipv6);
-      if (forward || backward) return tuple;
+      const source = sourceOf(at, tuple);
+      const ports = portsOf(words, at, tuple);
+      if (ports === ((a << 16) | b) && sameAddresses(words, source, flow.source, flow.destination, ipv6))
+        return tuple;
+      if (ports === ((b << 16) | a) && sameAddresses(words, source, flow.destination, flow.source, ipv6))
+        return tuple;
     }
     return NONE;
   }
@@ -60,61 +64,85 @@ export class EntryIndex {
     return this.#next[tuple]!;
   }
 
-  /** Which of the tables an entry's number belongs to, and its number there. */
-  locate(entry: number): { readonly table: number; readonly entry: number } {
+  /** Which of the tables an entry's number belongs to. */
+  tableOf(entry: number): number {
     let table = this.#first.length - 1;
     while (this.#first[table]! > entry) table--;
-    return { table, entry: entry - this.#first[table]! };
+    return table;
+  }
+
+  /** An entry's number in its table. */
+  inTable(entry: number): number {
+    return entry - this.#first[this.tableOf(entry)]!;
+  }
+
+  /** The words of the table that an entry is in. */
+  wordsOf(entry: number): Int32Array {
+    return this.#words[this.tableOf(entry)]!;
+  }
+
+  /** Where an entry's words start. */
+  startOf(entry: number): number {
+    return this.inTable(entry) * Word.count;
   }
 
   #add(tuple: number): void {
-    const { words, at, source, ports } = this.#read(tuple);
+    const words = this.wordsOf(tuple >> 1);
+    const at = this.startOf(tuple >> 1);
+    const source = sourceOf(at, tuple);
+    const ports = portsOf(words, at, tuple);
     const meta = words[at + Word.meta]! & IDENTITY;
     const ipv6 = (meta & EntryMeta.ipv6) !== 0;
     const hash =
       endHash(words, source, ipv6, ports >>> 16) + endHash(words, source + 4, ipv6, ports & 0xffff);
-    let slot = this.#slotOf(hash, meta);
-    for (; this.#slots[slot] !== NONE; slot = (slot + 1) & (this.#slots.length - 1)) {
-      if (!this.#same(this.#slots[slot]!, tuple)) continue;
-      this.#next[tuple] = this.#slots[slot]!;
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let slot = slotOf(hash, meta, mask);
+    for (; slots[slot] !== NONE; slot = (slot + 1) & mask) {
+      if (!this.#same(slots[slot]!, words, at, source, ports)) continue;
+      this.#next[tuple] = slots[slot]!;
       break;
     }
-    this.#slots[slot] = tuple;
+    slots[slot] = tuple;
   }
 
-  #slotOf(hash: number, meta: number): number {
-    return (Math.imul(hash ^ meta, 0xc2b2ae35) >>> 7) & (this.#slots.length - 1);
-  }
-
-  #read(tuple: number): { words: Int32Array; at: number; source: number; ports: number } {
-    const { table, entry } = this.locate(tuple >> 1);
-    const words = this.#tables[table]!.words;
-    const at = entry * Word.count;
-    const reply = (tuple & 1) === 1;
-    const hasPorts = showsPorts(words[at + Word.meta]! & EntryMeta.protocolMask);
-    return {
-      words,
-      at,
-      source: at + (reply ? Word.replySource : Word.origSource),
-      ports: hasPorts ? words[at + (reply ? Word.replyPorts : Word.origPorts)]! : 0,
-    };
-  }
-
-  #same(tupleX: number, tupleY: number): boolean {
-    const x = this.#read(tupleX);
-    const y = this.#read(tupleY);
-    if (((x.words[x.at + Word.meta]! ^ y.words[y.at + Word.meta]!) & IDENTITY) !== 0) return false;
-    const turned = (y.ports >>> 16) | (y.ports << 16);
-    const equal = (offset: number, other: number) => {
-      for (let i = 0; i < 4; i++)
-        if (x.words[x.source + offset + i] !== y.words[y.source + other + i]) return false;
-      return true;
-    };
+  /** Whether a tuple has the ends of the one whose addresses start at `source`, in whatever order. */
+  #same(tuple: number, words: Int32Array, at: number, source: number, ports: number): boolean {
+    const ofX = this.wordsOf(tuple >> 1);
+    const atX = this.startOf(tuple >> 1);
+    if (((ofX[atX + Word.meta]! ^ words[at + Word.meta]!) & IDENTITY) !== 0) return false;
+    const portsX = portsOf(ofX, atX, tuple);
+    const sourceX = sourceOf(atX, tuple);
+    const turned = (ports >>> 16) | (ports << 16);
     return (
-      (x.ports === y.ports && equal(0, 0) && equal(4, 4)) ||
-      (x.ports === turned && equal(0, 4) && equal(4, 0))
+      (portsX === ports &&
+        sameAddress(ofX, sourceX, words, source) &&
+        sameAddress(ofX, sourceX + 4, words, source + 4)) ||
+      (portsX === turned &&
+        sameAddress(ofX, sourceX, words, source + 4) &&
+        sameAddress(ofX, sourceX + 4, words, source))
     );
   }
+}
+
+function slotOf(hash: number, meta: number, mask: number): number {
+  return (Math.imul(hash ^ meta, 0xc2b2ae35) >>> 7) & mask;
+}
+
+/** Where the source's address of a tuple starts, whose entry starts at `at`; the destination's is four words on. */
+function sourceOf(at: number, tuple: number): number {
+  return at + ((tuple & 1) === 1 ? Word.replySource : Word.origSource);
+}
+
+function portsOf(words: Int32Array, at: number, tuple: number): number {
+  if (!showsPorts(words[at + Word.meta]! & EntryMeta.protocolMask)) return 0;
+  return words[at + ((tuple & 1) === 1 ? Word.replyPorts : Word.origPorts)]!;
+}
+
+function sameAddress(x: Int32Array, atX: number, y: Int32Array, atY: number): boolean {
+  return (
+    x[atX] === y[atY] && x[atX + 1] === y[atY + 1] && x[atX + 2] === y[atY + 2] && x[atX + 3] === y[atY + 3]
+  );
 }
 
 /** Whether a flow of this protocol has ports: a GRE key, for one, is a port to connection tracking only. */

@@ -2,13 +2,13 @@
 import { ConntrackStatus, EntryMeta, Value, Word } from "../../capture/conntrack/conntrack-table.js";
 import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
 import { protocolName } from "../../net.js";
-import type { EntryRef, Evidence, Judgement } from "../evidence.js";
+import type { Cause, EntryRef, Evidence, Judgement, Verdict } from "../evidence.js";
 import type { FlowTable } from "../flows.js";
-import { Groups } from "../groups.js";
-import type { Column, Conntrack, Row, Table } from "../snapshot.js";
+import { HeadOrder } from "../head-order.js";
+import type { Cell, Column, Conntrack, Row, Table } from "../snapshot.js";
 import { createTable } from "../tables/table.js";
 import { natLabel } from "./connections.js";
-import { ENTRY_COLUMNS, type EndNames } from "./ends.js";
+import { ENTRY_COLUMNS, type EndNames, NO_PORT } from "./ends.js";
 
 const COLUMNS: readonly Column[] = [
   { name: "verdict", title: "Seen by", kind: "text" },
@@ -21,90 +21,118 @@ const COLUMNS: readonly Column[] = [
   { name: "tracked_bytes", title: "Tracked IP bytes", kind: "bytes" },
 ];
 
-const SUMMED = ["legs", "packets", "bytes", "tracked_packets", "tracked_bytes"];
+const NONE = -1;
 
-/** A conversation or several that one entry joins, an entry nobody saw, or a conversation nobody tracked. */
-interface Item {
-  readonly entry: number | null;
-  readonly flow: number | null;
-  legs: number;
-  packets: number;
-  bytes: number;
+/** Conversations that one entry joins, an entry nobody saw, or a conversation nobody tracked; numbered as they were found. */
+class Items {
+  count = 0;
+  /** Or -1. */
+  readonly entry: Int32Array;
+  /** Of an item without an entry. */
+  readonly flow: Int32Array;
+  readonly legs: Int32Array;
+  readonly packets: Float64Array;
+  readonly bytes: Float64Array;
+  /** Both directions, as connection tracking counted them; NaN: it did not. */
+  readonly trackedPackets: Float64Array;
+  readonly trackedBytes: Float64Array;
+
+  constructor(most: number) {
+    this.entry = new Int32Array(most).fill(NONE);
+    this.flow = new Int32Array(most).fill(NONE);
+    this.legs = new Int32Array(most);
+    this.packets = new Float64Array(most);
+    this.bytes = new Float64Array(most);
+    this.trackedPackets = new Float64Array(most).fill(Number.NaN);
+    this.trackedBytes = new Float64Array(most).fill(Number.NaN);
+  }
+
+  addLeg(item: number, flows: FlowTable, flow: number): void {
+    this.legs[item] = this.legs[item]! + 1;
+    this.packets[item] = this.packets[item]! + flows.packets(flow, false) + flows.packets(flow, true);
+    this.bytes[item] = this.bytes[item]! + flows.bytes(flow, false) + flows.bytes(flow, true);
+  }
 }
 
 /** Most bytes on the wire first, then most tracked; equal ones as they were found. */
 export function buildJoined(flows: FlowTable, evidence: Evidence, ends: EndNames): Table {
   const items = joinItems(flows, evidence);
-  const tracked = (item: Item) =>
-    item.entry === null ? 0 : (countersOf(evidence.entry(item.entry)).bytes ?? 0);
-  items.sort((x, y) => y.bytes - x.bytes || tracked(y) - tracked(x));
-  const rowAt = (i: number) => rowOf(items[i]!, flows, evidence, ends);
-  const total: Record<string, number> = Object.fromEntries(SUMMED.map((name) => [name, 0]));
-  for (const item of items) {
-    const counters = item.entry === null ? null : countersOf(evidence.entry(item.entry));
-    total.legs = total.legs! + item.legs;
-    total.packets = total.packets! + item.packets;
-    total.bytes = total.bytes! + item.bytes;
-    total.tracked_packets = total.tracked_packets! + (counters?.packets ?? 0);
-    total.tracked_bytes = total.tracked_bytes! + (counters?.bytes ?? 0);
-  }
+  const { count, bytes, trackedBytes } = items;
+  const order = new HeadOrder(
+    count,
+    (x, y) => bytes[y]! - bytes[x]! || (trackedBytes[y] || 0) - (trackedBytes[x] || 0),
+  );
+  const sum = (column: Int32Array | Float64Array) => {
+    let total = 0;
+    for (let item = 0; item < count; item++) total += column[item] || 0;
+    return total;
+  };
   const title = "Connections, on the wire and tracked";
   return createTable({
     name: "joined",
     title,
     columns: COLUMNS,
-    length: items.length,
-    rowAt,
+    length: count,
+    rowAt: (i) => rowOf(items, order.at(i), flows, evidence, ends),
     other: null,
     omitted: 0,
-    total,
+    total: {
+      legs: sum(items.legs),
+      packets: sum(items.packets),
+      bytes: sum(bytes),
+      tracked_packets: sum(items.trackedPackets),
+      tracked_bytes: sum(trackedBytes),
+    },
   });
 }
 
-function joinItems(flows: FlowTable, evidence: Evidence): Item[] {
-  const items: Item[] = [];
-  const legs = new Groups(flows.count);
+function joinItems(flows: FlowTable, evidence: Evidence): Items {
+  const items = new Items(flows.count + evidence.entries);
+  const itemOfEntry = new Int32Array(evidence.entries).fill(NONE);
   for (let flow = 0; flow < flows.count; flow++) {
-    const entry = evidence.entryOf(flow);
-    if (entry >= 0) legs.add(entry, flow);
-    else items.push(addLeg({ entry: null, flow, legs: 0, packets: 0, bytes: 0 }, flows, flow));
+    if (evidence.entryOf(flow) >= 0) continue;
+    const item = items.count++;
+    items.flow[item] = flow;
+    items.addLeg(item, flows, flow);
   }
   for (let entry = 0; entry < evidence.entries; entry++) {
-    const item: Item = { entry, flow: null, legs: 0, packets: 0, bytes: 0 };
-    for (let flow = legs.first(entry); flow >= 0; flow = legs.next(flow)) addLeg(item, flows, flow);
-    items.push(item);
+    const item = items.count++;
+    itemOfEntry[entry] = item;
+    items.entry[item] = entry;
+    items.trackedPackets[item] =
+      evidence.number(entry, Value.origPackets) + evidence.number(entry, Value.replyPackets);
+    items.trackedBytes[item] =
+      evidence.number(entry, Value.origBytes) + evidence.number(entry, Value.replyBytes);
+  }
+  for (let flow = 0; flow < flows.count; flow++) {
+    const entry = evidence.entryOf(flow);
+    if (entry >= 0) items.addLeg(itemOfEntry[entry]!, flows, flow);
   }
   return items;
 }
 
-function addLeg(item: Item, flows: FlowTable, flow: number): Item {
-  item.legs++;
-  item.packets += flows.packets(flow, false) + flows.packets(flow, true);
-  item.bytes += flows.bytes(flow, false) + flows.bytes(flow, true);
-  return item;
-}
-
-function rowOf(item: Item, flows: FlowTable, evidence: Evidence, ends: EndNames): Row {
-  const wire = { legs: item.legs, packets: item.packets, bytes: item.bytes };
-  if (item.entry === null) {
-    const judgement = evidence.judge(item.flow!);
+function rowOf(items: Items, item: number, flows: FlowTable, evidence: Evidence, ends: EndNames): Row {
+  const wire = { legs: items.legs[item]!, packets: items.packets[item]!, bytes: items.bytes[item]! };
+  const entry = items.entry[item]!;
+  if (entry === NONE) {
+    const flow = items.flow[item]!;
+    const judgement = evidence.judge(flow);
     return {
       verdict: judgement?.verdict ?? null,
       cause: judgement?.cause ?? null,
-      ...untracked(flows, item.flow!, ends),
+      ...untracked(flows, flow, ends),
       ...wire,
     };
   }
-  const cause = evidence.unseenCause(item.entry);
-  const ref = evidence.entry(item.entry);
-  const { packets, bytes } = countersOf(ref);
+  const cause = evidence.unseenCause(entry);
+  const counted = !Number.isNaN(items.trackedPackets[item]!);
   return {
     verdict: cause === null ? "both" : "conntrack-only",
     cause,
-    ...describeEntry(ref, ends),
+    ...describeEntry(evidence.entry(entry), ends),
     ...wire,
-    tracked_packets: packets,
-    tracked_bytes: bytes,
+    tracked_packets: counted ? items.trackedPackets[item]! : null,
+    tracked_bytes: counted ? items.trackedBytes[item]! : null,
   };
 }
 
@@ -131,30 +159,31 @@ function untracked(flows: FlowTable, flow: number, ends: EndNames): Row {
 
 function describeEntry({ namespace, entry }: EntryRef, ends: EndNames): Row {
   const { entries, netns } = namespace;
-  const read = entries.read(entry);
-  const label = (address: string, port: number | null) => ends.label(address, port);
+  const { words } = entries;
+  const at = entry * Word.count;
+  const meta = words[at + Word.meta]!;
+  const ipv6 = (meta & EntryMeta.ipv6) !== 0;
+  const hasPorts = (meta & EntryMeta.ports) !== 0;
+  const port = (ports: Word, shift: number) => (hasPorts ? (words[at + ports]! >>> shift) & 0xffff : NO_PORT);
+  const label = (address: Word, ofPort: number) =>
+    ends.labelText(ends.labelId(ends.addressId(words, at + address, ipv6), ofPort));
+  const cell = (ofPort: number) => (ofPort === NO_PORT ? null : ofPort);
+  const [sourcePort, destinationPort] = [port(Word.origPorts, 16), port(Word.origPorts, 0)];
+  const [serverPort, seenAsPort] = [port(Word.replyPorts, 16), port(Word.replyPorts, 0)];
   return {
     netns,
-    transport: protocolName(read.protocol, read.version),
+    transport: protocolName(meta & EntryMeta.protocolMask, ipv6 ? 6 : 4),
     state: entries.stateName(entry),
-    source: label(read.orig.source, read.orig.sourcePort),
-    source_port: read.orig.sourcePort,
-    destination: label(read.orig.destination, read.orig.destinationPort),
-    destination_port: read.orig.destinationPort,
-    nat: natLabel(entries.word(entry, Word.status)),
-    server: label(read.reply.source, read.reply.sourcePort),
-    server_port: read.reply.sourcePort,
-    seen_as: label(read.reply.destination, read.reply.destinationPort),
-    seen_as_port: read.reply.destinationPort,
+    source: label(Word.origSource, sourcePort),
+    source_port: cell(sourcePort),
+    destination: label(Word.origDestination, destinationPort),
+    destination_port: cell(destinationPort),
+    nat: natLabel(words[at + Word.status]!),
+    server: label(Word.replySource, serverPort),
+    server_port: cell(serverPort),
+    seen_as: label(Word.replyDestination, seenAsPort),
+    seen_as_port: cell(seenAsPort),
   };
-}
-
-/** Both directions; null: accounting was off. */
-function countersOf({ namespace, entry }: EntryRef): { packets: number | null; bytes: number | null } {
-  const number = (value: Value) => namespace.entries.number(entry, value);
-  const packets = number(Value.origPackets) + number(Value.replyPackets);
-  const bytes = number(Value.origBytes) + number(Value.replyBytes);
-  return Number.isNaN(packets) ? { packets: null, bytes: null } : { packets, bytes };
 }
 
 /** The columns that a conversation has beside its own where there is evidence. */
@@ -168,8 +197,11 @@ export const EVIDENCE_COLUMNS: readonly Column[] = [
   { name: "nat_seen_as", title: "Source seen as", kind: "text" },
 ];
 
-/** Those cells of a conversation; null for what cannot be told or does not apply. Ends are `address:port`. */
-export function evidenceCells(judgement: Judgement | null): Row {
+/**
+ * Puts those cells into a conversation's row and gives it; null for what cannot be told or does not apply. Ends are
+ * `address:port`. The row is not spread into another: that costs more than all the rest of it.
+ */
+export function addEvidence(row: Record<string, Cell>, judgement: Judgement | null): Row {
   const tracked = judgement?.tracked ?? null;
   const status = tracked?.namespace.entries.word(tracked.entry, Word.status) ?? 0;
   const end = (address: Word, ports: Word, shift: number): string | null => {
@@ -180,31 +212,35 @@ export function evidenceCells(judgement: Judgement | null): Row {
     const port = (entries.word(tracked.entry, ports) >>> shift) & 0xffff;
     return text.includes(":") ? `[${text}]:${port}` : `${text}:${port}`;
   };
-  return {
-    verdict: judgement?.verdict ?? null,
-    cause: judgement?.cause ?? null,
-    nat: natLabel(status),
-    nat_source: end(Word.origSource, Word.origPorts, 16),
-    nat_destination: end(Word.origDestination, Word.origPorts, 0),
-    nat_server: end(Word.replySource, Word.replyPorts, 16),
-    nat_seen_as: end(Word.replyDestination, Word.replyPorts, 0),
-  };
+  row.verdict = judgement?.verdict ?? null;
+  row.cause = judgement?.cause ?? null;
+  row.nat = natLabel(status);
+  row.nat_source = end(Word.origSource, Word.origPorts, 16);
+  row.nat_destination = end(Word.origDestination, Word.origPorts, 0);
+  row.nat_server = end(Word.replySource, Word.replyPorts, 16);
+  row.nat_seen_as = end(Word.replyDestination, Word.replyPorts, 0);
+  return row;
 }
 
 const NAT = ConntrackStatus.sourceNat | ConntrackStatus.destinationNat;
 
 /** How many conversations, or entries nobody saw, got each verdict; those with most first. */
 export function countVerdicts(flows: FlowTable, evidence: Evidence): Conntrack["evidence"] {
-  const counts = new Map<string, Conntrack["evidence"][number]>();
-  const count = (verdict: Judgement["verdict"], cause: Judgement["cause"], bytes: number) => {
-    const key = `${verdict} ${cause}`;
+  const counts = new Map<string, { verdict: Verdict; cause: Cause | null; count: number; bytes: number }>();
+  const count = (verdict: Verdict, cause: Cause | null, bytes: number) => {
+    const key = cause === null ? verdict : `${verdict} ${cause}`;
     const sum = counts.get(key) ?? { verdict, cause, count: 0, bytes: 0 };
-    counts.set(key, { ...sum, count: sum.count + 1, bytes: sum.bytes + bytes });
+    if (sum.count === 0) counts.set(key, sum);
+    sum.count++;
+    sum.bytes += bytes;
   };
   for (let flow = 0; flow < flows.count; flow++) {
-    const judgement = evidence.judge(flow);
-    if (judgement)
-      count(judgement.verdict, judgement.cause, flows.bytes(flow, false) + flows.bytes(flow, true));
+    const bytes = flows.bytes(flow, false) + flows.bytes(flow, true);
+    if (evidence.entryOf(flow) >= 0) count("both", null, bytes);
+    else {
+      const judgement = evidence.judge(flow);
+      if (judgement) count(judgement.verdict, judgement.cause, bytes);
+    }
   }
   for (let entry = 0; entry < evidence.entries; entry++) {
     const cause = evidence.unseenCause(entry);

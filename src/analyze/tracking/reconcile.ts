@@ -18,15 +18,13 @@ export function reconcile(flows: FlowTable, evidence: Evidence): NonNullable<Con
   for (let flow = 0; flow < flows.count; flow++) {
     const entry = evidence.entryOf(flow);
     if (entry < 0 || legs[entry] !== 1 || flows.read(flow).orientation !== "handshake") continue;
-    const { namespace, entry: inTable } = evidence.entry(entry);
-    const number = (value: Value) => namespace.entries.number(inTable, value);
-    const tracked = number(Value.origPackets) + number(Value.replyPackets);
+    const tracked = evidence.number(entry, Value.origPackets) + evidence.number(entry, Value.replyPackets);
     if (Number.isNaN(tracked)) continue;
     sum.connections++;
     sum.packets += flows.packets(flow, false) + flows.packets(flow, true);
     sum.bytes += flows.bytes(flow, false) + flows.bytes(flow, true);
     sum.tracked_packets += tracked;
-    sum.tracked_bytes += number(Value.origBytes) + number(Value.replyBytes);
+    sum.tracked_bytes += evidence.number(entry, Value.origBytes) + evidence.number(entry, Value.replyBytes);
   }
   return sum.connections > 0 ? sum : null;
 }

@@ -6,7 +6,7 @@ import { runCommand, tryCommand } from "./command.js";
 import { labDown } from "./down.js";
 import { browserStep } from "./e2e/browser-step.js";
 import { clusterSteps } from "./e2e/cluster-steps.js";
-import { eventSteps } from "./e2e/event-steps.js";
+import { eventSteps, routedEventSteps } from "./e2e/event-steps.js";
 import { inputSteps } from "./e2e/input-steps.js";
 import { requestFrom } from "./e2e/inside.js";
 import { machineNow } from "./e2e/machine.js";
@@ -52,6 +52,7 @@ test("the lab, from up to down", { skip: reasonToSkip(), timeout: 300_000 }, asy
       const plan = await labUp({ profile: "tiers", policies: true }, quiet);
       await policySteps(step, plan, "routed");
       assert.equal((await labLoad({ rps: 30, durationSeconds: 2, connections: 8, mix: "both" })).failed, 0);
+      await step.test("events", (inner) => routedEventSteps(inner, plan));
       await rateLimitStep(step, plan);
     });
   } finally {

@@ -17,10 +17,41 @@ const SAMPLES = new URL("../../../services/wazuh/samples/lab.ndjson", import.met
 
 type Fields = Readonly<Record<string, string | number>>;
 
-/** The lines that are written from now on. */
-function follow({ events }: Plan): () => string[] {
-  const before = readFileSync(events!.path, "utf8").length;
-  return () => readFileSync(events!.path, "utf8").slice(before).trimEnd().split("\n").filter(Boolean);
+/** What a plan's log gets from now on. */
+class LogReader {
+  readonly #file: string;
+  readonly #before: number;
+
+  constructor({ events }: Plan) {
+    this.#file = events!.path;
+    this.#before = readFileSync(this.#file, "utf8").length;
+  }
+
+  lines(): string[] {
+    return readFileSync(this.#file, "utf8").slice(this.#before).trimEnd().split("\n").filter(Boolean);
+  }
+
+  events(): Fields[] {
+    return this.lines().map((line) => JSON.parse(line) as Fields);
+  }
+
+  found(wanted: Fields): Fields[] {
+    return this.events().filter((event) =>
+      Object.entries(wanted).every(([name, value]) => event[name] === value),
+    );
+  }
+
+  told(wanted: Fields): Promise<void> {
+    return waitFor(async () => this.found(wanted).length > 0, 15_000);
+  }
+
+  /** Does it again until it has been told so often. */
+  until(count: number, wanted: Fields, act: () => Promise<unknown>): Promise<void> {
+    return waitFor(async () => {
+      await act();
+      return this.found(wanted).length >= count;
+    }, 20_000);
+  }
 }
 
 /** A line of a service's own log, which is JSON too and no event. */
@@ -28,37 +59,51 @@ function serviceLog(): string {
   return readFileSync(logFile("service-registry"), "utf8").split("\n")[0]!;
 }
 
+type Step = (t: TestContext, plan: Plan, log: LogReader) => Promise<void>;
+
 /** Each thing that should not be gives its event, told by who is there to see it. */
 export async function eventSteps(t: TestContext, plan: Plan): Promise<void> {
-  const at = (name: string): string => plan.instances.find((instance) => instance.name === name)!.address;
-  const lines = follow(plan);
-  const events = () => lines().map((line) => JSON.parse(line) as Fields);
-  const found = (wanted: Fields) =>
-    events().filter((event) => Object.entries(wanted).every(([name, value]) => event[name] === value));
-  const find = (wanted: Fields) => found(wanted)[0];
-  /** Does it again until it has been told so often. */
-  const until = (count: number, wanted: Fields, act: () => Promise<unknown>) =>
-    waitFor(async () => {
-      await act();
-      return found(wanted).length >= count;
-    }, 20_000);
-  const told = (wanted: Fields) => waitFor(async () => find(wanted) !== undefined, 15_000);
+  const log = new LogReader(plan);
+  const steps: Step[] = [dialStep, lyingStep, forgeryStep, dropStep, borderStep, silenceStep, formStep];
+  for (const step of steps) await step(t, plan, log);
+}
 
+/** Between bridges, where the host routes. */
+export async function routedEventSteps(t: TestContext, plan: Plan): Promise<void> {
+  const log = new LogReader(plan);
+  await dialStep(t, plan, log);
+  await t.test("a refusal between the tiers is told by name as well", async () => {
+    await log.until(1, { policy: "restricted-service", source: "web", destination: "postgres-db" }, () =>
+      connectionsFrom("web", addressOf(plan, "postgres-db"), 5432),
+    );
+  });
+}
+
+function addressOf(plan: Plan, name: string): string {
+  return plan.instances.find((instance) => instance.name === name)!.address;
+}
+
+async function dialStep(t: TestContext, plan: Plan, log: LogReader): Promise<void> {
   await t.test(
     "a rotation is told, and so is a dial to the port that was left, but none to the port it is at",
     async () => {
       const [move] = await labRotate("payment");
       assert.ok(move);
-      await told({ event: "rotation", instance: "payment", from_port: move.from, to_port: move.to });
-      await waitFor(async () => (await connectionsFrom("web", at("payment"), move.from)) === 0, 15_000);
-      await until(3, { event: "retired-port-dial", client: "web", port: move.from }, async () => {
-        assert.equal(await connectionsFrom("web", at("payment"), move.from), 0);
-        assert.equal(await connectionsFrom("web", at("payment"), move.to), 1);
+      await log.told({ event: "rotation", instance: "payment", from_port: move.from, to_port: move.to });
+      await waitFor(
+        async () => (await connectionsFrom("web", addressOf(plan, "payment"), move.from)) === 0,
+        15_000,
+      );
+      await log.until(3, { event: "retired-port-dial", client: "web", port: move.from }, async () => {
+        assert.equal(await connectionsFrom("web", addressOf(plan, "payment"), move.from), 0);
+        assert.equal(await connectionsFrom("web", addressOf(plan, "payment"), move.to), 1);
       });
-      assert.equal(find({ event: "retired-port-dial", port: move.to }), undefined);
+      assert.deepEqual(log.found({ event: "retired-port-dial", port: move.to }), []);
     },
   );
+}
 
+async function lyingStep(t: TestContext, _plan: Plan, log: LogReader): Promise<void> {
   await t.test("a lying node is told: its votes, its contradictions, its receipts", async () => {
     try {
       await labFault("order-node-2", "lying");
@@ -66,17 +111,21 @@ export async function eventSteps(t: TestContext, plan: Plan): Promise<void> {
         assert.equal((await order()).status, 201);
         const reasons = ["wrong-digest", "bad-signature", "replay"];
         return (
-          reasons.every((reason) => find({ event: "vote-refused", node: "order-node-2", reason })) &&
-          find({ event: "equivocation", node: "order-node-2" }) !== undefined &&
-          find({ event: "answer-distrusted", node: "order-node-2" }) !== undefined
+          reasons.every(
+            (reason) => log.found({ event: "vote-refused", node: "order-node-2", reason }).length > 0,
+          ) &&
+          log.found({ event: "equivocation", node: "order-node-2" }).length > 0 &&
+          log.found({ event: "answer-distrusted", node: "order-node-2" }).length > 0
         );
       }, 30_000);
-      await told({ event: "proposal-refused", reason: "unknown-signer" });
+      await log.told({ event: "proposal-refused", reason: "unknown-signer" });
     } finally {
       await labFault("order-node-2", "ok");
     }
   });
+}
 
+async function forgeryStep(t: TestContext, plan: Plan, log: LogReader): Promise<void> {
   await t.test(
     "a certificate that proves nothing, and a registration in another's name, are told",
     async () => {
@@ -86,22 +135,24 @@ export async function eventSteps(t: TestContext, plan: Plan): Promise<void> {
       const body = JSON.stringify({ kind, opId, payload, digest: "0".repeat(64), votes: [] });
       const port = (await registeredPorts(plan)).get("payment")!;
       const json = { "content-type": "application/json" };
-      const url = `http://${at("payment")}:${port}/payments`;
+      const url = `http://${addressOf(plan, "payment")}:${port}/payments`;
       assert.equal((await requestFrom("web", url, { method: "POST", headers: json, body })).status, 403);
-      await told({ event: "certificate-refused", client: "web", operation: opId });
+      await log.told({ event: "certificate-refused", client: "web", operation: opId });
 
-      const report = { service: "payment", instance: "payment", address: at("payment"), port };
-      const register = `http://${at("service-registry")}:8500/register`;
+      const report = { service: "payment", instance: "payment", address: addressOf(plan, "payment"), port };
+      const register = `http://${addressOf(plan, "service-registry")}:8500/register`;
       const answer = await requestFrom("web", register, {
         method: "POST",
         headers: json,
         body: JSON.stringify(report),
       });
       assert.equal(answer.status, 403);
-      await told({ event: "registration-refused", client: "web", instance: "payment" });
+      await log.told({ event: "registration-refused", client: "web", instance: "payment" });
     },
   );
+}
 
+async function dropStep(t: TestContext, plan: Plan, log: LogReader): Promise<void> {
   await t.test("what the policies drop is told with who it was, to whom and how much", async () => {
     const restricted = {
       policy: "restricted-service",
@@ -109,14 +160,19 @@ export async function eventSteps(t: TestContext, plan: Plan): Promise<void> {
       destination: "postgres-db",
       port: 5432,
     };
-    await until(3, restricted, () => connectionsFrom("web", at("postgres-db"), 5432));
+    await log.until(3, restricted, () => connectionsFrom("web", addressOf(plan, "postgres-db"), 5432));
     await connectionsFrom("web", "203.0.113.10", 8443);
     await datagramFrom("web", "203.0.113.10", 443);
-    await connectionsFrom("web", at("api-gateway"), (await registeredPorts(plan)).get("api-gateway")!, 60);
-    await told({ policy: "egress", source: "web", transport: "tcp", port: 8443 });
-    await told({ policy: "egress", source: "web", transport: "udp", port: 443 });
-    await told({ policy: "gateway-rate", source: "web", destination: "api-gateway" });
-    const node = { address: at("order-node-1"), prefix: 16 };
+    await connectionsFrom(
+      "web",
+      addressOf(plan, "api-gateway"),
+      (await registeredPorts(plan)).get("api-gateway")!,
+      60,
+    );
+    await log.told({ policy: "egress", source: "web", transport: "tcp", port: 8443 });
+    await log.told({ policy: "egress", source: "web", transport: "udp", port: 443 });
+    await log.told({ policy: "gateway-rate", source: "web", destination: "api-gateway" });
+    const node = { address: addressOf(plan, "order-node-1"), prefix: 16 };
     const borrow = (verb: string) =>
       tryCommand("ip", ["-n", "email", "address", verb, `${node.address}/${node.prefix}`, "dev", "eth0"]);
     await borrow("add");
@@ -126,29 +182,43 @@ export async function eventSteps(t: TestContext, plan: Plan): Promise<void> {
         "email",
         "route",
         "replace",
-        at("postgres-db"),
+        addressOf(plan, "postgres-db"),
         "src",
         node.address,
         "dev",
         "eth0",
       ];
       await tryCommand("ip", route);
-      assert.equal(await connectionsFrom("email", at("postgres-db"), 5432), 0);
+      assert.equal(await connectionsFrom("email", addressOf(plan, "postgres-db"), 5432), 0);
     } finally {
-      await tryCommand("ip", ["-n", "email", "route", "delete", at("postgres-db")]);
+      await tryCommand("ip", ["-n", "email", "route", "delete", addressOf(plan, "postgres-db")]);
       await borrow("delete");
     }
-    await told({ policy: "source-identity", source: "email", source_address: node.address });
+    await log.told({ policy: "source-identity", source: "email", source_address: node.address });
     // ICMP has no port to note: counted, and told without a sender
-    await tryCommand("ip", ["netns", "exec", "web", "ping", "-c", "2", "-W", "1", at("postgres-db")]);
+    await tryCommand("ip", [
+      "netns",
+      "exec",
+      "web",
+      "ping",
+      "-c",
+      "2",
+      "-W",
+      "1",
+      addressOf(plan, "postgres-db"),
+    ]);
     await waitFor(async () => {
-      return events().some((event) => event.policy === "restricted-service" && event.source === undefined);
+      return log
+        .events()
+        .some((event) => event.policy === "restricted-service" && event.source === undefined);
     }, 15_000);
   });
+}
 
+async function borderStep(t: TestContext, plan: Plan, log: LogReader): Promise<void> {
   await t.test("what crosses the lab's border is told", async () => {
-    await until(1, { policy: "not-allowed", source: "client", destination: "web" }, () =>
-      connectionsFrom("client", at("web"), 3000),
+    await log.until(1, { policy: "not-allowed", source: "client", destination: "web" }, () =>
+      connectionsFrom("client", addressOf(plan, "web"), 3000),
     );
     const ip = (...args: string[]) => runCommand("ip", args);
     await ip("netns", "add", "nw-elsewhere");
@@ -169,31 +239,36 @@ export async function eventSteps(t: TestContext, plan: Plan): Promise<void> {
       await ip("link", "set", "nw-elsewhere", "up");
       await ip("-n", "nw-elsewhere", "address", "add", "192.0.2.10/24", "dev", "eth0");
       await ip("-n", "nw-elsewhere", "link", "set", "eth0", "up");
-      await until(1, { policy: "containment", source: "web", destination: "192.0.2.10" }, () =>
+      await log.until(1, { policy: "containment", source: "web", destination: "192.0.2.10" }, () =>
         connectionsFrom("web", "192.0.2.10", 80),
       );
     } finally {
       await ip("netns", "delete", "nw-elsewhere");
     }
   });
+}
 
+async function silenceStep(t: TestContext, _plan: Plan, log: LogReader): Promise<void> {
   await t.test("servers that fall silent are told, and again when they are back", async () => {
     const names = ["payment", "email", "web"];
     try {
       await Promise.all(names.map((name) => labFault(name, "dead")));
-      for (const instance of names) await told({ event: "health", instance, state: "down" });
+      for (const instance of names) await log.told({ event: "health", instance, state: "down" });
     } finally {
       for (const name of names) await labFault(name, "ok");
     }
-    for (const instance of names) await told({ event: "health", instance, state: "up" });
+    for (const instance of names) await log.told({ event: "health", instance, state: "up" });
   });
+}
 
+async function formStep(t: TestContext, _plan: Plan, log: LogReader): Promise<void> {
   await t.test("every line is what the schema says, and no counter was told twice", async () => {
-    for (const line of lines()) assert.equal(flawOf(line), "", line);
-    const packets = events()
+    for (const line of log.lines()) assert.equal(flawOf(line), "", line);
+    const packets = log
+      .events()
       .filter((event) => event.policy === "restricted-service" && event.destination === "postgres-db")
       .reduce((sum, event) => sum + Number(event.count), 0);
     assert.ok(packets >= 3 && packets < 80, `${packets} packets`);
-    if (process.env.RECORD_EVENTS) writeFileSync(SAMPLES, `${[...lines(), serviceLog()].join("\n")}\n`);
+    if (process.env.RECORD_EVENTS) writeFileSync(SAMPLES, `${[...log.lines(), serviceLog()].join("\n")}\n`);
   });
 }

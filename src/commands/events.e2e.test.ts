@@ -66,7 +66,7 @@ describe("the event log of a live run", { skip: reasonToSkip("mount") }, () => {
     network.ip(lab.ends[1], "addr add 10.9.0.3/24 dev eth0");
     const disk = work.path("disk");
     mkdirSync(disk);
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=8k,mode=777", "none", disk]);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=16k,mode=777", "none", disk]);
     t.after(() => execFileSync("umount", [disk]));
     const file = `${disk}/events.ndjson`;
     for (const path of [work.folder, names]) chmodSync(path, 0o777);
@@ -91,7 +91,7 @@ describe("the event log of a live run", { skip: reasonToSkip("mount") }, () => {
     talk(few.map(([, address]) => address));
     for (const [name] of few) await told(file, "new-pair", name);
 
-    writeFileSync(`${disk}/filler`, "no room is left but to the end of the log's page");
+    writeFileSync(`${disk}/filler`, Buffer.alloc(12_288)); // all but the page that the log is in
     talk(many.map(([, address]) => address));
     await run.said("events are lost: no space left on the device");
     rmSync(`${disk}/filler`);

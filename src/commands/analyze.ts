@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { limitTable } from "../analyze/limit.js";
 import type { Snapshot, TableName } from "../analyze/snapshot.js";
 import { APPLICATION_TABLE_NAMES } from "../report/application-rows.js";
-import { renderSnapshotJson, renderTableJson, renderTableNdjson } from "../report/json.js";
+import { renderSnapshotJson } from "../report/json.js";
 import { writeWhole } from "../report/write.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
 import { CommandError, ExitCode, isMissingModule, reasonOf } from "./exit.js";
 import { keepSnapshot } from "./kept.js";
+import { renderForm } from "./machine-forms.js";
 import { type OutputFormat, TABLE_NAMES } from "./options.js";
 import type { Terminal } from "./terminal.js";
 
@@ -50,11 +51,9 @@ async function render(
   const chosen = options.table === undefined ? null : snapshot.tables[options.table];
   switch (options.output) {
     case "json":
-      return chosen ? renderTableJson(chosen) : renderSnapshotJson(snapshot, true);
     case "ndjson":
-      return chosen ? renderTableNdjson(chosen) : renderSnapshotJson(snapshot, false);
     case "csv":
-      return (await import("../report/csv.js")).renderCsv(chosen!);
+      return renderForm(options.output, snapshot, chosen);
     case "markdown": {
       const { renderMarkdown } = await import("../report/markdown.js");
       if (chosen) return [renderMarkdown(chosen)];

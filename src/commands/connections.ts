@@ -10,10 +10,10 @@ import { SystemError } from "../capture/kernel/libc.js";
 import { listNetns, NetnsError, netnsId } from "../capture/kernel/netns.js";
 import type { Names } from "../capture/names/names.js";
 import { formatCounted } from "../format.js";
-import { renderSnapshotJson, renderTableJson, renderTableNdjson } from "../report/json.js";
 import { loadNames } from "./captures.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { openNames, readNamesOnce } from "./live.js";
+import { renderForm } from "./machine-forms.js";
 import { type ListFormat, TRACKING_TABLE_NAMES } from "./options.js";
 import type { Terminal } from "./terminal.js";
 
@@ -213,19 +213,10 @@ async function render(
   { output, table }: ConnectionsOptions,
   terminal: Terminal,
 ): Promise<Iterable<string>> {
-  const chosen = table === undefined ? null : snapshot.tables[table];
-  switch (output) {
-    case "json":
-      return chosen ? renderTableJson(chosen) : renderSnapshotJson(snapshot, true);
-    case "ndjson":
-      return chosen ? renderTableNdjson(chosen) : renderSnapshotJson(snapshot, false);
-    case "csv":
-      return (await import("../report/csv.js")).renderCsv(chosen!);
-    case "table": {
-      const { renderConnections, renderTrackingTable } = await import("../report/text-connections.js");
-      return table === undefined
-        ? renderConnections(snapshot, terminal)
-        : renderTrackingTable(snapshot, table, terminal);
-    }
-  }
+  if (output !== "table")
+    return renderForm(output, snapshot, table === undefined ? null : snapshot.tables[table]);
+  const { renderConnections, renderTrackingTable } = await import("../report/text-connections.js");
+  return table === undefined
+    ? renderConnections(snapshot, terminal)
+    : renderTrackingTable(snapshot, table, terminal);
 }

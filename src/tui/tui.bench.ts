@@ -5,9 +5,11 @@ import { setImmediate } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Analyzer } from "../analyze/analyzer.js";
-import { buildSnapshot } from "../analyze/build.js";
+import { buildSnapshot, type TrackingContext } from "../analyze/build.js";
 import { limitSnapshot } from "../analyze/limit.js";
 import type { HealthReport } from "../analyze/snapshot.js";
+import { ConntrackTable } from "../capture/conntrack/conntrack-table.js";
+import { parseConntrackText } from "../capture/conntrack/conntrack-text.js";
 import { Names } from "../capture/names/names.js";
 import { createPacket, type Packet } from "../capture/packet.js";
 import { growTree } from "../report/topology-tree.js";
@@ -35,7 +37,26 @@ const FRAME = 80;
 export async function tuiBench(print: (line: string) => void): Promise<void> {
   const sink = createSink();
   const { app, screen } = openMonitor(sink.output);
-  const look = createLook(app, (second) => ({ count: CONVERSATIONS, from: 0, second }));
+  const loadAt = (second: number) => ({ count: CONVERSATIONS, from: 0, second });
+  const perLook = await measureLooks(app, createLook(app, loadAt));
+  const tracked = await measureLooks(app, createLook(app, loadAt, trackAll()));
+  const keys = measureKeys(app);
+  screen.close();
+  print(`\n## The monitor\n`);
+  print(
+    `${CONVERSATIONS} conversations, 200x50: ${perLook.toFixed(1)} ms of CPU a look, ${(perLook / 10).toFixed(1)} % of a core at one a second`,
+  );
+  print(
+    `  with the evidence of connection tracking, all of them tracked: ${tracked.toFixed(1)} ms, ${(tracked / 10).toFixed(1)} %`,
+  );
+  const at = (q: number) => keys[Math.floor(keys.length * q)]!.toFixed(1);
+  print(
+    `a key: ${at(0.5)} ms in the middle, ${at(0.99)} ms at p99; ${Math.round(sink.bytes() / 1024)} KiB painted`,
+  );
+}
+
+/** CPU milliseconds a look, each on another screen. */
+async function measureLooks(app: App, look: (second: number) => number): Promise<number> {
   for (let i = 1; i <= WARM_UP; i++) look(i);
   let cpuMs = 0;
   for (let i = 0; i < LOOKS; i++) {
@@ -44,17 +65,28 @@ export async function tuiBench(print: (line: string) => void): Promise<void> {
     // What is painted leaves with the next turn.
     await setImmediate();
   }
-  const keys = measureKeys(app);
-  screen.close();
-  const perLook = cpuMs / LOOKS;
-  print(`\n## The monitor\n`);
-  print(
-    `${CONVERSATIONS} conversations, 200x50: ${perLook.toFixed(1)} ms of CPU a look, ${(perLook / 10).toFixed(1)} % of a core at one a second`,
-  );
-  const at = (q: number) => keys[Math.floor(keys.length * q)]!.toFixed(1);
-  print(
-    `a key: ${at(0.5)} ms in the middle, ${at(0.99)} ms at p99; ${Math.round(sink.bytes() / 1024)} KiB painted`,
-  );
+  return cpuMs / LOOKS;
+}
+
+/** What the kernel would say of the conversations. */
+function trackAll(): TrackingContext {
+  const entries = new ConntrackTable();
+  const lines = Array.from({ length: CONVERSATIONS }, (_, i) => {
+    const [from, to] = [`10.0.0.${i % HOSTS}`, `10.0.0.${(i * 7 + 1) % HOSTS}`];
+    const [port, served] = [20_000 + i, 8000 + (i % 5)];
+    return `tcp 6 300 ESTABLISHED src=${from} dst=${to} sport=${port} dport=${served} packets=5 bytes=400 src=${to} dst=${from} sport=${served} dport=${port} packets=5 bytes=400 [ASSURED] mark=0 use=1\n`;
+  });
+  parseConntrackText(lines.join(""), entries);
+  const facts = null;
+  const counts = { resyncs: 0, failures: 0, odd: 0, problem: null };
+  const [startUs, endUs] = [1_700_000_000_000_000, 1_700_000_100_000_000];
+  return {
+    namespaces: [{ netns: null, entries, facts, sockets: null, ...counts }],
+    capture: {
+      ...{ netns: null, bridge: true, networks: [], ownAddresses: new Set<string>() },
+      ...{ startUs, endUs, pollUs: endUs, gap: false },
+    },
+  };
 }
 
 /** Prints what an hour of looks leaves in memory, at a tenth of it and at its end: the heap after garbage is gone. */
@@ -139,7 +171,11 @@ interface Load {
 }
 
 /** One look at a time: the packets of a second, then the Snapshot, shown. Gives the CPU milliseconds of what is shown. */
-function createLook(app: App, loadAt: (second: number) => Load): (second: number) => number {
+function createLook(
+  app: App,
+  loadAt: (second: number) => Load,
+  tracking?: TrackingContext,
+): (second: number) => number {
   const analyzer = new Analyzer({ seed: 1 });
   const packet = createFrame();
   const names = new Names(null);
@@ -147,7 +183,7 @@ function createLook(app: App, loadAt: (second: number) => Load): (second: number
   return (second) => {
     feed(analyzer, packet, loadAt(second));
     const began = process.cpuUsage();
-    const context = { producer: "bench", files: [], dropped: 0, names };
+    const context = { producer: "bench", files: [], dropped: 0, names, ...(tracking ? { tracking } : {}) };
     const snapshot = limitSnapshot(buildSnapshot(analyzer, context), ROWS);
     app.onSnapshot(snapshot, growTree(snapshot.tables.pairs), 1);
     const { user, system } = process.cpuUsage(began);

@@ -83,7 +83,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   for file in /docker-entrypoint-initdb.d/*.sql; do psql -v ON_ERROR_STOP=1 --no-psqlrc -U postgres -f "$file"; done
   pg_ctl -m fast -w stop
 fi
-exec "$@" -c "listen_addresses=*"
+exec "$@"
 `;
 
 function postgresBase(): BaseImage {

@@ -114,7 +114,9 @@ test("the servers run with the lab's settings", () => {
   const postgres = SERVICES["postgres-db"]!.command!;
   assert.deepEqual(
     postgres.filter((word) => word.includes("=")),
-    Object.entries(POSTGRES_SETTINGS).map(([name, value]) => `${name}=${value}`),
+    Object.entries({ listen_addresses: "*", ...POSTGRES_SETTINGS }).map(
+      ([name, value]) => `${name}=${value}`,
+    ),
   );
   const redis = SERVICES["redis-cache"]!.command!;
   const elsewhere = /^(bind|port|unixsocket|unixsocketperm|daemonize|dir) /;

@@ -84,6 +84,9 @@ test("a flood of different events is bounded, and what was left out is told", ()
   log.note(distrust("later"), 2000);
   const [loss, later] = parsed(sink.lines.slice(100));
   assert.deepEqual([loss.event, loss.count, later.node], ["events-lost", 4900, "later"]);
+  for (let turn = 0; turn < 120; turn++) log.note(distrust(`node-${turn}`), 9000);
+  log.close(9001);
+  assert.deepEqual(parsed(sink.lines).at(-1).event, "events-lost", "also when nothing comes after it");
   for (const line of sink.lines) assert.equal(flawOf(line), "");
 });
 

@@ -28,7 +28,6 @@ export class EventLog {
   readonly #open = new Map<string, Open>();
   #lost = 0;
   #lostWhy = "";
-
   #timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -65,6 +64,7 @@ export class EventLog {
   close(now: number): void {
     clearInterval(this.#timer);
     this.#flush(now, () => true);
+    if (this.#lost > 0) this.#attempt(() => this.#tellOfLoss(now), 0);
     this.sink?.close();
   }
 
@@ -77,13 +77,20 @@ export class EventLog {
   }
 
   #write(event: LabEvent, now: number): void {
-    try {
+    this.#attempt(() => {
       if (this.#lost > 0) this.#tellOfLoss(now);
       if (this.sink!.append(eventLine(event, this.reporter, now)))
         this.sink!.append(eventLine(lossOf(1, "the file was full and begins anew"), this.reporter, now));
+    }, event.count ?? 1);
+  }
+
+  /** `count`: how many events are lost if it fails. */
+  #attempt(act: () => void, count: number): void {
+    try {
+      act();
     } catch (error) {
       if (this.#lost === 0) this.say(`events cannot be written: ${(error as Error).message}`);
-      this.#lose(event.count ?? 1, (error as NodeJS.ErrnoException).code ?? "unknown");
+      this.#lose(count, (error as NodeJS.ErrnoException).code ?? "unknown");
     }
   }
 

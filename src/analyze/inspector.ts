@@ -4,13 +4,13 @@ import { IpProtocol } from "../net.js";
 import { APPLICATIONS, type ApplicationName, Looks } from "./app/application.js";
 import { KNOWN_APPLICATIONS } from "./app/applications.js";
 import { Channels } from "./app/channels.js";
-import { DnsQueries } from "./app/dns.js";
-import { looksLikeDns } from "./app/dns-message.js";
+import { DnsQueries } from "./app/dns/dns.js";
+import { looksLikeDns } from "./app/dns/dns-message.js";
 import { Operations } from "./app/operations.js";
 import { Stream, type StreamHost } from "./app/stream.js";
 import type { FlowStore } from "./flowstore.js";
 import { type Headers, TcpFlag } from "./headers.js";
-import { isBegunByB } from "./orientation.js";
+import { isBegunByB, isGroup } from "./orientation.js";
 import { countSegment } from "./tcp/segment.js";
 import { isSettled, nextState, wasEstablished, zeekState } from "./tcp/state.js";
 import { Layout, Shared, Side, SideFlag, TcpStore } from "./tcp/store.js";
@@ -262,7 +262,9 @@ export class Inspector implements StreamHost {
     const { view } = packet;
     const { payload, end } = headers;
     if (link < UdpLink.needless) {
-      const looks = looksLikeDns(view, payload, end);
+      // Multicast DNS and LLMNR look alike, and ask nobody in particular.
+      const isMulticast = isGroup(store, entry, false) || isGroup(store, entry, true);
+      const looks = isMulticast ? Looks.no : looksLikeDns(view, payload, end);
       if (looks !== Looks.request && looks !== Looks.response) {
         store.setLink(entry, link + 1 >= UdpLink.tries ? UdpLink.needless : link + 1);
         return;

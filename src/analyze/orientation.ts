@@ -34,7 +34,7 @@ function portsTell(store: FlowStore, entry: number): boolean {
 }
 
 /** Multicast and broadcast addresses never send (RFC 1112, RFC 4291 2.7). */
-function isGroup(store: FlowStore, entry: number, ofB: boolean): boolean {
+export function isGroup(store: FlowStore, entry: number, ofB: boolean): boolean {
   const word = store.addressWord(entry, ofB, 0) >>> 0;
   return store.version === 4 ? word >>> 28 === 0xe || word === 0xffff_ffff : word >>> 24 === 0xff;
 }

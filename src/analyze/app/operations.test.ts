@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { isPlainWord } from "./http/plain-word.js";
 import { MAX_NAME, Operations, OTHER_OPERATION } from "./operations.js";
-import { isPlainWord } from "./plain-word.js";
 import { Vocabulary } from "./vocabulary.js";
 
 const bytes = (text: string): Uint8Array => Uint8Array.from(text, (letter) => letter.charCodeAt(0));

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import tls from "node:tls";
 import { KNOWN_APPLICATIONS } from "./applications.js";
 import { type Followed, follow, type Said } from "./stream.test.fixture.js";
-import { tlsOutcome } from "./tls-outcome.js";
+import { tlsOutcome } from "./tls/tls-outcome.js";
 
 /** Real programs talk over loopback through a relay that writes down what each says. */
 class Relay {

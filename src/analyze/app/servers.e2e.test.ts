@@ -12,8 +12,8 @@ import { CaptureReader, readPackets } from "../../capture/file/file.js";
 import { reasonToSkip, type TestNetwork, withTestNetwork } from "../../capture/kernel/netns.test.fixture.js";
 import { Analyzer } from "../analyzer.js";
 import type { ApplicationName } from "./application.js";
-import { postgresOutcome } from "./postgres-words.js";
-import { redisOutcome } from "./redis-words.js";
+import { postgresOutcome } from "./postgres/postgres-words.js";
+import { redisOutcome } from "./redis/redis-words.js";
 
 const PORT = 7379;
 const TRIES = 150;

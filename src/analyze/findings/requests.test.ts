@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ApplicationName } from "../app/application.js";
 import { Durations } from "../app/durations.js";
-import { packSqlstate } from "../app/postgres-words.js";
+import { packSqlstate } from "../app/postgres/postgres-words.js";
 import type { OperationSum } from "../tables/applications.js";
 import { findRequests } from "./requests.js";
 

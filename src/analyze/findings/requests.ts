@@ -1,10 +1,10 @@
 /** How services answer: operations that fail, go unanswered, or are slow for some. */
 import { formatClock, formatCount, formatCounted, formatDuration, formatRatio } from "../../format.js";
 import type { ApplicationName } from "../app/application.js";
-import { dnsOutcome, isDnsError } from "../app/dns-message.js";
+import { dnsOutcome, isDnsError } from "../app/dns/dns-message.js";
 import { Durations } from "../app/durations.js";
-import { postgresOutcome } from "../app/postgres-words.js";
-import { Outcome, redisOutcome } from "../app/redis-words.js";
+import { postgresOutcome } from "../app/postgres/postgres-words.js";
+import { Outcome, redisOutcome } from "../app/redis/redis-words.js";
 import type { Finding } from "../snapshot.js";
 import { commonestOutcome, countOutcomes, later, type OperationSum } from "../tables/applications.js";
 import { formatTime } from "../time.js";

@@ -1,8 +1,8 @@
 /** What the table of each application protocol shows beside requests, errors and durations. */
-import { dnsOutcome } from "../app/dns-message.js";
-import { postgresOutcome } from "../app/postgres-words.js";
-import { redisOutcome } from "../app/redis-words.js";
-import { tlsOutcome } from "../app/tls-outcome.js";
+import { dnsOutcome } from "../app/dns/dns-message.js";
+import { postgresOutcome } from "../app/postgres/postgres-words.js";
+import { redisOutcome } from "../app/redis/redis-words.js";
+import { tlsOutcome } from "../app/tls/tls-outcome.js";
 import type { Column } from "../snapshot.js";
 import { type ApplicationTable, commonestOutcome, countOutcomes, textOr } from "./applications.js";
 

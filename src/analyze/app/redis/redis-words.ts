@@ -1,5 +1,5 @@
 /** The names that Redis 7 and Valkey 8 give to commands and errors; those of their modules are not here. */
-import { Words } from "./words.js";
+import { Words } from "../words.js";
 
 /** redis.io/docs/latest/commands and valkey.io/commands; CONFIG and the like have words of their own, in CONTAINERS. */
 const NAMES = `ACL APPEND ASKING AUTH BGREWRITEAOF BGSAVE BITCOUNT BITFIELD BITFIELD_RO BITOP BITPOS BLMOVE BLMPOP BLPOP BRPOP

@@ -1,7 +1,7 @@
 /** The lines of RESP, the Redis serialization protocol, and how a server's message is told from anything else. */
-import { Looks } from "./application.js";
+import { Looks } from "../application.js";
+import { Words } from "../words.js";
 import { ERRORS } from "./redis-words.js";
-import { Words } from "./words.js";
 
 /** First bytes of RESP's types. */
 export const enum Type {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { type FollowOptions, follow, type Said } from "../stream.test.fixture.js";
 import { http } from "./http.js";
 import { grpc, http2 } from "./http2.js";
-import { type FollowOptions, follow, type Said } from "./stream.test.fixture.js";
 
 const bytes = (...all: number[]): string => String.fromCharCode(...all);
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Looks } from "./application.js";
+import { Looks } from "../application.js";
+import { type Operation, Operations } from "../operations.js";
+import { follow, type Said } from "../stream.test.fixture.js";
 import { DnsQueries, dns } from "./dns.js";
 import { dnsOutcome, looksLikeDns } from "./dns-message.js";
-import { type Operation, Operations } from "./operations.js";
-import { follow, type Said } from "./stream.test.fixture.js";
 
 const int16 = (n: number) => String.fromCharCode((n >>> 8) & 0xff, n & 0xff);
 const nameOf = (name: string) =>

@@ -6,9 +6,9 @@
  * (HelloRetryRequest), to that of the second. A fatal alert that can be read, up to ChangeCipherSpec, is an error: the server's refusal,
  * and with TLS 1.2 and older the client's too. Of TLS 1.3 nothing behind the ServerHello can be read.
  */
-import { type Application, type Dialogue, Looks, MAX_HELD, Read } from "./application.js";
-import type { Exchanges } from "./exchanges.js";
-import { MAX_NAME } from "./operations.js";
+import { type Application, type Dialogue, Looks, MAX_HELD, Read } from "../application.js";
+import type { Exchanges } from "../exchanges.js";
+import { MAX_NAME } from "../operations.js";
 import { type ClientHello, readClientHello, readServerHello } from "./tls-hello.js";
 import { encodeAgreed, encodeAlert, TlsVersion } from "./tls-outcome.js";
 

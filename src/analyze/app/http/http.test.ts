@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { MAX_HELD } from "./application.js";
+import { MAX_HELD } from "../application.js";
+import type { Operation } from "../operations.js";
+import { type Followed, type FollowOptions, follow, type Said } from "../stream.test.fixture.js";
 import { http } from "./http.js";
-import type { Operation } from "./operations.js";
-import { type Followed, type FollowOptions, follow, type Said } from "./stream.test.fixture.js";
 
 const get = (target: string, fields = "", version = "1.1"): string =>
   `GET ${target} HTTP/${version}\r\nHost: web\r\n${fields}\r\n`;

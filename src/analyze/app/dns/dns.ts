@@ -7,10 +7,10 @@
  * sent again counts again. Of equal ones the oldest is answered first, so that the duration is the one that the client waited, and
  * what was sent in vain stays unanswered. Of an answer in many messages (AXFR) the first counts. Names are read, never kept.
  */
-import { type Application, type Dialogue, Looks, Read } from "./application.js";
+import { type Application, type Dialogue, Looks, Read } from "../application.js";
+import type { Exchanges } from "../exchanges.js";
+import { type Channel, type Operations, OTHER_OPERATION } from "../operations.js";
 import { DnsMessage, isDnsError, looksLikeDns, MAX_QUESTION } from "./dns-message.js";
-import type { Exchanges } from "./exchanges.js";
-import { type Channel, type Operations, OTHER_OPERATION } from "./operations.js";
 
 /** RFC 1035 4.2.2: a length stands before each message. */
 const PREFIX = 2;

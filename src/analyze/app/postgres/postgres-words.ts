@@ -1,6 +1,6 @@
 /** What a statement begins with, as PostgreSQL's command tags have it, and its error codes. Never more of a query than that. */
-import { OTHER_OPERATION } from "./operations.js";
-import { Words } from "./words.js";
+import { OTHER_OPERATION } from "../operations.js";
+import { Words } from "../words.js";
 
 /** First words of statements (postgresql.org/docs/current/sql-commands.html) and of the replication protocol. */
 const VERBS =

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { disorderBy, type Followed, type FollowOptions, follow, type Said } from "../stream.test.fixture.js";
 import { redis } from "./redis.js";
 import { redisOutcome } from "./redis-words.js";
-import { disorderBy, type Followed, type FollowOptions, follow, type Said } from "./stream.test.fixture.js";
 
 /** A command as clients send it. */
 function command(...words: string[]): string {

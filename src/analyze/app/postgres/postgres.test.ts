@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { disorderBy, type Followed, type FollowOptions, follow, type Said } from "../stream.test.fixture.js";
 import { postgres } from "./postgres.js";
 import { postgresOutcome } from "./postgres-words.js";
-import { disorderBy, type Followed, type FollowOptions, follow, type Said } from "./stream.test.fixture.js";
 
 const int32 = (n: number) => String.fromCharCode(...[24, 16, 8, 0].map((shift) => (n >>> shift) & 0xff));
 const int16 = (n: number) => int32(n).slice(2);

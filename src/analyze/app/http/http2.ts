@@ -2,7 +2,7 @@
  * HTTP/2 (RFC 9113) and gRPC, recognised by name: nothing of them is read beyond the client's first HEADERS frame, whose content type says
  * which it is. Sent in the clear after the preface; inside TLS, and after an upgrade of HTTP/1.1, they are not seen.
  */
-import { type Application, Looks } from "./application.js";
+import { type Application, Looks } from "../application.js";
 
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /** Bytes of a frame's header (RFC 9113 4.1). */

@@ -9,8 +9,8 @@
  * PortalSuspended or ErrorResponse. The outcome is the SQLSTATE. What follows an error up to Sync is not executed, and counts as lost. A
  * Parse that fails counts for the execution sent along with it, or as a request of its own. COPY's data is passed over.
  */
-import { type Application, type Dialogue, Read } from "./application.js";
-import type { Exchanges } from "./exchanges.js";
+import { type Application, type Dialogue, Read } from "../application.js";
+import type { Exchanges } from "../exchanges.js";
 import { looksLikePostgres, MAX_LENGTH, MAX_START, Start } from "./postgres-looks.js";
 import { Statements } from "./postgres-statements.js";
 import { Unit, Units } from "./postgres-units.js";

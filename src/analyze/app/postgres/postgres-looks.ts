@@ -1,5 +1,5 @@
 /** How messages of PostgreSQL's protocol 3 are told from anything else, and a client's from a server's. */
-import { Looks } from "./application.js";
+import { Looks } from "../application.js";
 import { Verb, verbOf } from "./postgres-words.js";
 
 /** Before the first message of a client: a length and one of these (postgresql.org/docs/current/protocol-message-formats.html). */

@@ -1,7 +1,7 @@
 /** The route of a request target: its path without values, so that requests for different things of one kind are one operation. */
-import type { Channel } from "./operations.js";
+import type { Channel } from "../operations.js";
+import type { Vocabulary } from "../vocabulary.js";
 import { equals, isPlainWord } from "./plain-word.js";
-import type { Vocabulary } from "./vocabulary.js";
 
 const enum Letter {
   hash = 0x23,

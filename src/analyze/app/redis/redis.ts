@@ -7,9 +7,9 @@
  * by QUEUED, and EXEC by what all of them gave. A replica's connection is followed up to SYNC or PSYNC.
  * An answer's error is one at its top: not those within EXEC's array.
  */
-import { type Application, type Dialogue, Looks, Read } from "./application.js";
-import type { Exchanges } from "./exchanges.js";
-import { MAX_NAME, OTHER_OPERATION } from "./operations.js";
+import { type Application, type Dialogue, Looks, Read } from "../application.js";
+import type { Exchanges } from "../exchanges.js";
+import { MAX_NAME, OTHER_OPERATION } from "../operations.js";
 import { RedisReplies, type ReplyListener } from "./redis-replies.js";
 import { COMMANDS, Outcome, SECOND_WORDS } from "./redis-words.js";
 import { isType, LengthLine, Line, looksLikeReply, Type } from "./resp.js";

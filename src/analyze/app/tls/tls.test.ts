@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Followed, type FollowOptions, follow, type Said } from "./stream.test.fixture.js";
+import { type Followed, type FollowOptions, follow, type Said } from "../stream.test.fixture.js";
 import { tls } from "./tls.js";
 import { tlsOutcome } from "./tls-outcome.js";
 

@@ -1,5 +1,5 @@
 /** What a Redis server sends, read over without keeping any of it: where each message ends, and what kind it was. */
-import { Read } from "./application.js";
+import { Read } from "../application.js";
 import { ERRORS, Outcome } from "./redis-words.js";
 import { FIRST_CONFIRMATION, LengthLine, Line, PUSHES, STREAMED, Type } from "./resp.js";
 

@@ -5,8 +5,8 @@
  * heads and bodies: a body of known length as its head says it, others as they come. An answer of 400 and more is an error.
  * Bodies are passed over unseen, holes in them included. What comes after CONNECT and 101 (WebSocket, h2c) is not read.
  */
-import { type Application, type Dialogue, Looks, MAX_HELD, Read } from "./application.js";
-import type { Exchanges } from "./exchanges.js";
+import { type Application, type Dialogue, Looks, MAX_HELD, Read } from "../application.js";
+import type { Exchanges } from "../exchanges.js";
 import {
   endsAsRequest,
   Framing,

@@ -1,5 +1,5 @@
 /** The head and first question of a DNS message (RFC 1035 4), read where it lies. */
-import { Looks } from "./application.js";
+import { Looks } from "../application.js";
 
 /** RFC 1035 4.1.1 */
 const enum Head {

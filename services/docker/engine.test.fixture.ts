@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,7 +18,9 @@ export function reasonToSkip(): string | false {
   const missing = [DAEMON, CLIENT, COMPOSE].filter((program) => !existsSync(program));
   if (missing.length > 0) return `needs ${missing.join(", ")}: apt-get install docker.io docker-compose`;
   if (!readFileSync("/proc/filesystems", "utf8").includes("overlay")) return "the kernel has no overlayfs";
-  return false;
+  // as root of a container, say
+  const trial = spawnSync("unshare", ["--mount", "--net", "mount", "-t", "tmpfs", "tmpfs", "/run"]);
+  return trial.status !== 0 && "this root may not mount in namespaces of its own";
 }
 
 /**
@@ -95,9 +97,14 @@ export class Engine {
     if (daemon?.exitCode === null) {
       const left = (await this.docker("ps", "-aq")).split("\n").filter(Boolean);
       if (left.length > 0) await this.docker("rm", "-f", "-v", ...left);
+      const containerd = Number(readFileSync(join(this.folder, "exec/containerd/containerd.pid"), "utf8"));
       const ended = once(daemon, "exit");
       daemon.kill("SIGTERM");
-      const patience = setTimeout(() => daemon.kill("SIGKILL"), 20_000);
+      // killed, it leaves behind the containerd that it started
+      const patience = setTimeout(() => {
+        daemon.kill("SIGKILL");
+        process.kill(containerd, "SIGKILL");
+      }, 30_000);
       await ended;
       clearTimeout(patience);
     }

@@ -16,7 +16,7 @@ const SERVICES = join(ROOT, "services");
 /** What a label must survive. */
 const HOSTILE = 'd"b\\,{x="y"}\n\u001b[31m\u202e';
 
-/** 20 connections of 3,000 bytes to the other end, and 5 echo requests. */
+/** 20 connections of 3,000 bytes to the other end, 20 HTTP requests of which 5 fail, and 5 echo requests. */
 async function makeTraffic({ network, bridge: lab }: ServeLab): Promise<void> {
   const [a, b] = lab.ends;
   const server = await network.start(
@@ -30,6 +30,18 @@ async function makeTraffic({ network, bridge: lab }: ServeLab): Promise<void> {
     connect(20);`,
   );
   server.kill();
+  const web = await network.start(
+    b,
+    `let n = 0; require("http").createServer((q, r) => { r.statusCode = n++ % 4 === 0 ? 503 : 200; r.end("pong"); })
+      .listen(80, "10.9.0.2", () => console.log());`,
+  );
+  network.script(
+    a,
+    `const get = (left) => left > 0 && require("http").get({ host: "10.9.0.2", path: "/orders", agent: false }, (r) =>
+      r.resume().on("close", () => get(left - 1)));
+    get(20);`,
+  );
+  web.kill();
   network.run(a, "ping", ["-q", "-c", "5", "-i", "0.02", "10.9.0.2"]);
 }
 
@@ -82,7 +94,13 @@ describe("serve: a real Prometheus", {
     const label = (name: unknown) => (name === "web" ? "web" : other);
     for (const row of snapshot.tables.pairs.rows)
       assert.equal(bytes(label(row.source), label(row.destination)), row.bytes);
-    assert.equal(sum(await of("netwatch_edge_connections_opened_total")), 20);
+    const total = async (metric: string) => sum(await of(`netwatch_edge_${metric}`));
+    assert.equal(await total("connections_opened_total"), 40);
+    assert.equal(await total("connections_failed_total"), 0);
+    assert.equal(await total("tcp_handshake_seconds_count"), 40);
+    assert.equal(await total("requests_total"), 20);
+    assert.equal(await total("request_errors_total"), 5);
+    assert.equal(await total("request_duration_seconds_count"), 20);
     assert.equal(sum(await of("netwatch_capture_residual_ratio")), 0);
   });
 

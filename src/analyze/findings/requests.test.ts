@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { ApplicationName } from "../app/application.js";
 import { Durations } from "../app/durations.js";
 import { packSqlstate } from "../app/postgres/postgres-words.js";
+import { encodeAlert } from "../app/tls/tls-outcome.js";
 import type { OperationSum } from "../tables/applications.js";
 import { findRequests } from "./requests.js";
 
@@ -67,7 +68,8 @@ test("each protocol's errors are called by its own words", () => {
   assert.equal(words("redis", 3), "Redis errors, mostly ERR");
   assert.equal(words("postgres", sqlstate), "PostgreSQL errors, mostly 42P01");
   assert.equal(words("dns", 2), "DNS errors, mostly SERVFAIL");
-  assert.equal(words("tls", 1), "errors");
+  assert.equal(words("tls", encodeAlert(40)), "TLS errors, mostly handshake_failure");
+  assert.equal(words("grpc", 1), "errors");
 });
 
 test("unanswered: 10 and a tenth of the requests; lost ones are neither", () => {

@@ -5,6 +5,7 @@ import { dnsOutcome, isDnsError } from "../app/dns/dns-message.js";
 import { Durations } from "../app/durations.js";
 import { postgresOutcome } from "../app/postgres/postgres-words.js";
 import { Outcome, redisOutcome } from "../app/redis/redis-words.js";
+import { tlsOutcome } from "../app/tls/tls-outcome.js";
 import type { Finding } from "../snapshot.js";
 import { commonestOutcome, countOutcomes, later, type OperationSum } from "../tables/applications.js";
 import { formatTime } from "../time.js";
@@ -41,6 +42,11 @@ const PROTOCOLS: Readonly<Partial<Record<ApplicationName, Protocol>>> = {
   redis: { title: "Redis", isError: (outcome) => outcome >= Outcome.otherError, word: redisOutcome },
   postgres: { title: "PostgreSQL", isError: (outcome) => outcome !== 0, word: postgresOutcome },
   dns: { title: "DNS", isError: isDnsError, word: dnsOutcome },
+  tls: {
+    title: "TLS",
+    isError: (outcome) => tlsOutcome(outcome).alert !== null,
+    word: (outcome) => tlsOutcome(outcome).alert ?? "",
+  },
 };
 
 /** What all clients together ask of one service under one name. */

@@ -133,10 +133,10 @@ class Attempts {
 
   #isFailed(flow: number): boolean {
     const { flows, inspector } = this.#scene;
-    if (flows.packets(flow, false) + flows.packets(flow, true) > LIMIT.packets) return false;
-    if (!isAttempt(flows, flow)) return false;
+    const [fromA, fromB] = [flows.packets(flow, false), flows.packets(flow, true)];
+    if (fromA + fromB > LIMIT.packets || !isAttempt(flows, flow)) return false;
     const origIsB = flows.isBegunByB(flow);
-    if (flows.packets(flow, !origIsB) === 0) return true;
+    if ((origIsB ? fromA : fromB) === 0) return true;
     const connection = connectionOf(flows, inspector, flow);
     if (connection < 0) return false;
     return countRefused(inspector.tcp, connection, origIsB) > 0;

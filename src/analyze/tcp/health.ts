@@ -91,7 +91,7 @@ export function readHealth(health: TcpHealth, store: TcpStore, entry: number, or
   health.state = zeekState(state, origIsB, a.segments === 0 && b.segments === 0);
   health.completeness = completeness(state);
   health.connections = words[at + Shared.connections]!;
-  health.refused = countRefused(store, entry, origIsB);
+  health.refused = words[at + Shared.refused]! + (health.state === "REJ" ? 1 : 0);
   health.unanswered = words[at + Shared.unanswered]! + (health.state === "S0" ? 1 : 0);
   const isEstablished = wasEstablished(state);
   health.established = words[at + Shared.established]! + (isEstablished ? 1 : 0);

@@ -117,9 +117,9 @@ function drawSummed(sheet: Sheet, table: Table, n: number, columns: readonly Sum
   drawTable(sheet, columns, rows, more > 0 ? last : undefined);
 }
 
-/** What a section's heading is followed by: its first chart with heading and caption, or a line. */
+/** What a section's heading is followed by: its first chart with heading and caption, or the head of a table. */
 function partHeight(chart: BarChart): number {
-  return chart.bars === 0 ? 20 : PART_HEADING + chart.height + CAPTION;
+  return PART_HEADING + (chart.bars === 0 ? tableStart(2) : chart.height + CAPTION);
 }
 
 /** Heading, chart and caption on one page; nothing where there is nothing to draw. */

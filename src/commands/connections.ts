@@ -12,7 +12,7 @@ import type { Names } from "../capture/names/names.js";
 import { formatCounted } from "../format.js";
 import { loadNames } from "./captures.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
-import { openNames, readNamesOnce } from "./live.js";
+import { openNames, readNamesOnce } from "./live-names.js";
 import { renderForm } from "./machine-forms.js";
 import { type ListFormat, TRACKING_TABLE_NAMES } from "./options.js";
 import type { Terminal } from "./terminal.js";

@@ -5,17 +5,16 @@ import { buildSnapshot, type TrackingContext } from "../analyze/build.js";
 import type { Snapshot } from "../analyze/snapshot.js";
 import type { Recorder } from "../capture/file/recorder.js";
 import { Capability } from "../capture/kernel/privilege.js";
-import { engineSockets } from "../capture/names/docker.js";
-import { createNameSources, type NameSources } from "../capture/names/name-sources.js";
+import type { NameSources } from "../capture/names/name-sources.js";
 import type { Names } from "../capture/names/names.js";
 import type { Packet } from "../capture/packet.js";
 import { formatCounted } from "../format.js";
 import { Next, watch } from "../watch.js";
-import { loadNames } from "./captures.js";
 import { EventWriter } from "./event-writer.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { openHealthPoll } from "./health-poll.js";
 import { LiveHealth } from "./live-health.js";
+import { openNames, readNamesOnce, soon } from "./live-names.js";
 import { checkLiveOptions, DEFAULT_INTERVAL_SECONDS, type LiveOptions } from "./live-options.js";
 import { Taps } from "./live-sources.js";
 import { LiveTracking } from "./live-tracking.js";
@@ -82,38 +81,6 @@ export async function runLive(
 export function createEvents(options: LiveOptions, terminal: Terminal): EventWriter | null {
   if (options.events === undefined) return null;
   return new EventWriter(options.events, checkLiveOptions(options).join(" "), (line) => terminal.say(line));
-}
-
-/** `near`: interfaces of this namespace that are listened to. Throws CommandError for a names file that is wrong. */
-export function openNames(
-  { names, registry }: { readonly names?: string; readonly registry?: URL },
-  terminal: Terminal,
-  near: readonly string[] = [],
-): NameSources {
-  if (names !== undefined) loadNames(names);
-  const file = names === undefined ? {} : { file: names };
-  return createNameSources({
-    ...file,
-    ...(registry === undefined ? {} : { registry }),
-    near,
-    engineSockets: engineSockets(terminal.env.DOCKER_HOST),
-    say: (line) => terminal.say(line),
-  });
-}
-
-/**
- * What containers and namespaces are called as the run begins. Entering namespaces takes root, so this is the last moment for
- * those that no link leads to. An engine that does not answer is not waited for.
- */
-export async function readNamesOnce(sources: NameSources | null): Promise<Names | null> {
-  if (sources === null) return null;
-  await soon(sources.refresh(Date.now() * 1000));
-  return sources.current();
-}
-
-/** Waits for names, but not for a source that does not answer. */
-function soon(names: Promise<void>): Promise<unknown> {
-  return Promise.race([names, new Promise((resolve) => setTimeout(resolve, NAMES_WAIT_MS).unref())]);
 }
 
 /** What a run works with: opened before root is given up, closed by others. null: not asked for, or not to be had. */
@@ -338,6 +305,5 @@ function timeout(seconds: number): AbortSignal {
   return AbortSignal.timeout(Math.min(Math.round(seconds * 1000), 2 ** 31 - 1));
 }
 
-const NAMES_WAIT_MS = 500;
 /** Names written to a capture file. */
 const MAX_NAMES = 10_000;

@@ -11,13 +11,12 @@ import { EndNames } from "../../analyze/tracking/ends.js";
 import { countVerdicts } from "../../analyze/tracking/joined.js";
 import { buildLimits } from "../../analyze/tracking/limits.js";
 import { buildStates, buildTrackedServices } from "../../analyze/tracking/services.js";
-import { engineSockets } from "../../capture/names/docker.js";
-import { createNameSources, type NameSources } from "../../capture/names/name-sources.js";
+import type { NameSources } from "../../capture/names/name-sources.js";
 import { Names } from "../../capture/names/names.js";
 import type { ExposedConnections, ExposedEvidence } from "../../report/prometheus-state.js";
 import { Next, watch } from "../../watch.js";
-import { loadNames } from "../captures.js";
 import { type ExposedPackets, exposeAnalyzer } from "../exposition.js";
+import { openNames, readNamesOnce } from "../live-names.js";
 import { checkLiveOptions, type LiveOptions } from "../live-options.js";
 import { Taps } from "../live-sources.js";
 import { LiveTracking } from "../live-tracking.js";
@@ -30,7 +29,6 @@ const SNAPSHOT_ROWS = 1000;
 const TICK_MS = 1000;
 /** Ticks from one look at connection tracking to the next: a full table takes a tenth of a second. */
 const TRACKING_TICKS = 5;
-const NAMES_WAIT_MS = 500;
 /** Conversations and tracked connections that are held against each other; of more it is not said who saw them. */
 const MAX_JUDGED = 50_000;
 
@@ -92,19 +90,11 @@ export class WatchedNetwork {
 
   /** Opens all that needs rights. Throws CommandError. */
   static async open(options: WatchedOptions, producer: string, terminal: Terminal): Promise<WatchedNetwork> {
-    const { names, registry } = options;
-    if (names !== undefined) loadNames(names);
-    const sources = createNameSources({
-      ...(names === undefined ? {} : { file: names }),
-      ...(registry === undefined ? {} : { registry }),
-      near: options.netns === undefined ? checkLiveOptions(options) : [],
-      engineSockets: engineSockets(terminal.env.DOCKER_HOST),
-      say: (line) => terminal.say(line),
-    });
+    const near = options.netns === undefined ? checkLiveOptions(options) : [];
+    const sources = openNames(options, terminal, near);
     const startUs = Date.now() * 1000;
     const taps = await Taps.open(options);
-    const late = new Promise((resolve) => setTimeout(resolve, NAMES_WAIT_MS).unref());
-    await Promise.race([sources.refresh(Date.now() * 1000), late]);
+    await readNamesOnce(sources);
     const asked = { ...options, conntrack: true };
     const tracking = await LiveTracking.open(asked, checkLiveOptions(options), startUs, terminal);
     return new WatchedNetwork(taps, sources, tracking, options, producer);

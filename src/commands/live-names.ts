@@ -1,0 +1,41 @@
+/** Names for a live command: where they come from, and how long they are waited for. */
+import { engineSockets } from "../capture/names/docker.js";
+import { createNameSources, type NameSources } from "../capture/names/name-sources.js";
+import type { Names } from "../capture/names/names.js";
+import { loadNames } from "./captures.js";
+import type { Terminal } from "./terminal.js";
+
+/** What an engine that does not answer is given. */
+const NAMES_WAIT_MS = 500;
+
+/** `near`: interfaces of this namespace that are listened to. Throws CommandError for a names file that is wrong. */
+export function openNames(
+  { names, registry }: { readonly names?: string; readonly registry?: URL },
+  terminal: Terminal,
+  near: readonly string[] = [],
+): NameSources {
+  if (names !== undefined) loadNames(names);
+  const file = names === undefined ? {} : { file: names };
+  return createNameSources({
+    ...file,
+    ...(registry === undefined ? {} : { registry }),
+    near,
+    engineSockets: engineSockets(terminal.env.DOCKER_HOST),
+    say: (line) => terminal.say(line),
+  });
+}
+
+/**
+ * What containers and namespaces are called as the run begins. Entering namespaces takes root, so this is the last moment for
+ * those that no link leads to. An engine that does not answer is not waited for.
+ */
+export async function readNamesOnce(sources: NameSources | null): Promise<Names | null> {
+  if (sources === null) return null;
+  await soon(sources.refresh(Date.now() * 1000));
+  return sources.current();
+}
+
+/** Waits for names, but not for a source that does not answer. */
+export function soon(names: Promise<void>): Promise<unknown> {
+  return Promise.race([names, new Promise((resolve) => setTimeout(resolve, NAMES_WAIT_MS).unref())]);
+}

@@ -118,7 +118,7 @@ describe("a capture with its sidecar", { skip: reasonToSkip("nft", "ping") }, ()
   test("--health wants a sidecar to be written to, and names to ask", async () => {
     const { code, stderr } = await work.run(["capture", "-i", "br0", "--health"]);
     assert.equal(code, 2);
-    assert.match(stderr, /--names FILE lists: add both/);
+    assert.match(stderr, /--health asks the services that --names FILE lists/);
   });
 
   test("--sidecar wants the packets beside it", async () => {

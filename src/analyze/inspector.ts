@@ -84,7 +84,6 @@ export class Inspector implements StreamHost {
   readonly #streams: (Stream | null)[] = [];
   readonly #freeStreams: number[] = [];
   #originUs = Number.NaN;
-  #now = 0;
 
   /** `nameChangesUs`: when names change, as far as it is known beforehand. */
   constructor(nameChangesUs: readonly number[] = [], maxConnections: number = MAX_CONNECTIONS) {
@@ -103,6 +102,10 @@ export class Inspector implements StreamHost {
     return this.#originUs;
   }
 
+  get #nowUs(): number {
+    return this.#originUs + this.tcp.clock[0]! / 1000;
+  }
+
   /** Names have changed: what is asked from now on is counted apart from what was asked before. */
   renewNames(): void {
     this.channels.renew();
@@ -112,7 +115,7 @@ export class Inspector implements StreamHost {
   inspect(store: FlowStore, entry: number, fromB: boolean, packet: Packet, headers: Headers): void {
     if (packet.timeUs !== Time.none) {
       if (Number.isNaN(this.#originUs)) this.#originUs = packet.timeUs;
-      this.#now = (packet.timeUs - this.#originUs) * 1000 + packet.nanos;
+      this.tcp.clock[0] = (packet.timeUs - this.#originUs) * 1000 + packet.nanos;
     }
     if (headers.protocol === IpProtocol.tcp) this.#inspectTcp(store, entry, fromB, packet, headers);
     else this.#inspectUdp(store, entry, fromB, packet, headers);
@@ -135,7 +138,7 @@ export class Inspector implements StreamHost {
   }
 
   #inspectTcp(store: FlowStore, entry: number, fromB: boolean, packet: Packet, headers: Headers): void {
-    const { transport, payload, payloadLength, tcpFlags } = headers;
+    const { transport, payloadLength, tcpFlags } = headers;
     if (payloadLength < 0) return;
     const link = store.link(entry);
     const connection = link === 0 ? this.#take(store, entry) : link - 1;
@@ -145,18 +148,7 @@ export class Inspector implements StreamHost {
     if ((tcpFlags & TcpFlag.syn) !== 0)
       this.#begin(connection, fromB, view.getInt32(transport + TCP_SEQ), tcpFlags);
     const state = words[at + Shared.state]!;
-    countSegment(
-      this.tcp,
-      connection,
-      fromB,
-      view,
-      transport,
-      payload - transport,
-      headers.end,
-      payloadLength,
-      tcpFlags,
-      this.#now,
-    );
+    countSegment(this.tcp, connection, fromB, view, headers);
     // Captures made of text begin in 1970: as Wireshark has it, no handshake is measured from there.
     if (packet.timeUs === 0) words[at + Shared.isOpening] = 0;
     if (!isSettled(state, fromB, tcpFlags, payloadLength))
@@ -196,7 +188,7 @@ export class Inspector implements StreamHost {
     }
     const stream = number === StreamLink.none ? this.#open(connection) : this.#streams[number - 1]!;
     if (stream === null) return;
-    const nowUs = this.#originUs + this.#now / 1000;
+    const nowUs = this.#nowUs;
     if ((tcpFlags & TcpFlag.ack) !== 0) stream.acknowledge(fromB, view.getInt32(transport + TCP_ACK));
     const seq = (view.getInt32(transport + TCP_SEQ) + ((tcpFlags & TcpFlag.syn) !== 0 ? 1 : 0)) | 0;
     if (payloadLength > 0) stream.send(fromB, seq, view, Math.min(payload, end), end, payloadLength, nowUs);
@@ -252,7 +244,7 @@ export class Inspector implements StreamHost {
       (ofServer, i) => store.addressWord(entry, ofServer !== clientIsB, i),
       store.port(entry, clientIsB),
       store.port(entry, !clientIsB),
-      this.#originUs + this.#now / 1000,
+      this.#nowUs,
     );
   }
 
@@ -278,7 +270,7 @@ export class Inspector implements StreamHost {
     const clientIsB = (link & UdpLink.clientIsB) !== 0;
     const place = link & ~UdpLink.clientIsB;
     const channel = place === UdpLink.unroomed ? -1 : place - UdpLink.channel;
-    const nowUs = this.#originUs + this.#now / 1000;
+    const nowUs = this.#nowUs;
     this.#dns ??= new DnsQueries(this.operations);
     this.#dns.datagram(channel, store.port(entry, clientIsB), fromB === clientIsB, view, payload, end, nowUs);
   }

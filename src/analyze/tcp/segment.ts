@@ -4,7 +4,7 @@
  * The readings are those of Wireshark's TCP analysis (its User's Guide, "TCP Analysis"), so that counts can be compared: each segment is
  * judged against the highest sequence number, the last acknowledgement and the last window seen, modulo 2^32.
  */
-import { TcpFlag } from "../headers.js";
+import { type Headers, TcpFlag } from "../headers.js";
 import { Layout, NO_TIME, Scale, Shared, Side, SideFlag, type TcpStore } from "./store.js";
 
 /** How late a segment may be to count as out of order, not as sent again, where the handshake's time is not known (nanoseconds). */
@@ -39,21 +39,20 @@ function after(a: number, b: number): number {
 }
 
 /**
- * Counts a segment of side b (`fromB`) or a in entry `entry`: its header at `tcp` of `view`, `headerLength` bytes long, all of its fixed part
- * captured and its options up to `end`; it carries `length` bytes; `now` is nanoseconds since the first packet.
+ * Counts a segment of side b (`fromB`) or a in entry `entry`, at the time of the store's clock. Its header is at `headers.transport` of
+ * `view`, all of its fixed part captured.
  */
 export function countSegment(
   store: TcpStore,
   entry: number,
   fromB: boolean,
   view: DataView,
-  tcp: number,
-  headerLength: number,
-  end: number,
-  length: number,
-  flags: number,
-  now: number,
+  headers: Headers,
 ): void {
+  const tcp = headers.transport;
+  const flags = headers.tcpFlags;
+  const length = headers.payloadLength;
+  const now = store.clock[0]!;
   const { words, doubles } = store;
   const at = entry * Layout.words;
   const own = fromB ? at + Layout.sideB : at;
@@ -129,7 +128,7 @@ export function countSegment(
 
   if ((flags & TcpFlag.syn) !== 0) {
     marks |= SideFlag.unscaled;
-    readScale(words, own, other, view, tcp, Math.min(end, tcp + headerLength), flags);
+    readScale(words, own, other, view, tcp, Math.min(headers.end, headers.payload), flags);
     if ((flags & TcpFlag.ack) !== 0) doubles[(at + Shared.synAckTime) >> 1] = now;
     else {
       doubles[(at + Shared.synTime) >> 1] = now;
@@ -138,7 +137,10 @@ export function countSegment(
   } else if ((flags & TcpFlag.ack) !== 0) {
     marks &= ~SideFlag.unscaled;
     if (words[at + Shared.isOpening] !== 0) endHandshake(words, doubles, at, now);
-    if (headerLength > PLAIN_HEADER && saysDuplicate(view, tcp, Math.min(end, tcp + headerLength), ack))
+    if (
+      headers.payload - tcp > PLAIN_HEADER &&
+      saysDuplicate(view, tcp, Math.min(headers.end, headers.payload), ack)
+    )
       words[other + Side.duplicated]!++;
   }
   if ((flags & TcpFlag.rst) !== 0) {

@@ -124,6 +124,8 @@ export class TcpStore {
   top = 0;
   words: Int32Array;
   doubles: Float64Array;
+  /** The time of the packet that is looked at, nanoseconds since the first: here, for as an argument each would be an object. */
+  readonly clock = new Float64Array(1);
   #capacity: number;
   #free: Int32Array = new Int32Array(64);
   #freeCount = 0;

@@ -11,10 +11,13 @@ import { Workplace } from "./capture.test.fixture.js";
 const NOBODY = 65_534;
 const SOMEONE = 12_345;
 
+/** Kinds of columns that tell times. */
+const TIMES = ["time", "seconds", "milliseconds"];
+
 /** The rows less what two sockets, each reading the clock for itself, see a microsecond apart. */
 function withoutTimes({ tables }: Snapshot): unknown[] {
   return Object.values(tables).map(({ rows, columns }) => {
-    const names = columns.filter(({ kind }) => kind !== "time" && kind !== "seconds").map(({ name }) => name);
+    const names = columns.filter(({ kind }) => !TIMES.includes(kind)).map(({ name }) => name);
     return [...rows].map((row) => names.map((name) => row[name]));
   });
 }

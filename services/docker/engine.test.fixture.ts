@@ -129,10 +129,23 @@ export function engineTraces(): Record<string, readonly string[]> {
     paths.filter((path) => /docker|containerd|runc/.test(path)).sort();
   const inside = (folder: string) => (existsSync(folder) ? readdirSync(folder) : []);
   return {
+    // whatever belongs to an engine of a test's has its folder among its words
+    processes: inside("/proc")
+      .map(wordsOf)
+      .filter((words) => words.includes("netwatch-docker-")),
+    namespaces: inside("/run/netns").filter((name) => name.startsWith("nwdocker")),
     cgroups: ours(cgroupFolders()),
     mounts: ours(readFileSync("/proc/mounts", "utf8").split("\n")),
     run: ours(inside("/run")),
     settings: inside("/etc/docker"),
     data: inside("/var/lib/docker"),
   };
+}
+
+function wordsOf(pid: string): string {
+  try {
+    return /^\d+$/.test(pid) ? readFileSync(`/proc/${pid}/cmdline`, "utf8") : "";
+  } catch {
+    return "";
+  }
 }

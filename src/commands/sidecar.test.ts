@@ -24,6 +24,7 @@ function someNames(): Names {
   names.add("old", parseAddress("10.0.0.1")!, [], Number.NEGATIVE_INFINITY, NOW_US);
   names.add("new", parseAddress("10.0.0.1")!, [80, 443], NOW_US);
   names.addGroup("office", parseCidr("192.168.0.0/16")!);
+  names.announce(parseAddress("10.0.0.1")!, 8001);
   return names;
 }
 

@@ -1,5 +1,5 @@
 /** Findings of one kind: the worst are said one by one, the rest is counted. */
-import { formatCounted } from "../../format.js";
+import { formatCount, formatCounted } from "../../format.js";
 import type { Finding } from "../snapshot.js";
 
 /** Said one by one of each kind. */
@@ -30,5 +30,5 @@ export function sayWorst(code: string, noun: string, candidates: readonly Candid
 
 /** `40 times`, `2.5 times`. */
 export function formatTimes(ratio: number): string {
-  return `${ratio >= 9.95 ? Math.round(ratio).toLocaleString("en") : ratio.toFixed(1)} times`;
+  return `${ratio >= 9.95 ? formatCount(ratio) : ratio.toFixed(1)} times`;
 }

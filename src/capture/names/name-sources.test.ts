@@ -217,8 +217,9 @@ test("the registry names ports by time, where nobody else names the address, and
       tenancy("far", "10.9.0.1", 80, 0, Number.POSITIVE_INFINITY),
     ],
   };
-  const { refresh, find } = sourcesOf(state, { registry: new URL("http://10.0.0.70:8500") });
+  const { refresh, find, sources } = sourcesOf(state, { registry: new URL("http://10.0.0.70:8500") });
   await refresh(10);
+  assert.deepEqual([...sources.current().announcedPorts("10.0.0.80")], [8003], "whoever names the address");
   assert.equal(find("10.0.0.80", 9, 8003), "payment-1");
   assert.deepEqual(
     [find("10.0.0.1", 6, 2525), find("10.0.0.1", 9, 2525), find("10.0.0.1", 9, 40_000)],

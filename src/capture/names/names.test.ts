@@ -225,3 +225,20 @@ test("a names file is read; one of more than 16 MiB is not", () => {
     rmSync(folder, { recursive: true });
   }
 });
+
+test("announced ports are those that a name holds at any time, and those announced beside it; they name nobody", () => {
+  const names = new Names(null);
+  const address = parseAddress("10.0.0.1")!;
+  names.add("web", address, [80], 0, 1);
+  names.add("api", address, [8001], 1, 2);
+  names.announce(address, 8002);
+  names.announce(parseAddress("10.0.0.2")!, 9);
+  const copy = new Names(null);
+  names.addTo(copy);
+  for (const each of [names, copy]) {
+    assert.deepEqual([...each.announcedPorts("10.0.0.1")], [80, 8001, 8002]);
+    assert.deepEqual([...each.announcedPorts("10.0.0.2")], [9]);
+    assert.deepEqual([...each.announcedPorts("10.0.0.3")], []);
+    assert.equal(each.find("10.0.0.2", 9, null), null);
+  }
+});

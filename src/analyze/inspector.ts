@@ -351,7 +351,7 @@ export class Inspector implements StreamHost {
   #conclude(connection: number): void {
     const { words } = this.tcp;
     const at = connection * Layout.words;
-    const zeek = zeekState(words[at + Shared.state]!, words[at + Shared.begun] === 2, true);
+    const zeek = zeekState(words[at + Shared.state]!, words[at + Shared.begun] === 2);
     if (zeek === "REJ") words[at + Shared.refused]!++;
     else if (zeek === "S0") words[at + Shared.unanswered]!++;
     else if (wasEstablished(words[at + Shared.state]!)) words[at + Shared.established]!++;

@@ -4,7 +4,7 @@ import { Layout, NO_TIME, Shared, Side, type TcpStore } from "./store.js";
 
 /** What one side of a connection sent. Times are microseconds. */
 export interface SideHealth {
-  /** Segments that carried something. */
+  /** Segments that take sequence numbers: data, SYN, FIN. */
   segments: number;
   /** All of them: after a time-out, fast and spurious. */
   retransmissions: number;
@@ -85,10 +85,10 @@ function createSide(): SideHealth {
 export function readHealth(health: TcpHealth, store: TcpStore, entry: number, origIsB: boolean): TcpHealth {
   const { words, doubles } = store;
   const at = entry * Layout.words;
-  const a = readSide(origIsB ? health.reply : health.orig, words, doubles, at);
-  const b = readSide(origIsB ? health.orig : health.reply, words, doubles, at + Layout.sideB);
+  readSide(origIsB ? health.reply : health.orig, words, doubles, at);
+  readSide(origIsB ? health.orig : health.reply, words, doubles, at + Layout.sideB);
   const state = words[at + Shared.state]!;
-  health.state = zeekState(state, origIsB, a.segments === 0 && b.segments === 0);
+  health.state = zeekState(state, origIsB);
   health.completeness = completeness(state);
   health.connections = words[at + Shared.connections]!;
   health.refused = words[at + Shared.refused]! + (health.state === "REJ" ? 1 : 0);
@@ -101,15 +101,14 @@ export function readHealth(health: TcpHealth, store: TcpStore, entry: number, or
   health.handshakeUs = isWhole ? handshake / 1000 : null;
   health.serverHalfUs = isWhole ? serverHalf / 1000 : null;
   const lastReset = doubles[(at + Shared.lastReset) >> 1]!;
-  health.lastResetNs = a.resets + b.resets > 0 && lastReset !== NO_TIME ? lastReset : null;
+  health.lastResetNs = health.orig.resets + health.reply.resets > 0 && lastReset !== NO_TIME ? lastReset : null;
   return health;
 }
 
 /** How many connections of entry `entry` were refused; `health.refused` alone. */
 export function countRefused({ words }: TcpStore, entry: number, origIsB: boolean): number {
   const at = entry * Layout.words;
-  const isEmpty = words[at + Side.segments] === 0 && words[at + Layout.sideB + Side.segments] === 0;
-  const isRefused = zeekState(words[at + Shared.state]!, origIsB, isEmpty) === "REJ";
+  const isRefused = zeekState(words[at + Shared.state]!, origIsB) === "REJ";
   return words[at + Shared.refused]! + (isRefused ? 1 : 0);
 }
 
@@ -118,7 +117,7 @@ export function synTimeNs({ doubles }: TcpStore, entry: number): number {
   return doubles[(entry * Layout.words + Shared.synTime) >> 1]!;
 }
 
-function readSide(side: SideHealth, words: Int32Array, doubles: Float64Array, at: number): SideHealth {
+function readSide(side: SideHealth, words: Int32Array, doubles: Float64Array, at: number): void {
   side.segments = words[at + Side.segments]!;
   side.fastRetransmissions = words[at + Side.fast]!;
   side.spuriousRetransmissions = words[at + Side.spurious]!;
@@ -135,5 +134,4 @@ function readSide(side: SideHealth, words: Int32Array, doubles: Float64Array, at
   side.gaps = words[at + Side.gaps]!;
   const trips = words[at + Side.roundTrips]!;
   side.rttUs = trips === 0 ? null : doubles[(at + Side.roundTripSum) >> 1]! / trips / 1000;
-  return side;
 }

@@ -102,7 +102,7 @@ export function countSegment(
   const occupies = length > 0 || (flags & (TcpFlag.syn | TcpFlag.fin)) !== 0;
   let isNew = true;
   if (occupies) {
-    if (length > 0) words[own + Side.segments]!++;
+    words[own + Side.segments]!++;
     if ((marks & SideFlag.keepAlive) === 0)
       isNew = judge(words, doubles, at, own, other, seq, length, flags, now);
   }

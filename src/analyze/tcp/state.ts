@@ -97,8 +97,9 @@ export function wasEstablished(state: number): boolean {
   return (completeness(state) & Complete.synAck) !== 0 && (completeness(state) & Complete.syn) !== 0;
 }
 
-/** Zeek's conn_state: its letters for how far the connection came. `isEmpty`: neither side sent anything. */
-export function zeekState(state: number, origIsB: boolean, isEmpty: boolean): string {
+/** Zeek's conn_state: its letters for how far the connection came. */
+export function zeekState(state: number, origIsB: boolean): string {
+  const isEmpty = (completeness(state) & Complete.data) === 0;
   const orig = endState(state, origIsB);
   const reply = endState(state, !origIsB);
   const origSilent = orig === End.inactive || orig === End.partial;

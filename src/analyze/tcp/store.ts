@@ -29,7 +29,7 @@ export const enum Side {
   probe = 5,
   /** When it last acknowledged: microseconds, modulo 2^32. */
   lastAckUs = 6,
-  /** Segments that carried something. */
+  /** Segments that take sequence numbers: data, SYN, FIN. */
   segments = 7,
   nextSeqTime = 8,
   /** When that segment was sent; negative: none is measured. */

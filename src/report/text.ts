@@ -54,7 +54,20 @@ export interface TextColumn {
   readonly text: (row: Row) => string;
 }
 
-const ASKED = ["source", "destination", "operation", "requests", "errors", "p50_ms", "p99_ms"] as const;
+/** A column under a title that leaves room for names. */
+function short(title: string, kind: ColumnKind, name: string): TextColumn {
+  return { title, kind, text: (row) => formatCell(kind, row[name]) };
+}
+
+const ASKED = [
+  "source",
+  "destination",
+  "operation",
+  short("Reqs", "count", "requests"),
+  short("Err", "count", "errors"),
+  "p50_ms",
+  "p99_ms",
+] as const;
 
 /** What is shown of each table, in order: less than CSV, and no wider than a line. */
 const SHOWN: Readonly<Record<TableName, readonly (string | TextColumn)[]>> = {
@@ -81,23 +94,19 @@ const SHOWN: Readonly<Record<TableName, readonly (string | TextColumn)[]>> = {
   tcp: [
     "source",
     "destination",
-    { title: "Conn", kind: "count", text: (row) => formatCell("count", row.connections) },
-    {
-      title: "Handshake",
-      kind: "milliseconds",
-      text: (row) => formatCell("milliseconds", row.handshake_p50_ms),
-    },
-    { title: "Retr", kind: "count", text: (row) => formatCell("count", row.retransmissions) },
-    { title: "OoO", kind: "count", text: (row) => formatCell("count", row.out_of_order) },
-    { title: "DupAck", kind: "count", text: (row) => formatCell("count", row.duplicate_acks) },
-    { title: "0win", kind: "count", text: (row) => formatCell("count", row.zero_windows) },
-    { title: "RST", kind: "count", text: (row) => formatCell("count", row.resets) },
+    short("Conn", "count", "connections"),
+    short("Handshake", "milliseconds", "handshake_p50_ms"),
+    short("Retr", "count", "retransmissions"),
+    short("OoO", "count", "out_of_order"),
+    short("DupAck", "count", "duplicate_acks"),
+    short("0win", "count", "zero_windows"),
+    short("RST", "count", "resets"),
   ],
   http: ASKED,
   redis: ASKED,
   postgres: ASKED,
   dns: ASKED,
-  tls: ["source", "destination", "operation", "requests", "errors", "p50_ms", "version"],
+  tls: [...ASKED.slice(0, -1), "version"],
 };
 
 /** `name:port`, an IPv6 address in brackets. */

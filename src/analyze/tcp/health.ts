@@ -101,7 +101,8 @@ export function readHealth(health: TcpHealth, store: TcpStore, entry: number, or
   health.handshakeUs = isWhole ? handshake / 1000 : null;
   health.serverHalfUs = isWhole ? serverHalf / 1000 : null;
   const lastReset = doubles[(at + Shared.lastReset) >> 1]!;
-  health.lastResetNs = health.orig.resets + health.reply.resets > 0 && lastReset !== NO_TIME ? lastReset : null;
+  health.lastResetNs =
+    health.orig.resets + health.reply.resets > 0 && lastReset !== NO_TIME ? lastReset : null;
   return health;
 }
 

@@ -72,7 +72,7 @@ const ALLOWED: Readonly<Record<string, readonly (readonly [to: RegExp, what: "va
     [/^src\/(analyze\/limit|format)\.ts$/, "value"],
   ],
   tui: [
-    [/^src\/analyze\/snapshot\.ts$/, "type"],
+    [/^src\/analyze\/(snapshot|events)\.ts$/, "type"],
     [/^src\/(analyze\/limit|format)\.ts$/, "value"],
   ],
   watch: [[/^src\/(analyze|capture)\//, "type"]],

@@ -52,12 +52,23 @@ test("of a scan twenty pairs are told one by one and the rest as a sum", () => {
 });
 
 test("more pairs than are remembered: said once, and none is told as new any more", () => {
-  const course = new EventCourse(100);
+  const course = new EventCourse({ maxPairs: 100 });
   course.look(snapshot([]));
   const many = Array.from({ length: 150 }, (_, i) => ["a", `b-${i}`] as const);
   const told = course.look(snapshot(many));
   assert.equal(told.at(-1)?.event, "events-lost");
   assert.deepEqual(course.look(snapshot([["x", "y"]])), []);
+});
+
+test("as many pairs as are remembered are told; one more is too many, also at the first look", () => {
+  const many = Array.from({ length: 100 }, (_, i) => ["a", `b-${i}`] as const);
+  const whole = new EventCourse({ maxPairs: 101 });
+  whole.look(snapshot(many));
+  assert.deepEqual(names(whole.look(snapshot([...many, ["x", "y"]]))), [["new-pair", 1, "x"]]);
+  assert.deepEqual(names(whole.look(snapshot([["x", "z"]]))), [["events-lost", 1, ""]]);
+  const small = new EventCourse({ maxPairs: 99 });
+  assert.deepEqual(names(small.look(snapshot(many))), [["events-lost", 1, ""]]);
+  assert.deepEqual(small.look(snapshot([["x", "y"]])), []);
 });
 
 test("however the pairs come, each is told at most once", () => {
@@ -93,10 +104,39 @@ test("an interface that comes back is told, also where it went and came between 
     return course.look({ ...rest, ledger: { ...ledger, interfaces } }).map(({ event }) => event);
   };
   assert.deepEqual(look(null, 0), []);
-  assert.deepEqual(look("gone", 1), ["capture-ended"]);
+  assert.deepEqual(look("down", 1), ["capture-ended"]);
+  assert.deepEqual(look("gone", 1), ["capture-ended"], "for another reason");
+  assert.deepEqual(look("gone", 1), []);
   assert.deepEqual(look(null, 1), ["capture-resumed"]);
   assert.deepEqual(look(null, 2), ["capture-resumed"]);
   assert.deepEqual(look("gone", 3), ["capture-ended"]);
+});
+
+test("what is told reads as a sentence, and names in it cannot move the cursor", () => {
+  const course = new EventCourse();
+  const sentences = (events: ReturnType<EventCourse["look"]>) => events.map(({ text }) => text);
+  const named = (state: object) => ({ interfaces: [{ name: "br\u001b0", outages: 0, ...state }] });
+  const look = (pairs: readonly (readonly [string, string])[], state: object, dropped: number) =>
+    sentences(
+      course.look({ ...snapshot(pairs), ledger: { dropped, ...named(state) } } as unknown as Snapshot),
+    );
+  assert.deepEqual(look([], { ended: null }, 0), []);
+  assert.deepEqual(look([["a\u001b", "b"]], { ended: "it is\u0007 gone" }, 1), [
+    "1 packet dropped by the kernel",
+    "br\\x1b0 gives no more packets: it is\\x07 gone",
+    "a\\x1b and b talk for the first time",
+  ]);
+  assert.deepEqual(look([], { ended: null, outages: 1 }, 1), [
+    "br\\x1b0 is back; packets meanwhile are missing",
+  ]);
+  const target = { service: "web", address: "10.0.0.1", port: 80, state: "up", reason: null };
+  const health = (over: object) =>
+    sentences(course.health({ targets: [{ ...target, ...over }] } as unknown as HealthReport));
+  assert.deepEqual(health({}), []);
+  assert.deepEqual(health({ port: 81, state: "down", reason: "nobody \u001blistens" }), [
+    "web (10.0.0.1) moved from port 80 to 81",
+    "web (10.0.0.1) is down: nobody \\x1blistens",
+  ]);
 });
 
 test("health is told when it changes and not as it is found; a move is told with both ports", () => {

@@ -23,13 +23,16 @@ export interface NetworkEvent {
   readonly fields: EventFields;
 }
 
-/** New pairs told one by one at each look; a scan makes more. */
-const MAX_NEW_PAIRS = 20;
-/** Pairs remembered. What comes beyond is not known to be new. */
-const MAX_PAIRS = 100_000;
+export interface EventLimits {
+  /** Pairs remembered. What comes beyond is not known to be new. */
+  readonly maxPairs?: number;
+  /** New pairs told one by one at each look; a scan makes more. */
+  readonly maxNewPairs?: number;
+}
 
 export class EventCourse {
   readonly #maxPairs: number;
+  readonly #maxNewPairs: number;
   readonly #pairs = new Set<string>();
   readonly #interfaces = new Map<string, LedgerInterface>();
   #dropped = 0;
@@ -37,8 +40,9 @@ export class EventCourse {
   #full = false;
   #health = new Map<string, HealthTargetReport>();
 
-  constructor(maxPairs = MAX_PAIRS) {
+  constructor({ maxPairs = 100_000, maxNewPairs = 20 }: EventLimits = {}) {
     this.#maxPairs = maxPairs;
+    this.#maxNewPairs = maxNewPairs;
   }
 
   /** Takes the run so far; its tables are read and not kept. Whoever talks at the first look is taken as known. */
@@ -76,20 +80,24 @@ export class EventCourse {
   #newPairs({ tables: { pairs } }: Snapshot): NetworkEvent[] {
     const events: NetworkEvent[] = [];
     let more = 0;
+    const wasFull = this.#full;
     let listed = pairs.rows.length - (pairs.omitted > 0 ? 1 : 0);
     for (const row of pairs.rows) {
       if (listed-- <= 0 || this.#full) break;
       const [source, destination] = [String(row.source), String(row.destination)];
       const key = source < destination ? `${source}\0${destination}` : `${destination}\0${source}`;
       if (this.#pairs.has(key)) continue;
+      if (this.#pairs.size === this.#maxPairs) {
+        this.#full = true;
+        break;
+      }
       this.#pairs.add(key);
       if (!this.#looked) continue;
-      if (events.length < MAX_NEW_PAIRS) events.push(newPair(source, destination));
+      if (events.length < this.#maxNewPairs) events.push(newPair(source, destination));
       else more++;
-      if (this.#pairs.size >= this.#maxPairs) this.#full = true;
     }
     if (more > 0) events.push(moreNewPairs(more));
-    if (this.#full && this.#pairs.size > 0) {
+    if (this.#full && !wasFull) {
       this.#pairs.clear();
       events.push(noMorePairs(this.#maxPairs));
     }

@@ -9,6 +9,7 @@ import { App } from "../tui/app.js";
 import { UNICODE } from "../tui/glyphs.js";
 import { emptyModel } from "../tui/model.js";
 import { createFakeTerminal } from "./terminal.test.fixture.js";
+import { MonitorFeed } from "./tui-feed.js";
 import { watchHealth } from "./tui-health.js";
 
 test("services are asked again at every interval, never twice at once, until it is ended", async () => {
@@ -37,7 +38,7 @@ test("services are asked again at every interval, never twice at once, until it 
   };
   const app = new App(emptyModel("x", "live"), looks);
   const history = () => app.model.health?.targets[0]?.history ?? [];
-  const stop = watchHealth({ names, healthInterval: 0.01 }, app);
+  const stop = watchHealth({ names, healthInterval: 0.01 }, new MonitorFeed(app));
   try {
     for (let i = 0; i < 500 && history().length < 3; i++) await setTimeout(10);
     stop();

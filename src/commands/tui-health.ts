@@ -1,7 +1,7 @@
 /** Health for the monitor: a round every interval, while it runs. */
-import type { App } from "../tui/app.js";
 import type { EventWriter } from "./event-writer.js";
 import { openHealthPoll } from "./health-poll.js";
+import type { MonitorFeed } from "./tui-feed.js";
 
 export interface HealthWatchOptions {
   readonly names?: string;
@@ -13,7 +13,7 @@ export interface HealthWatchOptions {
 /** Begins where a names file says whom to ask; gives the way to end. */
 export function watchHealth(
   { names, registry, healthInterval }: HealthWatchOptions,
-  app: App,
+  feed: MonitorFeed,
   events: EventWriter | null = null,
 ): () => void {
   if (names === undefined) return () => {};
@@ -27,10 +27,10 @@ export function watchHealth(
     const report = await poll.round();
     busy = false;
     if (ended) return;
-    if (report.targets.length > 0) app.onHealth(report);
+    if (report.targets.length > 0) feed.showHealth(report);
     events?.health(report, Date.now() * 1000);
     if (poll.registryFailure !== null && poll.registryFailure !== problem)
-      app.onEvent("error", `registry: ${poll.registryFailure}`, report.time);
+      feed.app.onNote("error", `registry: ${poll.registryFailure}`, report.time);
     problem = poll.registryFailure;
   };
   void round();

@@ -84,7 +84,7 @@ export class Monitor {
 
   #hear(line: string): void {
     const begun = line.endsWith(HOW_TO_END);
-    this.app.onEvent("note", begun ? line.slice(0, -HOW_TO_END.length) : line, new Date().toISOString());
+    this.app.onNote("note", begun ? line.slice(0, -HOW_TO_END.length) : line, new Date().toISOString());
     if (begun) return;
     this.lastWords.push(line);
     if (this.lastWords.length > MAX_WORDS) this.lastWords.shift();

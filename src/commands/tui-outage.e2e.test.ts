@@ -46,7 +46,9 @@ describe("the monitor and its interface", { skip: reasonToSkip() || noPython }, 
     send();
     await monitor.until(/ 2 packets · 0 dropped/);
     monitor.type("9");
-    await monitor.until(/w0 is back; packets meanwhile are missing[\s\S]*w0: the interface is gone/);
+    await monitor.until(
+      /w0 is back; packets meanwhile are missing[\s\S]*w0 gives no more packets: the interface is gone/,
+    );
     monitor.type("1");
     await monitor.until(/INCOMPLETE: w0: away 1 time, packets meanwhile are missing/);
     monitor.type("q");

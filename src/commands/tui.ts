@@ -1,7 +1,6 @@
 /** `netwatch tui`: the monitor, of a live interface, a replay or a snapshot. */
-import { performance } from "node:perf_hooks";
 import { limitSnapshot } from "../analyze/limit.js";
-import type { HealthReport, Snapshot } from "../analyze/snapshot.js";
+import type { Snapshot } from "../analyze/snapshot.js";
 import { growTree } from "../report/topology-tree.js";
 import type { App } from "../tui/app.js";
 import { emptyModel, type Model } from "../tui/model.js";
@@ -9,6 +8,7 @@ import { CommandError, ExitCode } from "./exit.js";
 import { checkRedacted, readKeptSnapshot, readSnapshot } from "./kept.js";
 import { checkLiveOptions, type LiveOptions } from "./live-options.js";
 import type { Terminal } from "./terminal.js";
+import { MONITOR_ROWS, MonitorFeed } from "./tui-feed.js";
 import { type HealthWatchOptions, watchHealth } from "./tui-health.js";
 import { Monitor, type Tty } from "./tui-monitor.js";
 import { replay } from "./tui-replay.js";
@@ -19,9 +19,6 @@ export interface TuiOptions extends LiveOptions, HealthWatchOptions {
   /** Of a replay: how many seconds of the capture pass in one. */
   readonly speed?: number;
 }
-
-/** Rows of each table that the monitor holds: more than a person scrolls through. */
-const ROWS = 1000;
 
 export async function tui(
   options: TuiOptions,
@@ -67,7 +64,7 @@ function modeOf({ read, from, interface: names, bridge }: TuiOptions): Model["mo
 
 async function takeSnapshot({ from, redact }: TuiOptions, { env }: Terminal): Promise<Snapshot> {
   const snapshot = from === undefined ? await readKeptSnapshot(env) : await readSnapshot(from);
-  return limitSnapshot(checkRedacted(snapshot, redact), ROWS);
+  return limitSnapshot(checkRedacted(snapshot, redact), MONITOR_ROWS);
 }
 
 function sourceOf({ interface: names, bridge, read, from }: TuiOptions, snapshot: Snapshot | null): string {
@@ -90,8 +87,7 @@ async function run(
       await untilAborted(signal);
       return ExitCode.ok;
     case "replay": {
-      const view = { show: createShow(app), showHealth: (report: HealthReport) => app.onHealth(report) };
-      const exitCode = await replay(options, view, producer, terminal);
+      const exitCode = await replay(options, new MonitorFeed(app), producer, terminal);
       app.onEnd();
       await untilAborted(signal);
       return exitCode;
@@ -108,14 +104,19 @@ async function runMonitored(
   producer: string,
   terminal: Terminal,
 ): Promise<ExitCode> {
-  const show = createShow(app);
+  const feed = new MonitorFeed(app);
   const { createEvents, runLive } = await import("./live.js");
   const events = createEvents(options, terminal);
-  const stopHealth = watchHealth(options, app, events);
+  const stopHealth = watchHealth(options, feed, events);
   try {
     const asked = { ...options, waits: true };
-    const result = await runLive(asked, { show, events }, producer, terminal);
-    await show(result.snapshot);
+    const result = await runLive(
+      asked,
+      { show: (snapshot) => feed.show(snapshot), events },
+      producer,
+      terminal,
+    );
+    await feed.show(result.snapshot);
     app.onEnd();
     for (const line of result.troubles) terminal.say(line);
     const { summaryLine } = await import("./capture.js");
@@ -125,19 +126,6 @@ async function runMonitored(
   } finally {
     stopHealth();
   }
-}
-
-/** Hands a Snapshot to the app with the time since the one before: the packets' where it is given, else the clock's. */
-function createShow(app: App): (snapshot: Snapshot, seconds?: number) => Promise<void> {
-  let last: number | null = null;
-  return async (snapshot, given) => {
-    const now = performance.now() / 1000;
-    const seconds = given ?? (last === null ? 0 : now - last);
-    last = now;
-    const limited = limitSnapshot(snapshot, ROWS);
-    const time = given === undefined ? new Date().toISOString() : undefined;
-    app.onSnapshot(limited, growTree(limited.tables.pairs), seconds, time);
-  };
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

@@ -1,8 +1,9 @@
 /** The monitor without a terminal: takes news and keys, says what is to be painted and what is to be done. */
+import type { NetworkEvent } from "../analyze/events.js";
 import type { HealthReport, Snapshot } from "../analyze/snapshot.js";
 import type { Line } from "./cells.js";
 import { type Frame, type FrameLooks, layOut, type Size } from "./frame.js";
-import { type EventKind, type Model, note, type TreeLine, withHealth, withSnapshot } from "./model.js";
+import { type Model, type NoteKind, note, type TreeLine, withHealth, withSnapshot } from "./model.js";
 import { click, type Effect, press, START, type State } from "./state.js";
 
 export interface AppLooks extends Omit<FrameLooks, "size" | "notice"> {
@@ -47,16 +48,25 @@ export class App {
     return this.#frame ?? this.draw();
   }
 
-  /** `seconds` have passed since the Snapshot before; `time` is when this one was made, else that of its last packet. */
-  onSnapshot(snapshot: Snapshot, tree: readonly TreeLine[], seconds: number, time?: string): void {
-    this.#change(withSnapshot(this.#model, snapshot, tree, seconds, time));
+  /**
+   * `seconds` have passed since the Snapshot before, in which `events` happened; `time` is when this one was made, else
+   * that of its last packet.
+   */
+  onSnapshot(
+    snapshot: Snapshot,
+    tree: readonly TreeLine[],
+    seconds: number,
+    events?: readonly NetworkEvent[],
+    time?: string,
+  ): void {
+    this.#change(withSnapshot(this.#model, snapshot, tree, seconds, events, time));
   }
 
-  onHealth(report: HealthReport): void {
-    this.#change(withHealth(this.#model, report));
+  onHealth(report: HealthReport, events?: readonly NetworkEvent[]): void {
+    this.#change(withHealth(this.#model, report, events));
   }
 
-  onEvent(kind: EventKind, text: string, time: string | null): void {
+  onNote(kind: NoteKind, text: string, time: string | null): void {
     this.#change(note(this.#model, kind, text, time));
   }
 

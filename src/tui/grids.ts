@@ -260,7 +260,7 @@ function events({ events: happened }: Model): Grid {
         name: "kind",
         title: "Kind",
         kind: "text",
-        style: ({ kind }) => (kind === "error" || kind === "drops" ? "bad" : "plain"),
+        style: ({ severity }) => (severity === "warning" ? "bad" : "plain"),
       },
       { name: "text", title: "What", kind: "text", sentence: true },
     ],

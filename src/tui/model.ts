@@ -1,6 +1,6 @@
-/** What the monitor knows: the last Snapshot, what changed since the one before, and what happened. Pure and bounded. */
-import type { HealthReport, LedgerInterface, Row, Snapshot } from "../analyze/snapshot.js";
-import { formatCounted, visible } from "../format.js";
+/** What the monitor knows: the last Snapshot, the rates since the one before, and what happened. Pure and bounded. */
+import type { NetworkEvent } from "../analyze/events.js";
+import type { HealthReport, Row, Snapshot } from "../analyze/snapshot.js";
 
 /** One line of the tree of who calls whom. */
 export interface TreeLine {
@@ -10,12 +10,14 @@ export interface TreeLine {
   readonly again: boolean;
 }
 
-export type EventKind = "health" | "drops" | "pair" | "rotation" | "error" | "note";
+/** What the monitor itself has to say, beside what happens in the network. */
+export type NoteKind = "error" | "note";
 
 export interface MonitorEvent {
   /** ISO 8601; null: no clock was known. */
   readonly time: string | null;
-  readonly kind: EventKind;
+  readonly kind: NetworkEvent["event"] | NoteKind;
+  readonly severity: NetworkEvent["severity"];
   readonly text: string;
 }
 
@@ -47,8 +49,6 @@ export interface Model {
 
 const MAX_EVENTS = 500;
 const MAX_THROUGHPUT = 600;
-/** New pairs told one by one at each look; a scan makes more. */
-const MAX_NEW_PAIRS = 5;
 
 export function emptyModel(source: string, mode: Model["mode"]): Model {
   return {
@@ -65,26 +65,36 @@ export function emptyModel(source: string, mode: Model["mode"]): Model {
   };
 }
 
-export function note(model: Model, kind: EventKind, text: string, time: string | null): Model {
-  return { ...model, events: [{ time, kind, text }, ...model.events].slice(0, MAX_EVENTS) };
+export function note(model: Model, kind: NoteKind, text: string, time: string | null): Model {
+  return withEvents(model, [{ time, kind, severity: kind === "error" ? "warning" : "info", text }]);
 }
 
-/** Takes a new Snapshot, made at `time`. `seconds` have passed since the one before. */
+/** Takes what happened, oldest first. */
+function withEvents(model: Model, events: readonly MonitorEvent[]): Model {
+  return { ...model, events: [...events.toReversed(), ...model.events].slice(0, MAX_EVENTS) };
+}
+
+function happened(events: readonly NetworkEvent[], time: string | null): MonitorEvent[] {
+  return events.map(({ event, severity, text }) => ({ time, kind: event, severity, text }));
+}
+
+/** Takes a new Snapshot, made at `time`, and what it tells of. `seconds` have passed since the one before. */
 export function withSnapshot(
   model: Model,
   snapshot: Snapshot,
   tree: readonly TreeLine[],
   seconds: number,
+  events: readonly NetworkEvent[] = [],
   time: string | null = snapshot.window.end,
 ): Model {
   const before = model.snapshot;
-  const next = { ...model, snapshot, tree };
+  const next = { ...withEvents(model, happened(events, time)), snapshot, tree };
   if (before === null || seconds <= 0) return next;
   const rates = ratesBetween(before, snapshot, seconds);
   const sample = { seconds, bytes: classBytes(before, snapshot) };
   const throughput = [...model.throughput, sample].slice(-MAX_THROUGHPUT);
   const operationRates = operationRatesBetween(before, snapshot, seconds);
-  return withHappenings({ ...next, rates, operationRates, throughput }, before, snapshot, time);
+  return { ...next, rates, operationRates, throughput };
 }
 
 export const pairKey = (source: string, destination: string) => `${source}\0${destination}`;
@@ -127,65 +137,7 @@ function classBytes(before: Snapshot, after: Snapshot): Record<string, number> {
   return bytes;
 }
 
-/** New pairs, losses, and interfaces that ended, as events. */
-function withHappenings(model: Model, before: Snapshot, after: Snapshot, time: string | null): Model {
-  let next = model;
-  const lost = (after.ledger.dropped ?? 0) - (before.ledger.dropped ?? 0);
-  if (lost > 0) next = note(next, "drops", `${formatCounted(lost, "packet")} dropped by the kernel`, time);
-  for (const is of after.ledger.interfaces ?? []) {
-    const was = before.ledger.interfaces?.find((of) => of.name === is.name);
-    for (const { kind, text } of was === undefined ? [] : comingAndGoing(was, is))
-      next = note(next, kind, text, time);
-  }
-  return withNewPairs(next, before, after, time);
-}
-
-/** What became of an interface between two looks. */
-function comingAndGoing(was: LedgerInterface, is: LedgerInterface): Pick<MonitorEvent, "kind" | "text">[] {
-  const name = visible(is.name);
-  const gone = is.ended !== null && is.ended !== was.ended;
-  const been = (is.outages ?? 0) > (was.outages ?? 0);
-  const back = is.ended === null && (was.ended !== null || been);
-  return [
-    ...(gone ? [{ kind: "error" as const, text: `${name}: ${visible(is.ended!)}` }] : []),
-    ...(back ? [{ kind: "note" as const, text: `${name} is back; packets meanwhile are missing` }] : []),
-  ];
-}
-
-function withNewPairs(model: Model, before: Snapshot, after: Snapshot, time: string | null): Model {
-  // Where the table before was cut, a pair that is in sight now need not be new.
-  if (before.tables.pairs.omitted > 0) return model;
-  const known = new Set<string>();
-  for (const { source, destination } of before.tables.pairs.rows)
-    known.add(pairKey(String(source), String(destination)));
-  const fresh: string[] = [];
-  for (const row of after.tables.pairs.rows) {
-    const [source, destination] = [String(row.source), String(row.destination)];
-    if (known.has(pairKey(source, destination)) || known.has(pairKey(destination, source))) continue;
-    known.add(pairKey(source, destination));
-    fresh.push(`new: ${visible(source)} and ${visible(destination)}`);
-  }
-  let next = model;
-  for (const text of fresh.slice(0, MAX_NEW_PAIRS)) next = note(next, "pair", text, time);
-  const more = fresh.length - MAX_NEW_PAIRS;
-  return more > 0 ? note(next, "pair", `and ${formatCounted(more, "more new pair")}`, time) : next;
-}
-
-/** Takes a new health report; what changed becomes events. */
-export function withHealth(model: Model, health: HealthReport): Model {
-  const before = new Map(
-    (model.health?.targets ?? []).map((target) => [`${target.address} ${target.service}`, target]),
-  );
-  let next: Model = { ...model, health };
-  for (const target of health.targets) {
-    const was = before.get(`${target.address} ${target.service}`);
-    if (was === undefined) continue;
-    const name = `${visible(target.service)} (${target.address})`;
-    if (was.port !== target.port)
-      next = note(next, "rotation", `${name} moved from port ${was.port} to ${target.port}`, health.time);
-    if (was.state === target.state || was.state === "unknown") continue;
-    const why = target.reason === null ? "" : `: ${visible(target.reason)}`;
-    next = note(next, "health", `${name} is ${target.state.toUpperCase()}${why}`, health.time);
-  }
-  return next;
+/** Takes a new health report, and what changed. */
+export function withHealth(model: Model, health: HealthReport, events: readonly NetworkEvent[] = []): Model {
+  return { ...withEvents(model, happened(events, health.time)), health };
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import type { NetworkEvent } from "../analyze/events.js";
 import type { HealthReport, Row, Snapshot } from "../analyze/snapshot.js";
 import { clip, columnsOf, cut, cutEnd, fit, textOf, unitsOf, wrap } from "./cells.js";
 import { chartLines, resample } from "./chart.js";
@@ -178,7 +179,6 @@ function snapshotOf(bytes: number, pairs: readonly (readonly [string, string, nu
   return {
     window: { start: null, end: "2026-11-22T10:00:00.000000Z", duration: 1 },
     totals: { packets: 1, bytes },
-    ledger: { dropped: bytes, interfaces: null },
     tables: {
       pairs: table(pairs.map(([source, destination, n]) => ({ source, destination, bytes: n }))),
       protocols: table([{ protocol: "TCP", bytes }]),
@@ -186,82 +186,49 @@ function snapshotOf(bytes: number, pairs: readonly (readonly [string, string, nu
   } as unknown as Snapshot;
 }
 
-test("two Snapshots give rates, and drops and new pairs as events; a pair is told once, whichever way it talks", () => {
+test("two Snapshots give rates, by pair and by protocol", () => {
   const first = withSnapshot(emptyModel("x", "live"), snapshotOf(100, [["a", "b", 100]]), [], 0);
   assert.equal(first.rates, null);
-  const next = withSnapshot(
-    first,
-    snapshotOf(700, [
-      ["a", "b", 500],
-      ["c", "a", 100],
-      ["a", "c", 100],
-    ]),
-    [],
-    2,
-  );
+  const next = withSnapshot(first, snapshotOf(700, [["a", "b", 500]]), [], 2);
   assert.equal(next.rates?.get("a\0b"), 200);
   assert.deepEqual(next.throughput[0]?.bytes.TCP, 600);
-  assert.deepEqual(
-    next.events.map(({ kind, text }) => [kind, text]),
-    [
-      ["pair", "new: c and a"],
-      ["drops", "600 packets dropped by the kernel"],
-    ],
-  );
 });
 
-test("an interface that goes, changes its reason and comes back is told each time, also when all was between two looks", () => {
-  const seen = (over: object): Snapshot =>
-    ({
-      ...snapshotOf(0, []),
-      ledger: { dropped: 0, interfaces: [{ name: "br\u001b0", ended: null, ...over }] },
-    }) as unknown as Snapshot;
-  let model = withSnapshot(emptyModel("x", "live"), seen({}), [], 0);
-  for (const over of [
-    { ended: "the interface went down", outages: 1 },
-    { ended: "the interface is gone", outages: 1 },
-    { ended: "the interface is gone", outages: 1 },
-    { outages: 1 },
-    { outages: 2 },
-    { outages: 2 },
-  ])
-    model = withSnapshot(model, seen(over), [], 1, "2026-11-22T10:00:01Z");
+const event = (over: Partial<NetworkEvent>): NetworkEvent => ({
+  ...{ event: "new-pair", severity: "notice", text: "", count: 1, fields: {} },
+  ...over,
+});
+
+test("what a Snapshot, a health report and a note tell stands newest first, each with its time", () => {
+  const down = event({ event: "health", severity: "warning", text: "web is down" });
+  let model = note(emptyModel("x", "live"), "error", "no registry", null);
+  const told = [event({ text: "first" }), event({ text: "second" })];
+  model = withSnapshot(model, snapshotOf(0, []), [], 0, told);
+  model = withSnapshot(model, snapshotOf(0, []), [], 1, [event({ text: "third" })], "2026-11-22T10:00:01Z");
+  const report = { time: "2026-11-22T10:00:02Z", targets: [] } as unknown as HealthReport;
+  model = withHealth(model, report, [down]);
   assert.deepEqual(
-    model.events.map(({ kind, text, time }) => [kind, text, time]).reverse(),
+    model.events.map(({ kind, severity, text, time }) => [kind, severity, text, time]),
     [
-      ["error", "br\\x1b0: the interface went down"],
-      ["error", "br\\x1b0: the interface is gone"],
-      ["note", "br\\x1b0 is back; packets meanwhile are missing"],
-      ["note", "br\\x1b0 is back; packets meanwhile are missing"],
-    ].map((event) => [...event, "2026-11-22T10:00:01Z"]),
+      ["health", "warning", "web is down", "2026-11-22T10:00:02Z"],
+      ["new-pair", "notice", "third", "2026-11-22T10:00:01Z"],
+      ["new-pair", "notice", "second", "2026-11-22T10:00:00.000000Z"],
+      ["new-pair", "notice", "first", "2026-11-22T10:00:00.000000Z"],
+      ["error", "warning", "no registry", null],
+    ],
   );
+  const kind = gridOf("events", model, START, UNICODE)!.columns.find(({ name }) => name === "kind")!;
+  const styles = model.events.map((of) => kind.style?.({ ...of }));
+  assert.deepEqual(styles, ["bad", "plain", "plain", "plain", "bad"]);
 });
 
 test("events and throughput are bounded", () => {
   let model = emptyModel("x", "live");
   for (let i = 0; i < 2000; i++) model = note(model, "note", "n", null);
   assert.equal(model.events.length, 500);
-  for (let i = 0; i < 1000; i++) model = withSnapshot(model, snapshotOf(0, []), [], 1);
+  for (let i = 0; i < 1000; i++) model = withSnapshot(model, snapshotOf(0, []), [], 1, [event({})]);
+  assert.deepEqual([model.events.length, model.events.at(-1)?.kind], [500, "new-pair"]);
   assert.equal(model.throughput.length, 600);
-});
-
-test("health that changes, and services that move, become events", () => {
-  const target = { service: "web", address: "10.0.0.1", port: 80, state: "up", reason: null };
-  const report = (over: object) =>
-    ({ time: "t", targets: [{ ...target, ...over }] }) as unknown as HealthReport;
-  let model = withHealth(emptyModel("x", "live"), report({ state: "unknown" }));
-  model = withHealth(model, report({}));
-  assert.equal(model.events.length, 0);
-  model = withHealth(model, report({ state: "down", reason: "nobody \u001blistens" }));
-  model = withHealth(model, report({ port: 81 }));
-  assert.deepEqual(
-    model.events.map(({ text }) => text),
-    [
-      "web (10.0.0.1) is UP",
-      "web (10.0.0.1) moved from port 80 to 81",
-      "web (10.0.0.1) is DOWN: nobody \\x1blistens",
-    ],
-  );
 });
 
 test("where connection tracking was asked beside the wire, conversations say their state, verdict and NAT", () => {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import type { NetworkEvent } from "../analyze/events.js";
 import { limitSnapshot } from "../analyze/limit.js";
 import type { HealthReport, Row, Snapshot, Table } from "../analyze/snapshot.js";
 import { analyzeCaptures } from "../commands/captures.js";
@@ -48,6 +49,18 @@ const HEALTH: HealthReport = {
     history: ["up", "up", "degraded", state as "up"],
   })),
 };
+
+/** As between two rounds of health checks. */
+const HAPPENED: readonly NetworkEvent[] = [
+  {
+    ...{ event: "rotation", severity: "info", count: 1, fields: {} },
+    text: "redis-cache (10.0.0.50) moved from port 6380 to 6379",
+  },
+  {
+    ...{ event: "health", severity: "warning", count: 1, fields: {} },
+    text: "postgres-db (10.0.0.60) is down: nobody listens",
+  },
+];
 
 function table(name: string, rows: readonly Row[]): Table {
   return { name, title: name, columns: [], rows, total: {}, omitted: 0 };
@@ -123,7 +136,8 @@ function openMonitor(
 function fill({ app }: Monitor): void {
   app.onSnapshot({ ...shop, conntrack: CONNTRACK }, growTree(shop.tables.pairs), 0);
   app.onHealth(HEALTH);
-  app.onEvent("drops", "12 packets dropped by the kernel", "2026-11-22T10:59:31.000000Z");
+  app.onNote("note", "listening on br-app", "2026-11-22T10:59:11.000000Z");
+  app.onHealth(HEALTH, HAPPENED);
 }
 
 for (const [columns, rows] of [
@@ -377,7 +391,7 @@ test("names from the wire cannot move the cursor, and wide ones keep the columns
   const snapshot = { ...shop, tables: { ...shop.tables, pairs: { ...shop.tables.pairs, rows, omitted: 0 } } };
   const monitor = openMonitor(80, 24);
   monitor.app.onSnapshot(snapshot, growTree(snapshot.tables.pairs), 0);
-  monitor.app.onEvent("note", evil, null);
+  monitor.app.onNote("note", evil, null);
   for (const key of SCREEN_KEYS) await monitor.type(key);
   await monitor.type("3");
   assert.ok(!/\x1b\]|\x07|\u202e|\u009b|\x1b\[31m/.test(monitor.emulator.written()));

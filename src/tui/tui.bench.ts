@@ -6,13 +6,12 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Analyzer } from "../analyze/analyzer.js";
 import { buildSnapshot, type TrackingContext } from "../analyze/build.js";
-import { limitSnapshot } from "../analyze/limit.js";
 import type { HealthReport } from "../analyze/snapshot.js";
 import { ConntrackTable } from "../capture/conntrack/conntrack-table.js";
 import { parseConntrackText } from "../capture/conntrack/conntrack-text.js";
 import { Names } from "../capture/names/names.js";
 import { createPacket, type Packet } from "../capture/packet.js";
-import { growTree } from "../report/topology-tree.js";
+import { MonitorFeed } from "../commands/tui-feed.js";
 import { App } from "./app.js";
 import { UNICODE } from "./glyphs.js";
 import { emptyModel } from "./model.js";
@@ -27,8 +26,6 @@ const KEYS = 500;
 const HOUR = 3600;
 const HOUR_CONVERSATIONS = 2000;
 const HOUR_TALKING = 200;
-/** Rows of each table that the monitor holds. */
-const ROWS = 1000;
 /** Hosts that talk to each other. */
 const HOSTS = 60;
 const FRAME = 80;
@@ -38,8 +35,8 @@ export async function tuiBench(print: (line: string) => void): Promise<void> {
   const sink = createSink();
   const { app, screen } = openMonitor(sink.output);
   const loadAt = (second: number) => ({ count: CONVERSATIONS, from: 0, second });
-  const perLook = await measureLooks(app, createLook(app, loadAt));
-  const tracked = await measureLooks(app, createLook(app, loadAt, trackAll()));
+  const perLook = await measureLooks(app, createLook(new MonitorFeed(app), loadAt));
+  const tracked = await measureLooks(app, createLook(new MonitorFeed(app), loadAt, trackAll()));
   const keys = measureKeys(app);
   screen.close();
   print(`\n## The monitor\n`);
@@ -56,12 +53,12 @@ export async function tuiBench(print: (line: string) => void): Promise<void> {
 }
 
 /** CPU milliseconds a look, each on another screen. */
-async function measureLooks(app: App, look: (second: number) => number): Promise<number> {
-  for (let i = 1; i <= WARM_UP; i++) look(i);
+async function measureLooks(app: App, look: Look): Promise<number> {
+  for (let i = 1; i <= WARM_UP; i++) await look(i);
   let cpuMs = 0;
   for (let i = 0; i < LOOKS; i++) {
     app.onKey(SCREEN_KEYS[i % SCREENS.length]!);
-    cpuMs += look(WARM_UP + 1 + i);
+    cpuMs += await look(WARM_UP + 1 + i);
     // What is painted leaves with the next turn.
     await setImmediate();
   }
@@ -92,7 +89,8 @@ function trackAll(): TrackingContext {
 /** Prints what an hour of looks leaves in memory, at a tenth of it and at its end: the heap after garbage is gone. */
 export async function tuiHourBench(print: (line: string) => void): Promise<void> {
   const { app, screen } = openMonitor(createSink().output);
-  const look = createLook(app, (second) => ({
+  const feed = new MonitorFeed(app);
+  const look = createLook(feed, (second) => ({
     count: HOUR_TALKING,
     from: (second * HOUR_TALKING) % HOUR_CONVERSATIONS,
     second,
@@ -100,8 +98,8 @@ export async function tuiHourBench(print: (line: string) => void): Promise<void>
   const states = ["up", "down"] as const;
   const heaps: string[] = [];
   for (let second = 1; second <= HOUR; second++) {
-    look(second);
-    if (second % 10 === 0) app.onHealth(reportOf(states[(second / 10) % 2]!, second));
+    await look(second);
+    if (second % 10 === 0) feed.showHealth(reportOf(states[(second / 10) % 2]!, second));
     app.onKey("1234567890asSjb\tnp "[second % 18]!);
     await setImmediate();
     if (second === HOUR / 10 || second === HOUR) heaps.push(`${heapMb().toFixed(1)} MB at ${second} s`);
@@ -170,22 +168,19 @@ interface Load {
   readonly second: number;
 }
 
-/** One look at a time: the packets of a second, then the Snapshot, shown. Gives the CPU milliseconds of what is shown. */
-function createLook(
-  app: App,
-  loadAt: (second: number) => Load,
-  tracking?: TrackingContext,
-): (second: number) => number {
+/** Takes the packets of a second, then shows the Snapshot. Gives the CPU milliseconds of what is shown. */
+type Look = (second: number) => Promise<number>;
+
+function createLook(feed: MonitorFeed, loadAt: (second: number) => Load, tracking?: TrackingContext): Look {
   const analyzer = new Analyzer({ seed: 1 });
   const packet = createFrame();
   const names = new Names(null);
   for (let host = 0; host < HOSTS; host++) names.add(`service-${host}`, new Uint8Array([10, 0, 0, host]));
-  return (second) => {
-    feed(analyzer, packet, loadAt(second));
+  return async (second) => {
+    talk(analyzer, packet, loadAt(second));
     const began = process.cpuUsage();
     const context = { producer: "bench", files: [], dropped: 0, names, ...(tracking ? { tracking } : {}) };
-    const snapshot = limitSnapshot(buildSnapshot(analyzer, context), ROWS);
-    app.onSnapshot(snapshot, growTree(snapshot.tables.pairs), 1);
+    await feed.show(buildSnapshot(analyzer, context), 1);
     const { user, system } = process.cpuUsage(began);
     return (user + system) / 1000;
   };
@@ -215,7 +210,7 @@ function createFrame(): Packet {
 }
 
 /** One packet of every conversation. */
-function feed(analyzer: Analyzer, packet: Packet, { count, from, second }: Load): void {
+function talk(analyzer: Analyzer, packet: Packet, { count, from, second }: Load): void {
   const { view } = packet;
   for (let i = from; i < from + count; i++) {
     view.setUint32(26, 0x0a00_0000 + (i % HOSTS));

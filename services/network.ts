@@ -47,7 +47,7 @@ export async function removeNetwork(state: LabState): Promise<void> {
     if (links.get(link)?.ifalias === ALIAS) await tryCommand("ip", ["link", "delete", "dev", link]);
 }
 
-export async function namespaceNames(): Promise<Set<string>> {
+async function namespaceNames(): Promise<Set<string>> {
   const text = await runCommand("ip", ["-j", "netns", "list"]);
   const list = text.trim() === "" ? [] : (JSON.parse(text) as { name: string }[]);
   return new Set(list.map((entry) => entry.name));
@@ -93,7 +93,7 @@ export async function refuseForeign(plan: Plan, state: LabState): Promise<void> 
 }
 
 /** Locally administered and derived from the address, so that two recordings show the same hardware addresses. */
-export function macOf(address: string): string {
+function macOf(address: string): string {
   const octets = address.split(".").map((octet) => Number(octet).toString(16).padStart(2, "0"));
   return `02:6e:${octets.join(":")}`;
 }

@@ -10,7 +10,7 @@ import { type LabState, readState, STATE_DIR, withLock, writeState, writeWhole }
 import { type Plan, type PlanOptions, planLab, readLab } from "./topology.js";
 
 /** Where events go when nobody says where. */
-export const OWN_EVENTS = `${STATE_DIR}/events.ndjson`;
+const OWN_EVENTS = `${STATE_DIR}/events.ndjson`;
 
 /** What is not said stays as it is, or is lab.json's own: flat, without policies. */
 export type UpOptions = Partial<PlanOptions> & {

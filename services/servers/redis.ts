@@ -2,7 +2,7 @@ import { createConnection } from "node:net";
 import { STATE_DIR } from "../state.js";
 import type { Instance } from "../topology.js";
 
-export const REDIS_SOCKET = `${STATE_DIR}/redis/redis.sock`;
+const REDIS_SOCKET = `${STATE_DIR}/redis/redis.sock`;
 
 /** A cache and nothing else: no file is ever written. */
 export function redisConfig(instance: Instance): string {

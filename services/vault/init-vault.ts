@@ -153,7 +153,7 @@ async function mountEngine(settings: VaultSettings, say: (line: string) => void)
 }
 
 /** Role and text: one for each who has secrets, and one for the operator, whose `up` reads them all. */
-export function policiesOf(plan: Plan, mount: string): [role: string, policy: string][] {
+function policiesOf(plan: Plan, mount: string): [role: string, policy: string][] {
   const read = (file: string, instance: string) =>
     readFileSync(new URL(file, POLICIES), "utf8").replaceAll("MOUNT", mount).replaceAll("INSTANCE", instance);
   const nodes = instancesOf(plan, plan.cluster.service).map(({ name }) => name);

@@ -1,11 +1,10 @@
 /** `netwatch analyze`: captures in, tables out. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { limitTable } from "../analyze/limit.js";
 import type { Snapshot, TableName } from "../analyze/snapshot.js";
 import { APPLICATION_TABLE_NAMES } from "../report/application-rows.js";
 import { renderSnapshotJson } from "../report/json.js";
-import { writeWhole } from "../report/write.js";
+import { makeFolder, writeWhole } from "../report/write.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
 import { CommandError, ExitCode, isMissingModule, reasonOf } from "./exit.js";
 import { keepSnapshot } from "./kept.js";
@@ -83,7 +82,7 @@ async function writeFolder(folder: string, snapshot: Snapshot, terminal: Termina
   const { renderCsv } = await import("../report/csv.js");
   const { pairs, protocols, talkers } = snapshot.tables;
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     writeWhole(join(folder, "packets_per_service_pair.csv"), renderCsv(pairs));
     writeWhole(join(folder, "protocol_distribution.csv"), renderCsv(protocols));
     writeWhole(join(folder, "top_talkers.csv"), renderCsv(talkers));

@@ -1,11 +1,11 @@
 /** The last Snapshot netwatch made, kept for `netwatch report` to take up. */
-import { mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { limitSnapshot } from "../analyze/limit.js";
 import type { Snapshot } from "../analyze/snapshot.js";
 import { renderSnapshotJson } from "../report/json.js";
-import { writeWhole } from "../report/write.js";
+import { makeFolder, writeWhole } from "../report/write.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 
 /** Rows a table keeps: more than any report shows. */
@@ -26,7 +26,7 @@ export function keptPath(env: Environment): string {
 
 /** Keeps a Snapshot, its tables cut to what a report can use. Throws the system's error. */
 export function keepSnapshot(snapshot: Snapshot, env: Environment): void {
-  mkdirSync(stateFolder(env), { recursive: true, mode: 0o700 });
+  makeFolder(stateFolder(env), 0o700);
   writeWhole(keptPath(env), keptPieces(snapshot));
 }
 

@@ -1,5 +1,4 @@
 /** What a live run writes, opened at the right moment: as whom it will be, or while it still can. */
-import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Recorder } from "../capture/file/recorder.js";
 import {
@@ -11,7 +10,7 @@ import {
   userNamed,
 } from "../capture/kernel/privilege.js";
 import type { EmbeddedName } from "../capture/packet.js";
-import { writeWhole } from "../report/write.js";
+import { makeFolder, writeWhole } from "../report/write.js";
 import type { EventWriter } from "./event-writer.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import type { LiveOptions } from "./live-options.js";
@@ -142,7 +141,7 @@ function rotationOf({ filesize, duration, packets, files }: Limits) {
 
 function reservePlace(path: string): ReservedFile {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path), 0o700);
     return reserveFile(path);
   } catch (error) {
     throw new CommandError(ExitCode.unwritable, `${path}: ${reasonOf(error)}`);
@@ -156,7 +155,7 @@ function writeTo(
 ): void {
   const file = reserved.get(path);
   if (file === undefined) {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path), 0o700);
     writeWhole(path, pieces);
     return;
   }

@@ -29,7 +29,7 @@ const SEGMENTS_DOUBLED = 6;
 const END_CODES = 14;
 
 /** Reads which characters of the basic plane a TrueType font has, from its format 4 character map. */
-export function readCoverage(font: Uint8Array): Coverage {
+function readCoverage(font: Uint8Array): Coverage {
   const view = new DataView(font.buffer, font.byteOffset, font.byteLength);
   const map = findMap(view);
   const doubled = view.getUint16(map + SEGMENTS_DOUBLED);

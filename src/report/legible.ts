@@ -4,7 +4,7 @@ import type { Coverage } from "./fonts.js";
 
 /** Longer text is cut before anything else is done with it. */
 const MAX_CHARACTERS = 600;
-export const ELLIPSIS = "…";
+const ELLIPSIS = "…";
 
 /** Text with every unsafe character, and every one that the font lacks, written as its code: `\u4e2d`, `\u{1f600}`. */
 export function legible(text: string, covers: Coverage): string {

@@ -1,6 +1,17 @@
 /** Files that are whole or not there. */
 import { randomBytes } from "node:crypto";
-import { closeSync, constants, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 /**
@@ -25,6 +36,23 @@ export function writeWhole(path: string, pieces: Iterable<string | Uint8Array>):
   } catch (error) {
     unlinkSync(temporary);
     throw error;
+  }
+}
+
+/**
+ * Makes a folder and those above it. Throws the system's error. mkdirSync's `recursive` never returns where the kernel answers
+ * ENOENT although the folder above is there, as /proc does (Node 20).
+ */
+export function makeFolder(path: string, mode = 0o777): void {
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const above = dirname(path);
+    if (code === "ENOENT" && !existsSync(above)) {
+      makeFolder(above, mode);
+      makeFolder(path, mode);
+    } else if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
 }
 

@@ -9,7 +9,6 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
   port: ["source_port", "destination_port", "port"],
   state: ["state", "tcp_state", "verdict", "tracked", "kind", "severity"],
 };
-export const PREFIXES = Object.keys(KEYS);
 
 interface Term {
   /** null: any cell. */

@@ -19,7 +19,7 @@ export const RULE =
   "Else it is within noise: no difference was shown, which is not to say that there is none.";
 
 /** What a round says of a figure; null: not known. */
-export function figureOf(round: BenchmarkRound, figure: Figure): number | null {
+function figureOf(round: BenchmarkRound, figure: Figure): number | null {
   return round[figure];
 }
 

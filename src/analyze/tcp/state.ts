@@ -88,7 +88,7 @@ export function completeness(state: number): number {
 }
 
 /** State of end b or a. */
-export function endState(state: number, ofB: boolean): End {
+function endState(state: number, ofB: boolean): End {
   return (state >> (ofB ? Bits.end : 0)) & Bits.endMask;
 }
 

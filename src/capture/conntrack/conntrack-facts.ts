@@ -170,7 +170,7 @@ function readTimeouts(): ReadonlyMap<string, number> {
 }
 
 /** Sums /proc/net/stat/nf_conntrack: a line of names, then hexadecimal numbers, a line a processor. */
-export function parseStatistics(text: string | null): ConntrackFailures | null {
+function parseStatistics(text: string | null): ConntrackFailures | null {
   if (text === null) return null;
   const [head, ...lines] = text
     .split("\n")

@@ -27,7 +27,7 @@ export interface CheckResult {
 }
 
 /** Longest a check takes, connecting included. */
-export const CHECK_LIMIT_MS = 2000;
+const CHECK_LIMIT_MS = 2000;
 
 /** Runs a check on an open line; rejects with an Error of one line. */
 export type Check = (target: HealthTarget, signal: AbortSignal) => Promise<void>;

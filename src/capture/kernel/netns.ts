@@ -21,7 +21,7 @@ export class NetnsError extends Error {
 }
 
 /** The file that stands for the namespace. */
-export function netnsPath(target: NetnsTarget): string {
+function netnsPath(target: NetnsTarget): string {
   if (typeof target === "number") return `/proc/${target}/ns/net`;
   return target.includes("/") ? target : `${NAMED}/${target}`;
 }

@@ -31,7 +31,7 @@ export function openCounters(name: string, netns: NetnsTarget | null): CounterRe
 }
 
 /** The counters as a capture would count: each frame once, with its Ethernet header. */
-export function countersOf({ name, kind, counters }: Link): InterfaceCounters {
+function countersOf({ name, kind, counters }: Link): InterfaceCounters {
   const { receivedPackets, receivedBytes, sentPackets, sentBytes } = counters;
   // Loopback receives all that it sends.
   if (name === "lo") return { packets: receivedPackets, bytes: receivedBytes };

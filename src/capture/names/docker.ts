@@ -98,10 +98,7 @@ export async function readEngine(socketPath: string, limits: JsonLimits = LIMITS
 }
 
 /** The networks alone. Throws ServiceError. */
-export async function readNetworks(
-  socketPath: string,
-  limits: JsonLimits = LIMITS,
-): Promise<EngineNetwork[]> {
+async function readNetworks(socketPath: string, limits: JsonLimits = LIMITS): Promise<EngineNetwork[]> {
   const { value, headers } = await getJson({ socketPath }, "/networks", networksSchema, limits);
   const bridges = new Map<string, string>();
   if (headers["libpod-api-version"] !== undefined) {
@@ -161,7 +158,7 @@ function describe({ Id, Names, Labels, NetworkSettings }: ListedContainer): Cont
 }
 
 /** The bridge of the network that `--network` names: by its name, else as compose makes it (`PROJECT_NAME`), else by the id's beginning. */
-export function findNetwork(networks: readonly EngineNetwork[], wanted: string): EngineNetwork[] {
+function findNetwork(networks: readonly EngineNetwork[], wanted: string): EngineNetwork[] {
   const exact = networks.filter(({ name, id }) => name === wanted || id === wanted);
   if (exact.length > 0) return exact;
   const suffixed = networks.filter(({ name }) => name.endsWith(`_${wanted}`));

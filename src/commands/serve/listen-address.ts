@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import { CommandError, ExitCode } from "../exit.js";
 
 /** Not taken by another exporter in Prometheus' list of ports. */
-export const DEFAULT_LISTEN = "127.0.0.1:9810";
+const DEFAULT_LISTEN = "127.0.0.1:9810";
 
 export interface ListenAddress {
   /** undefined: every address. */

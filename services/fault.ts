@@ -29,7 +29,7 @@ export async function labFault(name: string, kind: string): Promise<string> {
     throw new LabError(`${name} can be ${kinds.join(", ")}, not ${JSON.stringify(kind)}`, 2);
   return withLock(async () => {
     const state = readState();
-    if (!state) throw new LabError("the lab is not up: run 'netwatch lab up' first", 3);
+    if (!state) throw new LabError("the lab is not up: run 'netwatch lab up' first");
     const record = state.processes[name];
     if (kind === "dead") {
       // PostgreSQL alone would leave shared memory behind: immediate shutdown, its manual 19.5

@@ -13,8 +13,8 @@ const PROGRAMS: readonly { program: string; debianPackage: string }[] = [
 ];
 
 export function requireRoot(): void {
-  if (process.platform !== "linux") throw new LabError("the lab needs Linux", 2);
-  if (process.getuid?.() !== 0) throw new LabError("the lab makes network namespaces and needs root", 2);
+  if (process.platform !== "linux") throw new LabError("the lab needs Linux");
+  if (process.getuid?.() !== 0) throw new LabError("the lab makes network namespaces and needs root", 3);
 }
 
 /** Names what is missing with the one command that installs it. */
@@ -23,7 +23,6 @@ export function requirePrograms(): void {
   if (missing.length > 0)
     throw new LabError(
       `missing: ${missing.join(", ")}; install with: apt-get install -y ${missing.join(" ")}`,
-      4,
     );
 }
 

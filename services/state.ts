@@ -44,7 +44,7 @@ export function readState(): LabState | undefined {
   try {
     return JSON.parse(readFileSync(file, "utf8")) as LabState;
   } catch {
-    throw new LabError(`${file} is damaged; what the lab made can no longer be told from the rest`, 5);
+    throw new LabError(`${file} is damaged; what the lab made can no longer be told from the rest`);
   }
 }
 
@@ -58,7 +58,7 @@ export function readPlan(): Plan {
   try {
     return JSON.parse(readFileSync(`${STATE_DIR}/plan.json`, "utf8")) as Plan;
   } catch {
-    throw new LabError("the lab is not up: run 'netwatch lab up' first", 3);
+    throw new LabError("the lab is not up: run 'netwatch lab up' first");
   }
 }
 

@@ -73,7 +73,6 @@ function settled(options: UpOptions, found: LabState | undefined): PlanOptions {
     if (found && options[name] !== undefined && options[name] !== found[name])
       throw new LabError(
         `the lab is up with ${name} ${found[name] ?? OWN_EVENTS}, not ${options[name]}; run 'netwatch lab down' first`,
-        3,
       );
   return { profile: "flat", policies: false, ...found, ...options };
 }

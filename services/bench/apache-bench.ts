@@ -55,7 +55,7 @@ const ANSWER_SECONDS = 30;
 
 export function requireLoadTool(): void {
   if (!isInstalled("ab"))
-    throw new LabError("missing: apache2-utils; install with: apt-get install -y apache2-utils", 4);
+    throw new LabError("missing: apache2-utils; install with: apt-get install -y apache2-utils");
 }
 
 /** Sends one round of requests and waits for its end. Throws LabError where the tool gives up. */

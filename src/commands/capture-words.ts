@@ -60,7 +60,7 @@ namespaces and connection tracking need (not with both -n and --no-conntrack); f
 
 Examples:
   sudo netwatch capture --bridge br-app
-  sudo netwatch capture --bridge br-app -a duration:60 -w hour.pcapng tcp port 5432
+  sudo netwatch capture --bridge br-app -a duration:60 -w minute.pcapng tcp port 5432
   sudo netwatch capture --network shop_backend
   sudo netwatch capture -i br-app -w ring.pcapng -b filesize:10000 -b files:5
   sudo netwatch capture -i eth0 --netns web -n -o ndjson | jq '.totals'

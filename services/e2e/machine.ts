@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { tryCommand } from "../command.js";
+import { STATE_DIR } from "../state.js";
 
 /** Everything a lab could leave behind. */
 export interface Machine {
@@ -9,10 +10,13 @@ export interface Machine {
   namespaces: string;
   rules: string;
   sysctls: Record<string, string>;
-  /** Network namespaces that some process lives in. */
+  /** Network namespaces that a process of a lab lives in. */
   livedIn: string[];
   listening: string[];
 }
+
+/** Namespaces of other tests, which run meanwhile. */
+const OF_OTHERS = /^nw(?:t|docker)?\d/;
 
 // counts of what passes by, and what the kernel fills in at random
 const VOLATILE =
@@ -26,7 +30,10 @@ export async function machineNow(): Promise<Machine> {
     addresses: await text("ip", "-br", "address", "show"),
     // a route learnt from a router counts down
     routes: (await text("ip", "route", "show", "table", "all")).replaceAll(/expires \d+sec/g, ""),
-    namespaces: await text("ip", "netns", "list"),
+    namespaces: (await text("ip", "netns", "list"))
+      .split("\n")
+      .filter((line) => !OF_OTHERS.test(line))
+      .join("\n"),
     rules: await text("nft", "-s", "list", "ruleset"),
     sysctls: sysctls("/proc/sys/net"),
     livedIn: [...new Set(numericEntries("/proc").flatMap(netnsOf))].sort(),
@@ -53,9 +60,11 @@ function numericEntries(directory: string): string[] {
   return readdirSync(directory).filter((name) => /^\d+$/.test(name));
 }
 
+/** Where a process lives, if its output goes to a lab's log. */
 function netnsOf(pid: string): string[] {
   try {
-    return [readlinkSync(`/proc/${pid}/ns/net`)];
+    const isOfLab = readlinkSync(`/proc/${pid}/fd/1`).startsWith(STATE_DIR);
+    return isOfLab ? [readlinkSync(`/proc/${pid}/ns/net`)] : [];
   } catch {
     return [];
   }

@@ -148,13 +148,14 @@ const CASES: readonly Case[] = [
     ],
   },
   { name: "even traffic", code: "burst", packets: at(...range(0, 200).map((i) => i / 2)), says: null },
+  { name: "even traffic", code: "peak", packets: at(...range(0, 200).map((i) => i / 2)), says: null },
   {
-    name: "even traffic",
+    name: "one step of twice the others",
     code: "peak",
-    packets: at(...range(0, 200).map((i) => i / 2)),
+    packets: at(...range(0, 200).map((i) => i / 2), 50),
     says: [
       "info",
-      "Traffic peaks at 108 B/s in the 500.0 ms from 00:00:00.000, 1.0 times the mean of 108 B/s.",
+      "Traffic peaks at 216 B/s in the 500.0 ms from 00:00:50.000, 2.0 times the mean of 109 B/s.",
     ],
   },
   { name: "a moment", code: "peak", packets: [WHOLE], says: null },

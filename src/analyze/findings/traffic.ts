@@ -13,6 +13,8 @@ import { formatTime } from "../time.js";
 /** Thresholds, in one place. */
 const RHYTHM_MIN_SECONDS = 5;
 const BURST_RATIO = 3;
+/** Below, traffic is even: it has no peak to speak of. */
+const PEAK_RATIO = 1.5;
 const SILENCE_MIN_SECONDS = 5;
 const SILENCE_MIN_RATIO = 0.1;
 const ONE_PROTOCOL_RATIO = 0.9;
@@ -37,11 +39,12 @@ export function findRhythm(series: SeriesData, totalBytes: number): Finding[] {
   const ratio = sums[peak]! / mean;
   const rate = `${formatRate(sums[peak]! / step)} in the ${formatDuration(step)} from ${clock(peak)}`;
   const burst = ratio >= BURST_RATIO;
-  found.push({
-    code: burst ? "burst" : "peak",
-    severity: burst ? "notice" : "info",
-    text: `Traffic peaks at ${rate}, ${ratio.toFixed(1)} times the mean of ${formatRate(mean / step)}.`,
-  });
+  if (ratio >= PEAK_RATIO)
+    found.push({
+      code: burst ? "burst" : "peak",
+      severity: burst ? "notice" : "info",
+      text: `Traffic peaks at ${rate}, ${ratio.toFixed(1)} times the mean of ${formatRate(mean / step)}.`,
+    });
   const silence = longestRun(counts, (n) => n === 0);
   if (silence.length * step >= SILENCE_MIN_SECONDS && silence.length / steps >= SILENCE_MIN_RATIO) {
     const text = `No packet at all for ${formatDuration(silence.length * step)} from ${clock(silence.start)}.`;

@@ -17,10 +17,10 @@ import { Layout, Shared, Side, SideFlag, TcpStore } from "./tcp/store.js";
 
 /** TCP connections kept at once unless told otherwise; of flows beyond, only packets and bytes are counted. */
 export const MAX_CONNECTIONS = 65_536;
-/** The part of them that goes when there is no room: those with the fewest packets. */
-const EVICTED_PART = 16;
-/** From so many packets on, connections are of one size. */
-const MANY_PACKETS = 1023;
+/** The part of them that goes when there is no room: those with the fewest segments. Large, for each time all are looked at. */
+const EVICTED_PART = 4;
+/** From so many segments on, connections are of one size. */
+const MANY_SEGMENTS = 1023;
 /** Connections whose content is followed at once. */
 const MAX_STREAMS = 32_768;
 /** Bytes that they may hold back together. */
@@ -149,6 +149,7 @@ export class Inspector implements StreamHost {
       this.#begin(connection, fromB, view.getInt32(transport + TCP_SEQ), tcpFlags);
     const state = words[at + Shared.state]!;
     countSegment(this.tcp, connection, fromB, view, headers);
+    words[at + Shared.segments]!++;
     // Captures made of text begin in 1970: as Wireshark has it, no handshake is measured from there.
     if (packet.timeUs === 0) words[at + Shared.isOpening] = 0;
     if (!isSettled(state, fromB, tcpFlags, payloadLength))
@@ -287,12 +288,12 @@ export class Inspector implements StreamHost {
     return (flow & 1) === 1 ? this.#ipv6 : this.#ipv4;
   }
 
-  /** The connections with the fewest packets leave for `evicted`; their flows stay. */
+  /** The connections with the fewest segments leave for `evicted`; their flows stay. */
   #makeRoom(): void {
     this.watcher?.beforeForgetting();
     const { tcp } = this;
     const quota = Math.max(1, Math.floor(tcp.used / EVICTED_PART));
-    const bySize = new Int32Array(MANY_PACKETS + 1);
+    const bySize = new Int32Array(MANY_SEGMENTS + 1);
     for (let i = 0; i < tcp.top; i++) {
       const size = this.#sizeOf(i);
       if (size >= 0) bySize[size] = bySize[size]! + 1;
@@ -308,12 +309,11 @@ export class Inspector implements StreamHost {
     }
   }
 
-  /** Packets of a connection, no more than MANY_PACKETS; -1: the entry is free. */
+  /** Segments of a connection, no more than MANY_SEGMENTS; -1: the entry is free. */
   #sizeOf(connection: number): number {
-    const flow = this.tcp.words[connection * Layout.words + Shared.flow]!;
-    if (flow < 0) return -1;
-    const store = this.#storeOf(flow);
-    return Math.min(MANY_PACKETS, store.packets(flow >> 1, false) + store.packets(flow >> 1, true));
+    const at = connection * Layout.words;
+    const { words } = this.tcp;
+    return words[at + Shared.flow]! < 0 ? -1 : Math.min(MANY_SEGMENTS, words[at + Shared.segments]!);
   }
 
   /** A flow leaves its table, or its connection this one: what was counted is summed. */

@@ -92,6 +92,8 @@ export const enum Shared {
   application = 29,
   /** Connections that began, of those ports. */
   connections = 30,
+  /** Segments of all kinds, both ways. */
+  segments = 31,
   /** Of ended connections of the same ports: what came of them. */
   refused = 80,
   unanswered = 81,

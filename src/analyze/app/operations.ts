@@ -9,12 +9,8 @@ import { Vocabulary } from "./vocabulary.js";
  */
 export type Channel = number;
 
-/** What came of an operation. Times are microseconds since 1970. */
-export interface Operation {
-  readonly channel: Channel;
-  readonly application: ApplicationName;
-  /** What was asked, in a few words of the protocol: `GET /products/{id}`, `HGETALL`, `SELECT`. Never a value. */
-  readonly name: string;
+/** What came of requests. */
+export interface RequestCounts {
   requests: number;
   answered: number;
   /** Answers that say the request failed. */
@@ -26,6 +22,14 @@ export interface Operation {
   /** Answers by the protocol's code (status, SQLSTATE, rcode); what it means is the protocol's affair. */
   readonly outcomes: Map<number, number>;
   readonly durations: Durations;
+}
+
+/** What came of an operation. Times are microseconds since 1970. */
+export interface Operation extends RequestCounts {
+  readonly channel: Channel;
+  readonly application: ApplicationName;
+  /** What was asked, in a few words of the protocol: `GET /products/{id}`, `HGETALL`, `SELECT`. Never a value. */
+  readonly name: string;
   /** Of the run of failures that has not ended: its first. null: the last answer was good, or there was none. */
   failingSinceUs: number | null;
   lastErrorUs: number | null;
@@ -199,6 +203,15 @@ function createOperation(channel: Channel, application: ApplicationName, name: s
     channel,
     application,
     name,
+    ...createCounts(),
+    failingSinceUs: null,
+    lastErrorUs: null,
+  };
+}
+
+/** Of no request. */
+export function createCounts(): RequestCounts {
+  return {
     requests: 0,
     answered: 0,
     errors: 0,
@@ -207,7 +220,5 @@ function createOperation(channel: Channel, application: ApplicationName, name: s
     responseBytes: 0,
     outcomes: new Map(),
     durations: new Durations(),
-    failingSinceUs: null,
-    lastErrorUs: null,
   };
 }

@@ -3,8 +3,7 @@ import type { Names } from "../../capture/names/names.js";
 import type { Analyzer } from "../analyzer.js";
 import type { ApplicationName } from "../app/application.js";
 import type { Channels } from "../app/channels.js";
-import { Durations } from "../app/durations.js";
-import type { Operation } from "../app/operations.js";
+import { createCounts, type Operation, type RequestCounts } from "../app/operations.js";
 import { OTHER } from "../limit.js";
 import { StandIns } from "../redact.js";
 import type { Cell, Column, Row, Table, TableName } from "../snapshot.js";
@@ -12,18 +11,10 @@ import { createTable } from "./table.js";
 import { toMs } from "./tcp.js";
 
 /** Everything one service asked of another under one name. */
-export interface OperationSum {
+export interface OperationSum extends RequestCounts {
   readonly source: string;
   readonly destination: string;
   readonly operation: string;
-  requests: number;
-  answered: number;
-  errors: number;
-  lost: number;
-  requestBytes: number;
-  responseBytes: number;
-  readonly outcomes: Map<number, number>;
-  readonly durations: Durations;
   /** From when on every answer was a failure, to all who asked; null: not so, or there was none. */
   failingSinceUs: number | null;
   /** Somebody's last answer was good. */
@@ -139,14 +130,7 @@ function createSum(source: string, destination: string, operation: string): Oper
     source,
     destination,
     operation,
-    requests: 0,
-    answered: 0,
-    errors: 0,
-    lost: 0,
-    requestBytes: 0,
-    responseBytes: 0,
-    outcomes: new Map(),
-    durations: new Durations(),
+    ...createCounts(),
     failingSinceUs: null,
     isServing: false,
   };

@@ -8,11 +8,11 @@ import { DnsQueries } from "./app/dns/dns.js";
 import { looksLikeDns } from "./app/dns/dns-message.js";
 import { Operations } from "./app/operations.js";
 import { Stream, type StreamHost } from "./app/stream.js";
-import type { FlowStore } from "./flowstore.js";
+import { type FlowStore, Meta } from "./flowstore.js";
 import { type Headers, TcpFlag } from "./headers.js";
 import { isBegunByB, isGroup } from "./orientation.js";
 import { countSegment } from "./tcp/segment.js";
-import { isSettled, nextState, wasEstablished, zeekState } from "./tcp/state.js";
+import { isSettled, nextState, zeekState } from "./tcp/state.js";
 import { Layout, Shared, Side, SideFlag, TcpStore } from "./tcp/store.js";
 
 /** TCP connections kept at once unless told otherwise; of flows beyond, only packets and bytes are counted. */
@@ -278,7 +278,7 @@ export class Inspector implements StreamHost {
 
   #take(store: FlowStore, entry: number): number {
     if (this.tcp.used >= this.tcp.maxEntries) this.#makeRoom();
-    const connection = this.tcp.take(entry * 2 + (store.version === 6 ? 1 : 0));
+    const connection = this.tcp.take(placeOf(store, entry));
     this.tcp.words[connection * Layout.words + Shared.connections] = 1;
     store.setLink(entry, connection + 1);
     return connection;
@@ -318,7 +318,7 @@ export class Inspector implements StreamHost {
 
   /** A flow leaves its table, or its connection this one: what was counted is summed. */
   forget(store: FlowStore, entry: number): void {
-    const connection = this.connectionOf(store.link(entry), store.meta(entry) & 0xff);
+    const connection = this.connectionOf(store.link(entry), store.meta(entry) & Meta.protocolMask);
     if (connection < 0) return;
     store.setLink(entry, 0);
     const { words } = this.tcp;
@@ -341,9 +341,8 @@ export class Inspector implements StreamHost {
   renumber(store: FlowStore): void {
     const { words } = this.tcp;
     for (let entry = 0; entry < store.count; entry++) {
-      const connection = this.connectionOf(store.link(entry), store.meta(entry) & 0xff);
-      if (connection >= 0)
-        words[connection * Layout.words + Shared.flow] = entry * 2 + (store.version === 6 ? 1 : 0);
+      const connection = this.connectionOf(store.link(entry), store.meta(entry) & Meta.protocolMask);
+      if (connection >= 0) words[connection * Layout.words + Shared.flow] = placeOf(store, entry);
     }
   }
 
@@ -354,7 +353,11 @@ export class Inspector implements StreamHost {
     const zeek = zeekState(words[at + Shared.state]!, words[at + Shared.begun] === 2);
     if (zeek === "REJ") words[at + Shared.refused]!++;
     else if (zeek === "S0") words[at + Shared.unanswered]!++;
-    else if (wasEstablished(words[at + Shared.state]!)) words[at + Shared.established]!++;
     if (words[at + Shared.stream]! > 0) this.#closeStream(connection);
   }
+}
+
+/** What `Shared.flow` says of a flow. */
+function placeOf(store: FlowStore, entry: number): number {
+  return entry * 2 + (store.version === 6 ? 1 : 0);
 }

@@ -46,14 +46,15 @@ export function buildTables(
       buildApplication(operations.get(table.name) ?? [], table),
     ]),
   ) as Record<(typeof APPLICATION_TABLES)[number]["name"], Table>;
+  const tcp = buildTcp(analyzer, labels, pairs, (pair, sum) => watch.add(pair, sum));
   return {
     tables: {
       pairs: buildPairs(analyzer, labels),
       protocols: buildProtocols(analyzer),
       talkers: buildTalkers(analyzer, labels),
-      conversations: buildConversations(analyzer, labels, addresses, evidence),
+      conversations: buildConversations(analyzer, labels, addresses, evidence, tcp.total),
       endpoints: buildEndpoints(analyzer, addresses, names),
-      tcp: buildTcp(analyzer, labels, pairs, (pair, sum) => watch.add(pair, sum)),
+      tcp: tcp.table,
       ...applications,
     },
     scene: { flows, inspector, labels, addresses, names, tcp: watch, operations },

@@ -1,7 +1,7 @@
 /** Measures `netwatch analyze` and `report` against the tools one would use instead, one after the other on the same files. */
 import { closeSync, mkdirSync, openSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { FOLDER, fileHeader, installed, measure, netwatch, row } from "./measure.bench.js";
+import { FOLDER, fileHeader, installed, measure, netwatch, row, writeRecord } from "./measure.bench.js";
 
 const PCAP_PARSER = `
   const parser = require("pcap-parser").parse(process.argv[1]);
@@ -134,26 +134,14 @@ function writePacket(
   reply: boolean,
   us: number,
 ): void {
-  into.writeUInt32LE(1_700_000_000 + Math.floor(us / 1e6), at);
-  into.writeUInt32LE(us % 1_000_000, at + 4);
-  into.writeUInt32LE(length, at + 8);
-  into.writeUInt32LE(length, at + 12);
-  const ip = at + 16 + 14;
-  into.writeUInt16BE(0x0800, ip - 2);
-  into.writeUInt8(0x45, ip);
-  into.writeUInt16BE(length - 14, ip + 2);
-  into.writeUInt8(64, ip + 8);
-  into.writeUInt8(6, ip + 9);
   const client = 0x0a00_0000 + (conversation % 50_000);
   const server = 0x0a01_0000 + (conversation % 251);
   const [clientPort, serverPort] = [
     32_768 + (Math.floor(conversation / 50_000) % 28_000),
     [80, 443, 5432, 6379, 8080][conversation % 5]!,
   ];
-  into.writeUInt32BE(reply ? server : client, ip + 12);
-  into.writeUInt32BE(reply ? client : server, ip + 16);
-  into.writeUInt16BE(reply ? serverPort : clientPort, ip + 20);
-  into.writeUInt16BE(reply ? clientPort : serverPort, ip + 22);
-  into.writeUInt8(0x50, ip + 32);
-  into.writeUInt8(0x10, ip + 33);
+  const ends = reply
+    ? { from: server, to: client, fromPort: serverPort, toPort: clientPort }
+    : { from: client, to: server, fromPort: clientPort, toPort: serverPort };
+  writeRecord(into, at, length, us, 0x10, ends);
 }

@@ -1,7 +1,7 @@
 /** Measures `netwatch analyze` on captures full of payload, beside tshark's own tables of the same protocols. */
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { FOLDER, fileHeader, installed, measure, netwatch, row } from "./measure.bench.js";
+import { FOLDER, fileHeader, installed, measure, netwatch, row, writeRecord } from "./measure.bench.js";
 
 const CONNECTIONS = 200;
 /** Bytes of payload in a segment, and of the headers before it. */
@@ -170,24 +170,12 @@ class FrameWriter {
     const at = this.#used;
     const us = this.#packets++ * 11;
     into.fill(0, at, at + 16 + HEADERS);
-    into.writeUInt32LE(1_700_000_000 + Math.floor(us / 1e6), at);
-    into.writeUInt32LE(us % 1_000_000, at + 4);
-    into.writeUInt32LE(length, at + 8);
-    into.writeUInt32LE(length, at + 12);
-    const ip = at + 16 + 14;
-    into.writeUInt16BE(0x0800, ip - 2);
-    into.writeUInt8(0x45, ip);
-    into.writeUInt16BE(length - 14, ip + 2);
-    into.writeUInt8(64, ip + 8);
-    into.writeUInt8(6, ip + 9);
-    into.writeUInt32BE(reply ? of.server : of.client, ip + 12);
-    into.writeUInt32BE(reply ? of.client : of.server, ip + 16);
-    into.writeUInt16BE(reply ? this.#port : of.port, ip + 20);
-    into.writeUInt16BE(reply ? of.port : this.#port, ip + 22);
+    const ends = reply
+      ? { from: of.server, to: of.client, fromPort: this.#port, toPort: of.port }
+      : { from: of.client, to: of.server, fromPort: of.port, toPort: this.#port };
+    const ip = writeRecord(into, at, length, us, flags, ends);
     into.writeUInt32BE(reply ? of.serverSeq : of.clientSeq, ip + 24);
     into.writeUInt32BE((flags & 0x10) === 0 ? 0 : reply ? of.clientSeq : of.serverSeq, ip + 28);
-    into.writeUInt8(0x50, ip + 32);
-    into.writeUInt8(flags, ip + 33);
     into.writeUInt16BE(64_240, ip + 34);
     payload.copy(into, at + 16 + HEADERS);
     this.#used += 16 + length;

@@ -80,3 +80,39 @@ export function fileHeader(): Buffer {
   header.writeUInt32LE(1, 20);
   return header;
 }
+
+/** Ends of a TCP segment: addresses and ports as numbers. */
+export interface Ends {
+  readonly from: number;
+  readonly to: number;
+  readonly fromPort: number;
+  readonly toPort: number;
+}
+
+/** Writes a capture's record of a TCP frame of `length` bytes, `us` microseconds after the start, up to its ports and flags. Returns where IP begins. */
+export function writeRecord(
+  into: Buffer,
+  at: number,
+  length: number,
+  us: number,
+  flags: number,
+  { from, to, fromPort, toPort }: Ends,
+): number {
+  into.writeUInt32LE(1_700_000_000 + Math.floor(us / 1e6), at);
+  into.writeUInt32LE(us % 1_000_000, at + 4);
+  into.writeUInt32LE(length, at + 8);
+  into.writeUInt32LE(length, at + 12);
+  const ip = at + 16 + 14;
+  into.writeUInt16BE(0x0800, ip - 2);
+  into.writeUInt8(0x45, ip);
+  into.writeUInt16BE(length - 14, ip + 2);
+  into.writeUInt8(64, ip + 8);
+  into.writeUInt8(6, ip + 9);
+  into.writeUInt32BE(from, ip + 12);
+  into.writeUInt32BE(to, ip + 16);
+  into.writeUInt16BE(fromPort, ip + 20);
+  into.writeUInt16BE(toPort, ip + 22);
+  into.writeUInt8(0x50, ip + 32);
+  into.writeUInt8(flags, ip + 33);
+  return ip;
+}

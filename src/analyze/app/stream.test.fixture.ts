@@ -1,4 +1,6 @@
 /** A connection of a protocol, said in text, run through a Stream: what the tests of the protocols share. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
 import type { Application } from "./application.js";
 import { type Operation, Operations } from "./operations.js";
 import { Stream, type StreamHost } from "./stream.js";
@@ -40,7 +42,7 @@ export interface Followed {
 const ROOM = 1 << 20;
 
 /** An order for FollowOptions.disorder: by `keys` in turn, every third segment twice. */
-export function disorderBy(keys: readonly number[]): (segments: number) => readonly number[] {
+function disorderBy(keys: readonly number[]): (segments: number) => readonly number[] {
   let next = 0;
   const key = () => keys[next++ % keys.length] ?? 0;
   return (segments) =>
@@ -95,4 +97,20 @@ export function follow(
     heldBytes,
     leakedBytes: ROOM - host.roomBytes,
   };
+}
+
+/** Checks that the order in which a conversation's segments come, and how often, changes nothing of what `found` tells. */
+export function checkDisorder(
+  conversation: fc.Arbitrary<readonly Said[]>,
+  found: (script: readonly Said[], options?: FollowOptions) => unknown,
+): void {
+  fc.assert(
+    fc.property(
+      conversation,
+      fc.integer({ min: 16, max: 60 }),
+      fc.array(fc.nat(1000), { minLength: 5, maxLength: 40 }),
+      (script, segment, keys) =>
+        assert.deepEqual(found(script, { segment, disorder: disorderBy(keys) }), found(script)),
+    ),
+  );
 }

@@ -1,4 +1,6 @@
 /** One TCP connection's two sides put in order, as far as needed to follow what is said over it. */
+
+import { after } from "../tcp/sequence.js";
 import {
   type Application,
   type ApplicationName,
@@ -62,11 +64,6 @@ class Side {
   constructor(seeking: boolean) {
     this.seeking = seeking;
   }
-}
-
-/** Sequence numbers compare modulo 2^32 (RFC 9293 3.4): how far `a` lies behind `b`. */
-function after(a: number, b: number): number {
-  return (a - b) | 0;
 }
 
 /**

@@ -11,7 +11,8 @@ import type { Cell, Column, Row, Table } from "../snapshot.js";
 import { formatTime } from "../time.js";
 import { addEvidence, EVIDENCE_COLUMNS } from "../tracking/joined.js";
 import { createTable } from "./table.js";
-import { NO_TCP, TCP_COLUMNS, TcpCells, type TcpRow } from "./tcp-cells.js";
+import type { TcpSum } from "./tcp.js";
+import { NO_TCP, TCP_COLUMNS, TcpCells, type TcpRow, tcpTotal } from "./tcp-cells.js";
 
 const COLUMNS: readonly Column[] = [
   { name: "transport", title: "Transport", kind: "text" },
@@ -38,6 +39,7 @@ export function buildConversations(
   labels: Labels,
   addresses: Labels,
   evidence: Evidence | null,
+  tcpSum: Readonly<TcpSum>,
 ): Table {
   const { flows } = analyzer;
   const order = orderConversations(flows, addresses);
@@ -61,7 +63,7 @@ export function buildConversations(
     },
     other: flows.evicted.flows > 0 ? otherConversations(flows.evicted, evidence) : null,
     omitted: flows.evicted.flows,
-    total: { ...conversationTotal(flows), ...tcp.total() },
+    total: { ...conversationTotal(flows), ...tcpTotal(tcpSum) },
   });
 }
 

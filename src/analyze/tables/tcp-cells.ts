@@ -3,7 +3,7 @@ import type { Analyzer } from "../analyzer.js";
 import type { ApplicationName } from "../app/application.js";
 import type { Cell, Column } from "../snapshot.js";
 import { createHealth, readHealth } from "../tcp/health.js";
-import { connectionOf, roundTripUs, toMs } from "./tcp.js";
+import { connectionOf, roundTripUs, type TcpSum, toMs } from "./tcp.js";
 
 export const TCP_COLUMNS = [
   { name: "application", title: "Application", kind: "text" },
@@ -56,21 +56,15 @@ export class TcpCells {
       resets: orig.resets + reply.resets,
     };
   }
+}
 
-  /** Sums over all flows of what can be summed. */
-  total(): Readonly<Record<string, number>> {
-    const { flows, inspector } = this.#analyzer;
-    const total = { retransmissions: 0, out_of_order: 0, duplicate_acks: 0, zero_windows: 0, resets: 0 };
-    for (let flow = 0; flow < flows.count; flow++) {
-      const connection = connectionOf(flows, inspector, flow);
-      if (connection < 0) continue;
-      const { orig, reply } = readHealth(this.#health, inspector.tcp, connection, false);
-      total.retransmissions += orig.retransmissions + reply.retransmissions;
-      total.out_of_order += orig.outOfOrder + reply.outOfOrder;
-      total.duplicate_acks += orig.duplicateAcks + reply.duplicateAcks;
-      total.zero_windows += orig.zeroWindows + reply.zeroWindows;
-      total.resets += orig.resets + reply.resets;
-    }
-    return total;
-  }
+/** The sums of what can be summed. */
+export function tcpTotal(sum: Readonly<TcpSum>): Readonly<Record<string, number>> {
+  return {
+    retransmissions: sum.retransmissions,
+    out_of_order: sum.outOfOrder,
+    duplicate_acks: sum.duplicateAcks,
+    zero_windows: sum.zeroWindows,
+    resets: sum.resets,
+  };
 }

@@ -70,14 +70,14 @@ interface TcpDurations {
 
 /**
  * Connections of services with each other, a row for each who begins and who is asked; those in most trouble first. `look` is shown the
- * sum of each pair once, borrowed.
+ * sum of each pair once, borrowed. `total`: of the connections that are kept.
  */
 export function buildTcp(
   { inspector }: Analyzer,
   labels: Labels,
   pairs: TcpPairs,
   look: (pair: number, sum: Readonly<TcpSum>) => void,
-): Table {
+): { readonly table: Table; readonly total: Readonly<TcpSum> } {
   const { evicted } = inspector;
   const order = numbers(pairs.count);
   const { ranks } = labels;
@@ -93,7 +93,7 @@ export function buildTcp(
     .by("ascending", (pair) => ranks[pairs.destination(pair)]!)
     .by("ascending", (pair) => ranks[pairs.source(pair)]!);
   for (let key = 3; key >= 0; key--) sorter.by("descending", (pair) => keys[pair * 4 + key]!);
-  return createTable({
+  const table = createTable({
     name: "tcp",
     title: "TCP",
     columns: COLUMNS,
@@ -107,6 +107,7 @@ export function buildTcp(
     omitted: evicted.connections,
     total: totalOf(total, evicted),
   });
+  return { table, total };
 }
 
 /** The pairs of labels that have a connection, from who began it to who was asked. */

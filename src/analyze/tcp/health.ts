@@ -35,7 +35,6 @@ export interface TcpHealth {
   /** Of the connections: answered with a reset; not answered. */
   refused: number;
   unanswered: number;
-  established: number;
   /** From the SYN to the ACK that ends the handshake, and of it up to the SYN's answer; null: not captured whole. */
   handshakeUs: number | null;
   serverHalfUs: number | null;
@@ -53,7 +52,6 @@ export function createHealth(): TcpHealth {
     connections: 0,
     refused: 0,
     unanswered: 0,
-    established: 0,
     handshakeUs: null,
     serverHalfUs: null,
     lastResetNs: null,
@@ -94,7 +92,6 @@ export function readHealth(health: TcpHealth, store: TcpStore, entry: number, or
   health.refused = words[at + Shared.refused]! + (health.state === "REJ" ? 1 : 0);
   health.unanswered = words[at + Shared.unanswered]! + (health.state === "S0" ? 1 : 0);
   const isEstablished = wasEstablished(state);
-  health.established = words[at + Shared.established]! + (isEstablished ? 1 : 0);
   const handshake = doubles[(at + Shared.handshake) >> 1]!;
   const serverHalf = doubles[(at + Shared.serverHalf) >> 1]!;
   const isWhole = isEstablished && handshake > 0 && serverHalf >= 0 && serverHalf <= handshake;

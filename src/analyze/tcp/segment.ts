@@ -5,6 +5,7 @@
  * judged against the highest sequence number, the last acknowledgement and the last window seen, modulo 2^32.
  */
 import { type Headers, TcpFlag } from "../headers.js";
+import { after } from "./sequence.js";
 import { Layout, NO_TIME, Scale, Shared, Side, SideFlag, type TcpStore } from "./store.js";
 
 /** How late a segment may be to count as out of order, not as sent again, where the handshake's time is not known (nanoseconds). */
@@ -32,11 +33,6 @@ const enum Option {
 const PLAIN_HEADER = 32;
 const MAX_SCALE = 14;
 const NOT_QUIET = TcpFlag.syn | TcpFlag.fin | TcpFlag.rst;
-
-/** How far sequence number `a` is behind `b` (RFC 9293 3.4). */
-function after(a: number, b: number): number {
-  return (a - b) | 0;
-}
 
 /**
  * Counts a segment of side b (`fromB`) or a in entry `entry`, at the time of the store's clock. Its header is at `headers.transport` of
@@ -99,15 +95,15 @@ export function countSegment(
   if (ack !== words[own + Side.lastAck]) marks = withDuplicates(marks, 0);
   if ((flags & TcpFlag.ack) !== 0) acknowledge(words, doubles, other, ack, now);
 
-  const occupies = length > 0 || (flags & (TcpFlag.syn | TcpFlag.fin)) !== 0;
+  const next = (seq + length + ((flags & (TcpFlag.syn | TcpFlag.fin)) !== 0 ? 1 : 0)) | 0;
+  const occupies = next !== seq;
   let isNew = true;
   if (occupies) {
     words[own + Side.segments]!++;
     if ((marks & SideFlag.keepAlive) === 0)
-      isNew = judge(words, doubles, at, own, other, seq, length, flags, now);
+      isNew = judge(words, doubles, at, own, other, seq, length, next, now);
   }
 
-  const next = (seq + length + ((flags & (TcpFlag.syn | TcpFlag.fin)) !== 0 ? 1 : 0)) | 0;
   if ((marks & SideFlag.probe) === 0) {
     if (nextSeq === 0 || after(next, nextSeq) > 0) {
       words[own + Side.nextSeq] = next;
@@ -160,7 +156,7 @@ function toUs(now: number): number {
   return Math.floor(now / 1000) | 0;
 }
 
-/** Judges a segment that occupies sequence numbers. False: what it carries was sent before. */
+/** Judges a segment that occupies sequence numbers, up to before `next`. False: what it carries was sent before. */
 function judge(
   words: Int32Array,
   doubles: Float64Array,
@@ -169,7 +165,7 @@ function judge(
   other: number,
   seq: number,
   length: number,
-  flags: number,
+  next: number,
   now: number,
 ): boolean {
   const nextSeq = words[own + Side.nextSeq]!;
@@ -194,8 +190,7 @@ function judge(
   }
   const handshake = doubles[(at + Shared.handshake) >> 1]!;
   const since = now - doubles[(own + Side.nextSeqTime) >> 1]!;
-  const end = (seq + length + ((flags & (TcpFlag.syn | TcpFlag.fin)) !== 0 ? 1 : 0)) | 0;
-  if (end !== nextSeq && isWithin(since, handshake === 0 ? REORDERED_NS : handshake)) {
+  if (next !== nextSeq && isWithin(since, handshake === 0 ? REORDERED_NS : handshake)) {
     words[own + Side.outOfOrder]!++;
     return false;
   }

@@ -97,7 +97,6 @@ export const enum Shared {
   /** Of ended connections of the same ports: what came of them. */
   refused = 80,
   unanswered = 81,
-  established = 82,
   lastReset = 84,
   synTime = 86,
   synAckTime = 88,

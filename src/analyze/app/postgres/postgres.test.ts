@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { disorderBy, type Followed, type FollowOptions, follow, type Said } from "../stream.test.fixture.js";
+import {
+  checkDisorder,
+  type Followed,
+  type FollowOptions,
+  follow,
+  type Said,
+} from "../stream.test.fixture.js";
 import { postgres } from "./postgres.js";
 import { postgresOutcome } from "./postgres-words.js";
 
@@ -263,17 +269,7 @@ test("how a stream is cut into segments changes nothing, and nothing of a query,
   );
 });
 
-test("in what order segments come, and how often, changes nothing", () => {
-  fc.assert(
-    fc.property(
-      conversation,
-      fc.integer({ min: 16, max: 60 }),
-      fc.array(fc.nat(1000), { minLength: 5, maxLength: 40 }),
-      (script, segment, keys) =>
-        assert.deepEqual(found(script, { segment, disorder: disorderBy(keys) }), found(script)),
-    ),
-  );
-});
+test("in what order segments come, and how often, changes nothing", () => checkDisorder(conversation, found));
 
 test("segments that are missing make answers fewer, never wrong", () => {
   const own = [

@@ -61,16 +61,23 @@ export const DEFAULT_SNAPLEN = 262_144;
 export const DEFAULT_BUFFER_MB = 64;
 export const DEFAULT_INTERVAL_SECONDS = 1;
 
-/** The interfaces to listen to, each once. Throws CommandError for what cannot be meant. */
-export function checkLiveOptions(options: LiveOptions): readonly string[] {
+const wrong = (message: string) => new CommandError(ExitCode.usage, message);
+
+/** The interfaces to listen to, each once. What every live command asks. Throws CommandError. */
+export function chosenInterfaces(options: Pick<LiveOptions, "interface" | "bridge">): readonly string[] {
   const interfaces = [...new Set([...(options.interface ?? []), ...(options.bridge ?? [])])];
-  const wrong = (message: string) => new CommandError(ExitCode.usage, message);
   if (interfaces.length === 0)
     throw wrong("say where to listen: --bridge NAME or -i NAME; `netwatch capture -D` lists what there is");
   if (interfaces.includes("any"))
     throw wrong(
       "the interface `any` sees a bridged packet several times; name the bridge: `netwatch capture -D` lists them",
     );
+  return interfaces;
+}
+
+/** The same, and whether what a capture writes makes sense: files, their ring, the sidecar. Throws CommandError. */
+export function checkLiveOptions(options: LiveOptions): readonly string[] {
+  const interfaces = chosenInterfaces(options);
   const { write, ringBuffer, sidecar, events, health, names } = options;
   if (sidecar !== undefined && (write === undefined || write === sidecar))
     throw wrong("--sidecar FILE goes beside the packets: name those with -w, another file");

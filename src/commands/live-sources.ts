@@ -14,7 +14,7 @@ import {
 } from "../capture/live/live.js";
 import { CommandError, ExitCode } from "./exit.js";
 import {
-  checkLiveOptions,
+  chosenInterfaces,
   DEFAULT_BUFFER_MB,
   DEFAULT_SNAPLEN,
   type EngineName,
@@ -60,7 +60,7 @@ export class Taps {
 
   /** Opens all of them, or none. Throws CommandError. */
   static async open(options: LiveOptions): Promise<Taps> {
-    const interfaces = checkLiveOptions(options);
+    const interfaces = chosenInterfaces(options);
     const taps: Tap[] = [];
     try {
       for (const name of interfaces) taps.push(await openTap(name, options));

@@ -15,7 +15,12 @@ import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { openHealthPoll } from "./health-poll.js";
 import { LiveHealth } from "./live-health.js";
 import { openNames, readNamesOnce, soon } from "./live-names.js";
-import { checkLiveOptions, DEFAULT_INTERVAL_SECONDS, type LiveOptions } from "./live-options.js";
+import {
+  checkLiveOptions,
+  chosenInterfaces,
+  DEFAULT_INTERVAL_SECONDS,
+  type LiveOptions,
+} from "./live-options.js";
 import { Taps } from "./live-sources.js";
 import { LiveTracking } from "./live-tracking.js";
 import { type Outputs, openOutputs } from "./outputs.js";
@@ -47,7 +52,8 @@ export async function runLive(
   producer: string,
   terminal: Terminal,
 ): Promise<LiveResult> {
-  const near = options.netns === undefined ? checkLiveOptions(options) : [];
+  const interfaces = checkLiveOptions(options);
+  const near = options.netns === undefined ? interfaces : [];
   const sources = options.numeric ? null : openNames(options, terminal, near);
   const poll = options.health ? openHealthPoll(options.names!, options.registry) : null;
   const startUs = Date.now() * 1000;
@@ -56,7 +62,7 @@ export async function runLive(
   let health: LiveHealth | null = null;
   let run: LiveRun | null = null;
   try {
-    tracking = await LiveTracking.open(options, checkLiveOptions(options), startUs, terminal);
+    tracking = await LiveTracking.open(options, interfaces, startUs, terminal);
     await readNamesOnce(sources);
     const events = view.events ?? createEvents(options, terminal);
     const outputs = openOutputs(options, view.reserve ?? [], taps, terminal, {
@@ -80,7 +86,7 @@ export async function runLive(
 /** What `--events` asks for, not open yet; null: nothing. */
 export function createEvents(options: LiveOptions, terminal: Terminal): EventWriter | null {
   if (options.events === undefined) return null;
-  return new EventWriter(options.events, checkLiveOptions(options).join(" "), (line) => terminal.say(line));
+  return new EventWriter(options.events, chosenInterfaces(options).join(" "), (line) => terminal.say(line));
 }
 
 /** What a run works with: opened before root is given up, closed by others. null: not asked for, or not to be had. */

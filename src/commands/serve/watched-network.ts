@@ -17,7 +17,7 @@ import type { ExposedConnections, ExposedEvidence } from "../../report/prometheu
 import { Next, watch } from "../../watch.js";
 import { type ExposedPackets, exposeAnalyzer } from "../exposition.js";
 import { openNames, readNamesOnce } from "../live-names.js";
-import { checkLiveOptions, type LiveOptions } from "../live-options.js";
+import { chosenInterfaces, type LiveOptions } from "../live-options.js";
 import { Taps } from "../live-sources.js";
 import { LiveTracking } from "../live-tracking.js";
 import type { Terminal } from "../terminal.js";
@@ -90,13 +90,14 @@ export class WatchedNetwork {
 
   /** Opens all that needs rights. Throws CommandError. */
   static async open(options: WatchedOptions, producer: string, terminal: Terminal): Promise<WatchedNetwork> {
-    const near = options.netns === undefined ? checkLiveOptions(options) : [];
+    const interfaces = chosenInterfaces(options);
+    const near = options.netns === undefined ? interfaces : [];
     const sources = openNames(options, terminal, near);
     const startUs = Date.now() * 1000;
     const taps = await Taps.open(options);
     await readNamesOnce(sources);
     const asked = { ...options, conntrack: true };
-    const tracking = await LiveTracking.open(asked, checkLiveOptions(options), startUs, terminal);
+    const tracking = await LiveTracking.open(asked, interfaces, startUs, terminal);
     return new WatchedNetwork(taps, sources, tracking, options, producer);
   }
 

@@ -105,7 +105,7 @@ function addStopWords(command: Command): void {
     );
 }
 
-function gather(name: string, before: readonly string[] = []): readonly string[] {
+export function gather(name: string, before: readonly string[] = []): readonly string[] {
   return [...before, name];
 }
 

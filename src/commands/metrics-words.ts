@@ -1,7 +1,7 @@
 /** What can be said to `netwatch metrics`. Light: loaded at every start. */
 import { randomBytes } from "node:crypto";
 import { type Command, InvalidArgumentError } from "commander";
-import { addSourceWords, EVENTS_HELP } from "./capture-words.js";
+import { addSourceWords, EVENTS_HELP, gather } from "./capture-words.js";
 import type { Start } from "./monitor-words.js";
 import { parsePositive, parseUrl } from "./options.js";
 
@@ -22,6 +22,11 @@ function addServe(program: Command, start: Start): void {
   command
     .option("-r, --read <file...>", "serve these capture files in place of an interface")
     .option("--listen <address>", "HOST:PORT, or :PORT for everywhere (default: 127.0.0.1:9810)")
+    .option(
+      "--allow-host <name>",
+      "also answer to this name: others than loopback's and that of --listen get 421; more than once",
+      gather,
+    )
     .option("--web.config.file <file>", "TLS, client certificates and users, as all exporters read it")
     .option(
       "--max-series <n>",

@@ -17,10 +17,13 @@ import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { DEFAULT_MAX_SERIES, DEFAULT_TTL_SECONDS, exposeFiles, OTHER_SAMPLES } from "./exposition.js";
 import { createEvents } from "./live.js";
 import type { LiveOptions } from "./live-options.js";
+import { AllowedHosts } from "./serve/allowed-hosts.js";
+import type { Compare } from "./serve/basic-auth.js";
 import { ConfigWatch } from "./serve/config-watch.js";
 import { HealthRounds } from "./serve/health-rounds.js";
 import { formatListen, isLoopback, type ListenAddress, parseListen } from "./serve/listen-address.js";
 import { createRoutes, type Served } from "./serve/pages.js";
+import { PasswordChecker } from "./serve/password-checker.js";
 import { ProcessMeter } from "./serve/process-meter.js";
 import { WatchedNetwork } from "./serve/watched-network.js";
 import { WebServer } from "./serve/web-server.js";
@@ -32,6 +35,8 @@ const DEFAULT_MAX_FLOWS = 262_144;
 export interface ServeOptions extends LiveOptions {
   readonly listen?: string;
   readonly webConfig?: string;
+  /** Names besides those of loopback and of `listen` that it answers to. */
+  readonly allowHost?: readonly string[];
   readonly maxSeries?: number;
   /** Seconds. */
   readonly seriesTtl?: number;
@@ -54,6 +59,7 @@ interface Subject {
 
 export async function serve(options: ServeOptions, producer: string, terminal: Terminal): Promise<ExitCode> {
   const address = parseListen(options.listen);
+  const hosts = new AllowedHosts(address.host, options.allowHost ?? []);
   const watchConfig = new ConfigWatch(options.webConfig ?? null, terminal);
   const events = openEvents(options, terminal);
   const subject = await openSubject(options, events, producer, terminal);
@@ -61,11 +67,22 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
   const meter = new ProcessMeter();
   const state = { ready: true };
   const served: Served = { producer, isReady: () => state.ready, page, snapshot };
-  const server = new WebServer(createRoutes(served, meter), watchConfig.config);
+  // Users may come with a configuration that is read later, when nothing more can be read from disk.
+  const passwords =
+    options.webConfig === undefined ? null : await PasswordChecker.start((line) => terminal.say(line));
+  const compare: Compare | null = passwords && ((password, hashes) => passwords.compare(password, hashes));
+  const server = new WebServer({ routes: createRoutes(served, meter), hosts, compare }, watchConfig.config);
   function page(): Exposition {
     const { refused } = server;
+    const { open, cut } = server.connections;
     const { ok, failures } = watchConfig;
-    const own = { ...meter.measure(), refused, polls: subject.polls, reloads: { ok, failures } };
+    const own = {
+      ...meter.measure(),
+      refused,
+      connections: { open, cut },
+      polls: subject.polls,
+      reloads: { ok, failures },
+    };
     return {
       ...subject.expose(),
       version: producer.split(" ")[1]!,
@@ -94,6 +111,7 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
     watchConfig.stop();
     health?.stop();
     await server.close();
+    await passwords?.close();
     meter.close();
     subject.close();
   }

@@ -14,6 +14,8 @@ export interface ExposedProcess {
   readonly scrapeSeconds: number;
   /** Requests refused by reason: a closed set. */
   readonly refused: ReadonlyMap<string, number>;
+  /** To the page; `cut`: cut off before their end, by reason: a closed set. */
+  readonly connections: { readonly open: number; readonly cut: ReadonlyMap<string, number> };
   /** By what is polled: a closed set. */
   readonly polls: ReadonlyMap<
     string,
@@ -43,6 +45,8 @@ export function processFamilies(process: ExposedProcess): Family[] {
     counter("netwatch_scrape_seconds_total", "Time spent making pages.", process.scrapeSeconds),
     ...pollFamilies(process.polls),
     refusedFamily(process.refused),
+    gauge("netwatch_http_connections", "Connections to this page that are open.", process.connections.open),
+    cutFamily(process.connections.cut),
     gauge(
       "netwatch_web_config_valid",
       "Whether the web configuration in use is what its file says.",
@@ -71,5 +75,15 @@ function pollFamilies(polls: ExposedProcess["polls"]): Family[] {
 function refusedFamily(refused: ReadonlyMap<string, number>): Family {
   const family = new Family("counter", "netwatch_http_refused_total", "Requests refused by reason.");
   for (const [reason, count] of refused) family.add(count, { reason });
+  return family;
+}
+
+function cutFamily(cut: ReadonlyMap<string, number>): Family {
+  const family = new Family(
+    "counter",
+    "netwatch_http_connections_cut_total",
+    "Connections to this page that were cut off, by reason.",
+  );
+  for (const [reason, count] of cut) family.add(count, { reason });
   return family;
 }

@@ -99,6 +99,7 @@ export function fullExposition(edges: readonly ExposedEdge[]): Exposition {
       scrapes: 1,
       scrapeSeconds: 0.01,
       refused: new Map([["path", 1]]),
+      connections: { open: 1, cut: new Map([["idle", 1]]) },
       polls: new Map([["names", { count: 1, seconds: 0.1, failures: 0 }]]),
       reloads: { ok: true, failures: 0 },
     },

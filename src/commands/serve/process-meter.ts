@@ -18,7 +18,7 @@ export class ProcessMeter {
     this.#timer = setInterval(() => this.#turn(), WINDOW_MS).unref();
   }
 
-  measure(): Omit<ExposedProcess, "refused" | "polls" | "reloads"> {
+  measure(): Omit<ExposedProcess, "refused" | "connections" | "polls" | "reloads"> {
     const { user, system } = process.cpuUsage();
     return {
       cpuSeconds: (user + system) / 1e6,

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { hashSync } from "bcryptjs";
+import { compareSync, hashSync } from "bcryptjs";
 import { Authenticator } from "./basic-auth.js";
 import { parseListen } from "./listen-address.js";
 import { accepts, prefersOpenMetrics } from "./negotiation.js";
@@ -19,6 +19,8 @@ function configOf(text: string) {
 }
 
 const HASH = hashSync("secret", 4);
+const compare = async (password: string, hashes: readonly string[]) =>
+  hashes.map((hash) => compareSync(password, hash));
 const basic = (user: string, password: string) =>
   `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
 
@@ -49,26 +51,28 @@ test("what is wrong is said in one line, with its place", () => {
 });
 
 test("a right password is granted, everything else refused, also when it is asked again", async () => {
-  const authenticator = new Authenticator(new Map([["alice", HASH]]));
+  const authenticator = new Authenticator(new Map([["alice", HASH]]), compare);
   for (let i = 0; i < 2; i++) {
-    assert.equal(await authenticator.check(basic("alice", "secret")), "granted");
-    assert.equal(await authenticator.check(basic("alice", "wrong")), "refused");
-    assert.equal(await authenticator.check(basic("mallory", "secret")), "refused");
-    assert.equal(await authenticator.check(basic("__proto__", "secret")), "refused");
-    assert.equal(await authenticator.check(basic("alice", "s".repeat(73))), "refused");
+    assert.equal(await authenticator.check(basic("alice", "secret"), "10.0.0.1"), "granted");
+    assert.equal(await authenticator.check(basic("alice", "wrong"), "10.0.0.1"), "refused");
+    assert.equal(await authenticator.check(basic("mallory", "secret"), "10.0.0.1"), "refused");
+    assert.equal(await authenticator.check(basic("__proto__", "secret"), "10.0.0.1"), "refused");
+    assert.equal(await authenticator.check(basic("alice", "s".repeat(73)), "10.0.0.1"), "refused");
     for (const header of [undefined, "", "Basic", "Basic !!!", "Bearer x", "Basic YWxpY2U="])
-      assert.equal(await authenticator.check(header), "refused");
+      assert.equal(await authenticator.check(header, "10.0.0.1"), "refused");
   }
   authenticator.users = new Map([["alice", hashSync("other", 4)]]);
-  assert.equal(await authenticator.check(basic("alice", "secret")), "refused");
-  assert.equal(await authenticator.check(basic("alice", "other")), "granted");
+  assert.equal(await authenticator.check(basic("alice", "secret"), "10.0.0.1"), "refused");
+  assert.equal(await authenticator.check(basic("alice", "other"), "10.0.0.1"), "granted");
 });
 
 test("guessing at once is refused without a hash, and does not shut out who was granted before", async () => {
-  const authenticator = new Authenticator(new Map([["alice", HASH]]));
-  assert.equal(await authenticator.check(basic("alice", "secret")), "granted");
-  const guesses = Array.from({ length: 50 }, (_, i) => authenticator.check(basic("alice", `guess ${i}`)));
-  assert.equal(await authenticator.check(basic("alice", "secret")), "granted");
+  const authenticator = new Authenticator(new Map([["alice", HASH]]), compare);
+  assert.equal(await authenticator.check(basic("alice", "secret"), "10.0.0.1"), "granted");
+  const guesses = Array.from({ length: 50 }, (_, i) =>
+    authenticator.check(basic("alice", `guess ${i}`), `10.0.1.${i}`),
+  );
+  assert.equal(await authenticator.check(basic("alice", "secret"), "10.0.0.1"), "granted");
   const verdicts = await Promise.all(guesses);
   assert.equal(verdicts.filter((verdict) => verdict === "busy").length, 46);
   assert.ok(!verdicts.includes("granted"));

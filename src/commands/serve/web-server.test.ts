@@ -4,9 +4,10 @@ import { Agent, get, request } from "node:http";
 import { connect } from "node:net";
 import { type TestContext, test } from "node:test";
 import { gunzipSync } from "node:zlib";
-import { hashSync } from "bcryptjs";
+import { compareSync, hashSync } from "bcryptjs";
+import { AllowedHosts } from "./allowed-hosts.js";
 import { OPEN_CONFIG, type WebConfig } from "./web-config.js";
-import { type Route, WebServer } from "./web-server.js";
+import { type Route, WebServer, type WebServerParts } from "./web-server.js";
 
 const LONG = "a line\n".repeat(1000);
 
@@ -16,12 +17,19 @@ interface Answer {
   readonly body: Buffer;
 }
 
+const compare = async (password: string, hashes: readonly string[]) =>
+  hashes.map((hash) => compareSync(password, hash));
+
+function serverOf(parts: Pick<WebServerParts, "routes" | "answerMs">, config = OPEN_CONFIG): WebServer {
+  return new WebServer({ hosts: new AllowedHosts("127.0.0.1", ["x"]), compare, ...parts }, config);
+}
+
 async function begin(t: TestContext, config: WebConfig = OPEN_CONFIG, more: Record<string, Route> = {}) {
   const routes = new Map<string, Route>([
     ["/metrics", { make: async () => ({ status: 200, type: "text/plain", body: LONG }), atOnce: 2 }],
     ...Object.entries(more),
   ]);
-  const server = new WebServer(routes, config);
+  const server = serverOf({ routes }, config);
   const port = await server.listen("127.0.0.1", 0);
   t.after(() => server.close());
   return { server, port };
@@ -141,7 +149,7 @@ test("who asks and does not read is cut off after a while, and others are served
     ["/large", { make: async () => ({ status: 200, type: "text/plain", body: large }), atOnce: 1 }],
     ["/small", { make: async () => ({ status: 200, type: "text/plain", body: "small" }), atOnce: 1 }],
   ]);
-  const server = new WebServer(routes, OPEN_CONFIG, 500);
+  const server = serverOf({ routes, answerMs: 500 });
   const port = await server.listen("127.0.0.1", 0);
   t.after(() => server.close());
   const slow = connect(port, "127.0.0.1");

@@ -67,6 +67,30 @@ function directions(edges: readonly Edge[]): Map<string, number> {
   return new Map([...sums].sort());
 }
 
+test("two counters of one flow table both count every packet through evictions", () => {
+  const names = namesOf(6);
+  const first = begin(WIDE, 100);
+  const book = new EdgeBook(WIDE).edges;
+  const second = new EdgeCounter(first.analyzer, book);
+  const all = talks(SEED, 3000, 8);
+  for (let i = 0; i < all.length; i += 50) {
+    add(first, all.slice(i, i + 50));
+    // Each looks at times of its own.
+    if (i % 200 === 0) first.counter.update(names, i + 1);
+    if (i % 300 === 0) second.update(names, i + 1);
+  }
+  first.counter.update(names, 1e12);
+  second.update(names, 1e12);
+  assert.ok(first.analyzer.flows.evicted.flows > 0);
+  const { flows } = first.analyzer;
+  const { evicted } = flows;
+  let packets = evicted.packets + evicted.replyPackets;
+  for (let flow = 0; flow < flows.count; flow++)
+    packets += flows.packets(flow, false) + flows.packets(flow, true);
+  assert.equal(total(first.book.list()).packets, packets);
+  assert.equal(total(book.list()).packets, packets);
+});
+
 test("a live run's edges are those of a capture read whole", () => {
   const names = namesOf(6);
   const run = begin();

@@ -69,8 +69,8 @@ export class EdgeCounter implements EvictionWatcher {
     this.#book = book;
     this.#ipv4 = new Counted(analyzer);
     this.#ipv6 = new Counted(analyzer);
-    this.#flows.watcher = this;
-    analyzer.inspector.watcher = this;
+    this.#flows.watchers.push(this);
+    analyzer.inspector.watchers.push(this);
   }
 
   /** Counts what has come since the last call. */

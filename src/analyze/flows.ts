@@ -59,7 +59,8 @@ export class FlowTable {
   readonly #ipv6: FlowStore;
   readonly maxFlows: number;
   readonly evicted: Evicted = { flows: 0, packets: 0, bytes: 0, replyPackets: 0, replyBytes: 0 };
-  watcher: EvictionWatcher | null = null;
+  /** Each hears of every eviction, in this order. */
+  readonly watchers: EvictionWatcher[] = [];
   readonly #inspector: Inspector;
   readonly #cursor = createFlow();
 
@@ -208,10 +209,10 @@ export class FlowTable {
 
   #makeRoom(): void {
     if (this.count < this.maxFlows) return;
-    this.watcher?.beforeEviction();
+    for (const watcher of this.watchers) watcher.beforeEviction();
     while (this.count >= this.maxFlows)
       this.#evict(this.#ipv4.count >= this.#ipv6.count ? this.#ipv4 : this.#ipv6);
-    this.watcher?.afterEviction();
+    for (const watcher of this.watchers) watcher.afterEviction();
   }
 
   #evict(store: FlowStore): void {

@@ -71,8 +71,8 @@ export class Inspector implements StreamHost {
     zeroWindows: 0,
     resets: 0,
   };
-  /** Somebody who wants to count connections before they are forgotten for want of room. */
-  watcher: { beforeForgetting(): void } | null = null;
+  /** Each is told before connections are forgotten for want of room, so that it can count them. */
+  readonly watchers: { beforeForgetting(): void }[] = [];
   roomBytes = ROOM_BYTES;
   gaps = 0;
   /** Connections with content that was not looked into, for want of room. */
@@ -290,7 +290,7 @@ export class Inspector implements StreamHost {
 
   /** The connections with the fewest segments leave for `evicted`; their flows stay. */
   #makeRoom(): void {
-    this.watcher?.beforeForgetting();
+    for (const watcher of this.watchers) watcher.beforeForgetting();
     const { tcp } = this;
     const quota = Math.max(1, Math.floor(tcp.used / EVICTED_PART));
     const bySize = new Int32Array(MANY_SEGMENTS + 1);

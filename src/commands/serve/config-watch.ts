@@ -10,7 +10,7 @@ export class ConfigWatch {
   readonly #path: string | null;
   readonly #terminal: Terminal;
   #config: WebConfig;
-  #stamp = "";
+  #stamp: string | null = null;
   #timer: NodeJS.Timeout | null = null;
   ok = true;
   failures = 0;
@@ -30,7 +30,8 @@ export class ConfigWatch {
   /** Looks every two seconds whether a file has changed. */
   start(take: (config: WebConfig) => void): void {
     this.#timer = setInterval(() => {
-      if (stampOf(this.#config.files) !== this.#stamp) this.reload(take);
+      const stamp = stampOf(this.#config.files);
+      if (stamp !== null && stamp !== this.#stamp) this.reload(take);
     }, LOOK_MS).unref();
   }
 
@@ -64,16 +65,16 @@ function checkChange(before: WebConfig, after: WebConfig): void {
   throw new CommandError(1, "turning TLS or client certificates on or off takes a restart");
 }
 
-/** Changes when one of the files does. */
-function stampOf(files: readonly string[]): string {
-  return files
-    .map((file) => {
-      try {
-        const { mtimeMs, ino, size } = statSync(file);
-        return `${mtimeMs} ${ino} ${size}`;
-      } catch {
-        return "none";
-      }
-    })
-    .join("\n");
+/** Changes when one of the files does; null: one lies where this user may not look. */
+function stampOf(files: readonly string[]): string | null {
+  const stamps: string[] = [];
+  for (const file of files)
+    try {
+      const { mtimeMs, ino, size } = statSync(file);
+      stamps.push(`${mtimeMs} ${ino} ${size}`);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EACCES") return null;
+      stamps.push("none");
+    }
+  return stamps.join("\n");
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,9 +35,25 @@ test("users and headers are read, an empty file opens everything", () => {
   assert.equal(configOf("").users, null);
 });
 
+test("a web configuration without an end, or one that is no file, is refused at once", () => {
+  const fifo = join(folder, "fifo");
+  execFileSync("mkfifo", [fifo]);
+  for (const [path, words] of [
+    ["/dev/zero", /not a regular file/],
+    [fifo, /not a regular file/],
+    [folder, /not a regular file|directory/],
+  ] as const) {
+    assert.throws(() => readWebConfig(path), words, path);
+    const tls = `tls_server_config:\n  cert_file: ${path}\n  key_file: ${path}`;
+    assert.throws(() => configOf(tls), words, path);
+  }
+  assert.throws(() => configOf(`a: ${"x".repeat(2 ** 20)}`), /larger than 1048576 bytes/);
+});
+
 test("what is wrong is said in one line, with its place", () => {
   for (const [text, words] of [
     ["basic_auth_users:\n  alice: secret", /basic_auth_users\.alice: is not a bcrypt hash/],
+    [`basic_auth_users:\n  alice: ${HASH.replace("$04$", "$31$")}`, /alice: its cost must be 4 to 16/],
     ["basic_auth_user:\n  alice: x", /Unrecognized key/],
     ["a: [", /web config/],
     ["a: &x 1\nb: *x", /web config/],

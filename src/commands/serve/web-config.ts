@@ -1,10 +1,10 @@
 /** The exporters' common `web.config.file`: TLS, client certificates, users. Its format is that of Prometheus' exporter-toolkit. */
-import { readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { parse } from "yaml";
 import { z } from "zod";
 import { CommandError, ExitCode, reasonOf } from "../exit.js";
+import { readSmallFile } from "./small-file.js";
 
 const CLIENT_AUTH = [
   "NoClientCert",
@@ -31,7 +31,9 @@ const CIPHERS = {
 } as const;
 
 const keysOf = <T extends object>(of: T) => Object.keys(of) as [keyof T & string, ...(keyof T & string)[]];
-const BCRYPT = /^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$/;
+const BCRYPT = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
+/** bcrypt's own least; beyond the most one login would take longer than a client waits for its answer. */
+const [MIN_COST, MAX_COST] = [4, 16];
 
 const tlsSchema = z.strictObject({
   cert_file: z.string(),
@@ -46,6 +48,14 @@ const tlsSchema = z.strictObject({
   curve_preferences: z.array(z.enum(keysOf(CURVES))).optional(),
 });
 
+const hashSchema = z
+  .string()
+  .regex(BCRYPT, "is not a bcrypt hash")
+  .refine((hash) => {
+    const cost = Number(BCRYPT.exec(hash)?.[1]);
+    return cost >= MIN_COST && cost <= MAX_COST;
+  }, `its cost must be ${MIN_COST} to ${MAX_COST}`);
+
 const schema = z.strictObject({
   tls_server_config: tlsSchema.optional(),
   http_server_config: z
@@ -57,7 +67,7 @@ const schema = z.strictObject({
         .optional(),
     })
     .optional(),
-  basic_auth_users: z.record(z.string().min(1), z.string().regex(BCRYPT, "is not a bcrypt hash")).optional(),
+  basic_auth_users: z.record(z.string().min(1), hashSchema).optional(),
 });
 
 export interface TlsConfig {
@@ -78,9 +88,6 @@ export interface WebConfig {
 }
 
 export const OPEN_CONFIG: WebConfig = { tls: null, users: null, headers: {}, files: [] };
-
-/** The file is small; anything larger is a mistake. */
-const MAX_BYTES = 1024 * 1024;
 
 /** Reads the file and the certificates it names. Throws CommandError. */
 export function readWebConfig(path: string): WebConfig {
@@ -140,8 +147,7 @@ function readTls(path: string, tls: z.infer<typeof tlsSchema>, files: string[]):
 
 function readText(config: string, file: string): string {
   try {
-    if (statSync(file).size > MAX_BYTES) throw new Error(`larger than ${MAX_BYTES} bytes`);
-    return readFileSync(file, "utf8");
+    return readSmallFile(file);
   } catch (error) {
     throw wrong(config, `${file === config ? "" : `${file}: `}${reasonOf(error)}`);
   }

@@ -46,7 +46,7 @@ function addServe(program: Command, start: Start): void {
     .addHelpText(
       "after",
       `
-It ends with SIGTERM or Ctrl-C; SIGHUP reads the web configuration again. Root is given up once all is open.
+It ends with SIGTERM or Ctrl-C; SIGHUP reads the web configuration and the names file again. Root is given up once all is open.
 
 Examples:
   sudo netwatch serve -i br-app --names services/lab.json

@@ -4,9 +4,10 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import type { Snapshot } from "../analyze/snapshot.js";
 import { reasonToSkip } from "../capture/kernel/netns.test.fixture.js";
 import { sleep, udpFrame } from "../capture/live/live.test.fixture.js";
-import { Exporter, ServeLab, sumOf, until } from "./serve.test.fixture.js";
+import { Exporter, freePort, ServeLab, sumOf, until } from "./serve.test.fixture.js";
 import { ROOT } from "./terminal.test.fixture.js";
 
 describe("serve: a flood", { skip: reasonToSkip("conntrack", "sysctl") }, () => {
@@ -76,6 +77,37 @@ describe("serve: a flood", { skip: reasonToSkip("conntrack", "sysctl") }, () => 
     const { Uid, CapPrm } = statusOf(exporter.child.pid!);
     assert.match(Uid!, /^65534\b/);
     assert.equal(CapPrm, "0000000000001000");
+    assert.equal(await exporter.stop(), 0);
+  });
+
+  test("the snapshot has connection tracking and the name sources that fail; SIGHUP reads the names again", async () => {
+    lab.write("names.json", '{"before": "10.77.0.1"}');
+    const registry = `http://127.0.0.1:${await freePort()}`;
+    const exporter = await lab.serve("--registry", registry, "--names", "names.json", "-Z", "root");
+    const snapshot = async () => (await (await fetch(`${exporter.url}/snapshot`)).json()) as Snapshot;
+    await until(async () => ((await snapshot()).ledger.name_sources ?? []).length > 0);
+    const { ledger, conntrack } = await snapshot();
+    assert.ok(ledger.name_sources!.some(({ source, failing }) => source.startsWith(registry) && failing));
+    assert.equal(conntrack!.connections.rows.length, 60);
+    assert.equal(conntrack!.namespaces.length, 1);
+    lab.write("names.json", "nonsense: [");
+    exporter.child.kill("SIGHUP");
+    await until(() => exporter.said.includes("the names before stay in use"));
+    lab.write("names.json", '{"after": "10.77.0.1"}');
+    exporter.child.kill("SIGHUP");
+    await until(() => exporter.said.includes("the names file was read again"));
+    assert.equal(await exporter.stop(), 0);
+  });
+
+  test("--health puts on the page whether the services of the names file serve", async () => {
+    lab.write("health.json", JSON.stringify({ silent: `127.0.0.1:${await freePort()}` }));
+    const exporter = await lab.serve("--names", "health.json", "--health");
+    let page = await exporter.page();
+    await until(async () => {
+      page = await exporter.page();
+      return page.some(({ name }) => name === "netwatch_health_up");
+    });
+    assert.equal(sumOf(page, "netwatch_health_up", 'target="silent"'), 0);
     assert.equal(await exporter.stop(), 0);
   });
 

@@ -50,7 +50,9 @@ export interface ServeOptions extends LiveOptions {
 /** What is known of packets, and how long there will be more. */
 interface Subject {
   expose(): Omit<Exposition, "version" | "health" | "process">;
-  snapshot(): Snapshot;
+  snapshot(): Promise<Snapshot>;
+  /** Reads the names file again. Throws what reading it throws. */
+  rereadNames(): void;
   readonly polls: ExposedProcess["polls"];
   /** Resolves when the signal comes or the subject ends; says why it ended, nothing where it was told to. */
   run(signal: AbortSignal): Promise<readonly string[]>;
@@ -90,10 +92,13 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
       process: own,
     };
   }
-  function snapshot(): Iterable<string> {
-    return renderSnapshotJson(subject.snapshot(), false);
+  async function snapshot(): Promise<Iterable<string>> {
+    return renderSnapshotJson(await subject.snapshot(), false);
   }
-  const reload = () => watchConfig.reload((config) => server.use(config));
+  const reload = () => {
+    watchConfig.reload((config) => server.use(config));
+    rereadNames(options, subject, health, terminal);
+  };
   try {
     await listen(server, address, watchConfig, terminal);
     giveUpRoot(options, terminal, events);
@@ -145,6 +150,7 @@ async function openSubject(
   return {
     expose: () => watched.expose(),
     snapshot: () => watched.snapshot(),
+    rereadNames: () => watched.rereadNames(),
     polls: watched.polls.times,
     async run(signal) {
       await watched.run(signal);
@@ -168,7 +174,9 @@ async function openFiles(
   const kept = limitSnapshot(result.snapshot, 1000);
   return {
     expose: () => ({ ...packets, connections: null, evidence: null }),
-    snapshot: () => kept,
+    snapshot: async () => kept,
+    // What the files hold has been counted under the names they had.
+    rereadNames: () => {},
     polls: new Map(),
     run: (signal) => untilAborted(signal),
     close: () => {},
@@ -183,6 +191,23 @@ function openHealth(
   if (names === undefined)
     throw new CommandError(ExitCode.usage, "--health asks the services of a names file: add --names FILE");
   return new HealthRounds(names, registry, (report) => events?.health(report, Date.now() * 1000));
+}
+
+function rereadNames(
+  { names }: ServeOptions,
+  subject: Subject,
+  health: HealthRounds | null,
+  terminal: Terminal,
+): void {
+  if (names === undefined) return;
+  try {
+    subject.rereadNames();
+    health?.reread();
+    terminal.say("the names file was read again");
+  } catch (error) {
+    const reason = error instanceof CommandError ? error.message : `names file ${names}: ${reasonOf(error)}`;
+    terminal.say(`${reason}; the names before stay in use`);
+  }
 }
 
 function untilAborted(signal: AbortSignal): Promise<readonly string[]> {

@@ -191,6 +191,12 @@ test("a names file holds against all others, blocks included, and names the rest
       ["mine", "theirs", "office", "office"],
     );
     assert.equal(sources.current().rest, "external");
+    writeFileSync(file, '{"mine');
+    assert.throws(() => sources.rereadFile(), /not JSON/);
+    assert.equal(find("10.0.0.7", 11), "mine", "what it said before holds on");
+    writeFileSync(file, '{"changed": "10.0.0.7"}');
+    sources.rereadFile();
+    assert.deepEqual([find("10.0.0.7", 11), find("10.0.0.8", 11)], ["changed", "theirs"]);
   } finally {
     rmSync(folder, { recursive: true });
   }

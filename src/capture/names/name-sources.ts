@@ -42,6 +42,8 @@ export interface NameSources {
   refresh(nowUs: number): Promise<void>;
   /** Asks every source that did not fail once more, whether its time has come or not: the run ends. Never throws. */
   refreshLast(nowUs: number): Promise<void>;
+  /** Reads the names file again. Throws what `readNames` throws; then what it said before holds on. */
+  rereadFile(): void;
   /** What went wrong so far, one entry a source. */
   readonly failures: readonly SourceFailure[];
   /** Names that had no room. */
@@ -71,7 +73,8 @@ class LiveNames implements NameSources {
   readonly #history = new NameHistory();
   /** Names of containers by id, kept when their engine falls silent. */
   readonly #containers = new Map<string, string>();
-  readonly #file: Names | null;
+  readonly #path: string | null;
+  #file: Names | null;
   readonly #near: ReadonlySet<string>;
   #names: Names;
   #running: Promise<void> | null = null;
@@ -86,7 +89,8 @@ class LiveNames implements NameSources {
     };
     this.#readers = readers;
     const { say, intervalUs = INTERVAL_US, registry } = options;
-    this.#file = options.file === undefined ? null : readNames(options.file);
+    this.#path = options.file ?? null;
+    this.#file = this.#path === null ? null : readNames(this.#path);
     this.#near = new Set(options.near);
     this.#names = this.#file ?? new Names(null);
     const read = () => readers.network(this.#network.value);
@@ -109,6 +113,12 @@ class LiveNames implements NameSources {
 
   current(): Names {
     return this.#names;
+  }
+
+  rereadFile(): void {
+    if (this.#path === null) return;
+    this.#file = readNames(this.#path);
+    this.#names = this.#build();
   }
 
   get forgotten(): number {

@@ -4,14 +4,14 @@ import type { ExposedHealth } from "../../report/prometheus-state.js";
 import { HEALTH_INTERVAL_MS, type HealthPoll, openHealthPoll } from "../health-poll.js";
 
 export class HealthRounds {
-  readonly #poll: HealthPoll;
+  #poll: HealthPoll;
   #timer: NodeJS.Timeout | null = null;
   #report: HealthReport | null = null;
 
   /** Throws CommandError. */
   constructor(
-    namesFile: string,
-    registry: URL | undefined,
+    private readonly namesFile: string,
+    private readonly registry: URL | undefined,
     private readonly onReport: (report: HealthReport) => void = () => {},
   ) {
     this.#poll = openHealthPoll(namesFile, registry);
@@ -25,6 +25,11 @@ export class HealthRounds {
       });
     round();
     this.#timer = setInterval(round, HEALTH_INTERVAL_MS).unref();
+  }
+
+  /** Asks from the next round on what the names file lists now. Throws CommandError. */
+  reread(): void {
+    this.#poll = openHealthPoll(this.namesFile, this.registry);
   }
 
   stop(): void {

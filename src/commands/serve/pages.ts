@@ -13,7 +13,7 @@ export interface Served {
   /** What a page is made of, at this moment. */
   page(): Exposition;
   /** The Snapshot as JSON. */
-  snapshot(): Iterable<string>;
+  snapshot(): Promise<Iterable<string>>;
 }
 
 const TEXT = "text/plain; charset=utf-8";
@@ -36,7 +36,7 @@ export function createRoutes(served: Served, meter: ProcessMeter): ReadonlyMap<s
   const snapshot = async (): Promise<Page> => ({
     status: 200,
     type: "application/json; charset=utf-8",
-    body: [...served.snapshot()].join(""),
+    body: [...(await served.snapshot())].join(""),
   });
   return new Map<string, Route>([
     ["/metrics", { make: metrics, atOnce: METRICS_AT_ONCE }],

@@ -1,6 +1,6 @@
 /** What `netwatch serve` watches: packets of some interfaces, names and connection tracking, for as long as it runs. */
 import { Analyzer } from "../../analyze/analyzer.js";
-import { buildSnapshot } from "../../analyze/build.js";
+import { buildSnapshot, type TrackingContext } from "../../analyze/build.js";
 import { EdgeBook, EXTERNAL } from "../../analyze/edge-book.js";
 import { EdgeCounter } from "../../analyze/edges.js";
 import { Evidence } from "../../analyze/evidence.js";
@@ -116,7 +116,7 @@ export class WatchedNetwork {
       signal,
     });
     this.#update();
-    this.#follow(() => this.#wholeSnapshot());
+    this.#follow(() => this.#wholeSnapshot(null));
     await this.#poll;
   }
 
@@ -132,11 +132,16 @@ export class WatchedNetwork {
     return { ...packets, connections: this.#connections, evidence: this.#evidence };
   }
 
-  snapshot(): Snapshot {
-    return limitSnapshot(this.#wholeSnapshot(), SNAPSHOT_ROWS);
+  /** With connection tracking as it was read last, where that can be had and is not too much to hold against the packets. */
+  async snapshot(): Promise<Snapshot> {
+    // A poll fills its table anew: what is in it meanwhile is a part.
+    while (this.#poll !== null) await this.#poll;
+    const tracking = this.#trackingContext();
+    const isJudged = tracking !== null && this.#countJudged(tracking) <= MAX_JUDGED;
+    return limitSnapshot(this.#wholeSnapshot(isJudged ? tracking : null), SNAPSHOT_ROWS);
   }
 
-  #wholeSnapshot(): Snapshot {
+  #wholeSnapshot(tracking: TrackingContext | null): Snapshot {
     this.#update();
     const { taps } = this.#taps;
     return buildSnapshot(this.#analyzer, {
@@ -146,6 +151,8 @@ export class WatchedNetwork {
       dropped: this.#taps.counts().dropped,
       names: this.#names,
       redact: this.#redact,
+      nameFailures: this.#sources.failures,
+      ...(tracking ? { tracking } : {}),
     });
   }
 
@@ -165,7 +172,7 @@ export class WatchedNetwork {
       .then(() => this.polls.note("names", performance.now() - started, this.#hasFailingSource));
     if (this.#ticks++ % TRACKING_TICKS !== 0) return;
     this.#poll ??= this.#pollTracking();
-    this.#follow(() => this.#wholeSnapshot());
+    this.#follow(() => this.#wholeSnapshot(null));
   }
 
   #update(): void {
@@ -186,8 +193,8 @@ export class WatchedNetwork {
     if (tracking === null) return;
     const started = performance.now();
     await tracking.poll();
-    const gap = this.#filtered || (this.#taps.counts().dropped ?? 0) > 0 || this.#hasEvicted;
-    const { namespaces, capture } = tracking.context(Date.now() * 1000, gap);
+    const context = this.#trackingContext()!;
+    const { namespaces, capture } = context;
     const ends = new EndNames(this.#names);
     this.#connections = {
       tables: {
@@ -197,12 +204,27 @@ export class WatchedNetwork {
       },
     };
     const { flows } = this.#analyzer;
-    const size = namespaces.reduce((sum, { entries }) => sum + entries.count, flows.count);
     this.#evidence =
-      size > MAX_JUDGED ? null : countVerdicts(flows, new Evidence(flows, namespaces, capture));
+      this.#countJudged(context) > MAX_JUDGED
+        ? null
+        : countVerdicts(flows, new Evidence(flows, namespaces, capture));
     const hasFailed = namespaces.some(({ problem }) => problem !== null);
     this.polls.note("conntrack", performance.now() - started, hasFailed);
     this.#poll = null;
+  }
+
+  #trackingContext(): TrackingContext | null {
+    const gap = this.#filtered || (this.#taps.counts().dropped ?? 0) > 0 || this.#hasEvicted;
+    return this.#tracking?.context(Date.now() * 1000, gap) ?? null;
+  }
+
+  #countJudged({ namespaces }: TrackingContext): number {
+    return namespaces.reduce((sum, { entries }) => sum + entries.count, this.#analyzer.flows.count);
+  }
+
+  /** Reads the names file again. Throws what reading it throws; then the names before stay. */
+  rereadNames(): void {
+    this.#sources.rereadFile();
   }
 
   get #hasFailingSource(): boolean {

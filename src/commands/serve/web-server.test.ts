@@ -78,6 +78,7 @@ test("what is not a GET of a page is refused by its own code and counted by a cl
   assert.equal(posted.status, 405);
   assert.equal(posted.headers.allow, "GET, HEAD");
   assert.equal((await ask(port, "/metrics", { headers: { "content-length": "5" } })).status, 413);
+  assert.equal((await ask(port, "/metrics", { headers: { host: "evil.example.com" } })).status, 421);
   assert.match(
     await raw(port, `GET / HTTP/1.1\r\nHost: x\r\nX: ${"a".repeat(9000)}\r\n\r\n`),
     /^HTTP\/1\.1 431 /,
@@ -88,6 +89,7 @@ test("what is not a GET of a page is refused by its own code and counted by a cl
     new Map(counted),
     new Map([
       ["body", 1],
+      ["host", 1],
       ["malformed", 1],
       ["method", 1],
       ["path", 2],

@@ -175,7 +175,6 @@ async function openFiles(
   return {
     expose: () => ({ ...packets, connections: null, evidence: null }),
     snapshot: async () => kept,
-    // What the files hold has been counted under the names they had.
     rereadNames: () => {},
     polls: new Map(),
     run: (signal) => untilAborted(signal),
@@ -194,12 +193,13 @@ function openHealth(
 }
 
 function rereadNames(
-  { names }: ServeOptions,
+  { names, read }: ServeOptions,
   subject: Subject,
   health: HealthRounds | null,
   terminal: Terminal,
 ): void {
-  if (names === undefined) return;
+  // What capture files hold has been counted under the names they had: only health would ask for others.
+  if (names === undefined || (read !== undefined && health === null)) return;
   try {
     subject.rereadNames();
     health?.reread();

@@ -22,6 +22,7 @@ import {
 import type { Terminal } from "./commands/terminal.js";
 import { visible } from "./format.js";
 import { SECTIONS } from "./report/sections.js";
+import { gather } from "./report/write.js";
 
 /** Two folders up from dist/src/cli.js. */
 const MANIFEST = new URL("../../package.json", import.meta.url);
@@ -244,7 +245,6 @@ function createTerminal(argv: readonly string[]): Terminal {
   let shown = false;
   return {
     async write(pieces) {
-      const { gather } = await import("./report/write.js");
       for (const piece of gather(pieces)) if (!stdout.write(piece)) await once(stdout, "drain");
     },
     say(line) {

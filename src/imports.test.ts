@@ -165,3 +165,36 @@ test("one file alone knows blessed", () => {
   );
   assert.deepEqual(knows, ["src/tui/screen.ts"]);
 });
+
+/** Each loads when the command starts, or in a `load` that `runLive` calls while it is root, or is of no live command. */
+const LATE = [
+  "services/lab.ts",
+  "services/main.ts",
+  "services/start-instance.ts",
+  "src/cli.ts",
+  "src/commands/analyze.ts",
+  "src/commands/capture.ts",
+  "src/commands/captures.ts",
+  "src/commands/doctor-facts.ts",
+  "src/commands/interfaces.ts",
+  "src/commands/kept.ts",
+  "src/commands/lab-bench-words.ts",
+  "src/commands/lab-bench.ts",
+  "src/commands/live-sources.ts",
+  "src/commands/metrics-words.ts",
+  "src/commands/monitor-words.ts",
+  "src/commands/report.ts",
+  "src/commands/topology.ts",
+  "src/commands/tui-exports.ts",
+  "src/commands/tui.ts",
+  "src/report/charts-canvas.ts",
+  "src/report/map-layout.ts",
+  "src/report/pdf-document.ts",
+];
+
+test("no file loads another late, but these, and those before root is given up", () => {
+  const late = SOURCES.filter((file) =>
+    /\bawait import\(|= import\(/.test(readFileSync(join(ROOT, file), "utf8")),
+  );
+  assert.deepEqual(late.sort(), LATE);
+});

@@ -2,7 +2,9 @@
 import { limitSnapshot } from "../analyze/limit.js";
 import type { Snapshot } from "../analyze/snapshot.js";
 import { formatCount } from "../format.js";
+import { renderCsv } from "../report/csv.js";
 import { renderSnapshotJson } from "../report/json.js";
+import { renderSummary, renderTable } from "../report/text.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { keptPath, keptPieces } from "./kept.js";
 import { runLive } from "./live.js";
@@ -25,9 +27,9 @@ export async function capture(
   const quiet = options.write === "-";
   const show = quiet ? null : createShow(chosen, options, terminal);
   const kept = keptPath(terminal.env);
-  const result = await runLive(live, { show, reserve: [kept] }, producer, terminal);
+  const result = await runLive(live, { show, reserve: [kept], load: null }, producer, terminal);
   const { snapshot, exitCode, outputs } = result;
-  if (!quiet) await terminal.write(await renderEnd(chosen, snapshot, options, terminal));
+  if (!quiet) await terminal.write(renderEnd(chosen, snapshot, options, terminal));
   keepLive(snapshot, outputs, terminal);
   for (const line of [...result.troubles, summaryLine(snapshot)]) terminal.say(line);
   return exitCode;
@@ -79,7 +81,7 @@ function createShow(
   if (screen !== undefined) return (snapshot) => redraw(snapshot, screen, options, terminal);
   if (options.interval === undefined) return null;
   return async (snapshot) => {
-    const text = [...(await renderText(limitSnapshot(snapshot, LIVE_ROWS), options, terminal))];
+    const text = [...renderText(limitSnapshot(snapshot, LIVE_ROWS), options, terminal)];
     await terminal.write([...text, "\n"]);
   };
 }
@@ -94,37 +96,36 @@ async function redraw(
   terminal: Terminal,
 ): Promise<void> {
   const { columns, rows } = screen.size();
-  const text = await renderText(limitSnapshot(snapshot, LIVE_ROWS), options, { ...terminal, width: columns });
+  const text = renderText(limitSnapshot(snapshot, LIVE_ROWS), options, { ...terminal, width: columns });
   const lines = [...text].join("").split("\n");
   const shown = lines.slice(0, Math.max(1, rows - 1));
   await terminal.write([`\x1b[H${shown.map((line) => `${line}\x1b[K\n`).join("")}\x1b[J`]);
 }
 
-async function renderText(
+function renderText(
   snapshot: Snapshot,
   { table }: CaptureCommandOptions,
   looks: { readonly width: number; readonly color: boolean },
-): Promise<Iterable<string>> {
-  const { renderSummary, renderTable } = await import("../report/text.js");
+): Iterable<string> {
   return table === undefined ? renderSummary(snapshot, looks) : renderTable(snapshot.tables[table], looks);
 }
 
-async function renderEnd(
+function renderEnd(
   format: CaptureFormat,
   snapshot: Snapshot,
   options: CaptureCommandOptions,
   terminal: Terminal,
-): Promise<Iterable<string>> {
+): Iterable<string> {
   switch (format) {
     case "json":
       return renderSnapshotJson(snapshot, true);
     case "ndjson":
       return renderSnapshotJson(snapshot, false);
     case "csv":
-      return (await import("../report/csv.js")).renderCsv(snapshot.tables[options.table!]);
+      return renderCsv(snapshot.tables[options.table!]);
     case "table": {
       const clear = terminal.screen === undefined ? [] : ["\x1b[H\x1b[J"];
-      return [...clear, ...(await renderText(snapshot, options, terminal))];
+      return [...clear, ...renderText(snapshot, options, terminal)];
     }
   }
 }

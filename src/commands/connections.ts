@@ -10,6 +10,7 @@ import { SystemError } from "../capture/kernel/libc.js";
 import { listNetns, NetnsError, netnsId } from "../capture/kernel/netns.js";
 import type { Names } from "../capture/names/names.js";
 import { formatCounted } from "../format.js";
+import { renderConnections, renderTrackingTable } from "../report/text-connections.js";
 import { loadNames } from "./captures.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { openNames, readNamesOnce } from "./live-names.js";
@@ -108,7 +109,7 @@ async function showFile(
     problem: null,
   };
   const snapshot = buildConnectionsSnapshot([file], { ...setting, timeUs: null });
-  await terminal.write(await render(snapshot, options, terminal));
+  await terminal.write(render(snapshot, options, terminal));
   return odd > 0 ? ExitCode.damaged : ExitCode.ok;
 }
 
@@ -191,7 +192,7 @@ async function poll(
     const last = !options.watch || signal.aborted;
     if (last || options.output !== "json") {
       if (!first && options.output === "table") await terminal.write(["\n"]);
-      await terminal.write(await render(snapshot, options, terminal));
+      await terminal.write(render(snapshot, options, terminal));
     }
     if (last) return;
     await pause(intervalMs - (performance.now() - startedMs), signal);
@@ -208,14 +209,13 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
   }
 }
 
-async function render(
+function render(
   snapshot: ConnectionsSnapshot,
   { output, table }: ConnectionsOptions,
   terminal: Terminal,
-): Promise<Iterable<string>> {
+): Iterable<string> {
   if (output !== "table")
     return renderForm(output, snapshot, table === undefined ? null : snapshot.tables[table]);
-  const { renderConnections, renderTrackingTable } = await import("../report/text-connections.js");
   return table === undefined
     ? renderConnections(snapshot, terminal)
     : renderTrackingTable(snapshot, table, terminal);

@@ -31,6 +31,8 @@ import type { Terminal } from "./terminal.js";
 export interface LiveView {
   /** A Snapshot of the run so far, once every interval. It is good until this returns. null: nobody looks. */
   readonly show: ((snapshot: Snapshot) => Promise<void>) | null;
+  /** Loads what is needed later: once root is given up, modules and fonts may be in a folder that is closed. null: nothing. */
+  readonly load: (() => Promise<unknown>) | null;
   /** Also reserve this file while there is the right to; see `openOutputs`. */
   readonly reserve?: readonly string[];
   /** Follows the run, in place of one made for `--events`: where others have something to add to it. */
@@ -65,6 +67,7 @@ export async function runLive(
     tracking = await LiveTracking.open(options, interfaces, startUs, terminal);
     await readNamesOnce(sources);
     const events = view.events ?? createEvents(options, terminal);
+    await view.load?.();
     const outputs = openOutputs(options, view.reserve ?? [], taps, terminal, {
       application: producer,
       events,

@@ -33,12 +33,17 @@ export class PtyProgram {
   readonly #terminal: InstanceType<typeof xterm.Terminal>;
   #written = "";
 
-  constructor(words: readonly string[], { columns, rows } = { columns: 100, rows: 24 }) {
+  /** `command`: what the words are given to, run in `cwd`. */
+  constructor(
+    words: readonly string[],
+    { columns, rows } = { columns: 100, rows: 24 },
+    command: readonly string[] = [process.execPath, join(ROOT, "dist/src/cli.js")],
+    cwd = process.cwd(),
+  ) {
     this.#terminal = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true });
-    const program = [process.execPath, join(ROOT, "dist/src/cli.js"), ...words];
     const env = { ...process.env, TERM: "xterm-256color", LC_ALL: "C.UTF-8" };
-    const all = ["-c", BRIDGE, String(columns), String(rows), ...program];
-    this.#child = spawn("python3", all, { stdio: ["pipe", "pipe", "inherit"], env });
+    const all = ["-c", BRIDGE, String(columns), String(rows), ...command, ...words];
+    this.#child = spawn("python3", all, { stdio: ["pipe", "pipe", "inherit"], env, cwd });
     this.#child.stdout!.setEncoding("utf8").on("data", (text: string) => {
       this.#written += text;
       this.#terminal.write(text);

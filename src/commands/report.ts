@@ -1,7 +1,7 @@
 /** `netwatch report`: a Snapshot as a PDF. */
 import { limitSnapshot } from "../analyze/limit.js";
 import type { Snapshot } from "../analyze/snapshot.js";
-import { renderPdf } from "../report/pdf.js";
+import { loadPdf, renderPdf } from "../report/pdf.js";
 import { SECTIONS, type Section } from "../report/sections.js";
 import { writeWhole } from "../report/write.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
@@ -88,7 +88,7 @@ async function takeLive(
 ): Promise<Taken> {
   const { runLive } = await import("./live.js");
   const { keepLive, summaryLine } = await import("./capture.js");
-  const view = { show: null, reserve: [keptPath(terminal.env), path] };
+  const view = { show: null, reserve: [keptPath(terminal.env), path], load: loadPdf };
   const live = { signal: new AbortController().signal, commandLine: [], ...options };
   const { snapshot, exitCode, outputs, troubles } = await runLive(live, view, producer, terminal);
   const limited = limitSnapshot(snapshot, REPORT_ROWS);

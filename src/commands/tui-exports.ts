@@ -7,6 +7,21 @@ import { tableOf } from "../tui/grid.js";
 import type { Effect } from "../tui/state.js";
 import { reasonOf } from "./exit.js";
 
+type Report = typeof import("../report/pdf.js");
+
+let loading: Promise<Report> | null = null;
+
+/** Reads the module, once: an import() from another file looks for it on disk again. */
+function loadReport(): Promise<Report> {
+  loading ??= import("../report/pdf.js");
+  return loading;
+}
+
+/** Reads all that a report needs, before root is given up. */
+export async function loadExports(): Promise<void> {
+  await (await loadReport()).loadPdf();
+}
+
 /** Writes into the folder netwatch was called in, under a name of the moment. Says how it went on the screen. */
 export async function carryOut(effect: Effect, app: App, now = new Date()): Promise<void> {
   const stamp = now.toISOString().slice(0, 19).replace(/[-:]/g, "");
@@ -37,7 +52,7 @@ async function writeReport(app: App, path: string, date: Date): Promise<void> {
     return;
   }
   app.say(`writing ${path}`);
-  const { renderPdf } = await import("../report/pdf.js");
+  const { renderPdf } = await loadReport();
   writeWhole(path, [await renderPdf(snapshot, { title: `Traffic of ${source}`, date })]);
   app.say(`wrote ${path}`);
 }

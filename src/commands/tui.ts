@@ -8,6 +8,7 @@ import { CommandError, ExitCode } from "./exit.js";
 import { checkRedacted, readKeptSnapshot, readSnapshot } from "./kept.js";
 import { checkLiveOptions, type LiveOptions } from "./live-options.js";
 import type { Terminal } from "./terminal.js";
+import { loadExports } from "./tui-exports.js";
 import { MONITOR_ROWS, MonitorFeed } from "./tui-feed.js";
 import { type HealthWatchOptions, watchHealth } from "./tui-health.js";
 import { Monitor, type Tty } from "./tui-monitor.js";
@@ -106,20 +107,20 @@ async function runMonitored(
 ): Promise<ExitCode> {
   const feed = new MonitorFeed(app);
   const { createEvents, runLive } = await import("./live.js");
+  const { summaryLine } = await import("./capture.js");
   const events = createEvents(options, terminal);
   const stopHealth = watchHealth(options, feed, events);
   try {
     const asked = { ...options, waits: true };
     const result = await runLive(
       asked,
-      { show: (snapshot) => feed.show(snapshot), events },
+      { show: (snapshot) => feed.show(snapshot), events, load: loadExports },
       producer,
       terminal,
     );
     await feed.show(result.snapshot);
     app.onEnd();
     for (const line of result.troubles) terminal.say(line);
-    const { summaryLine } = await import("./capture.js");
     terminal.say(summaryLine(result.snapshot));
     await untilAborted(options.signal);
     return result.exitCode;

@@ -1,5 +1,6 @@
 /** The door to chart.js: opened only when a chart is wanted, for its packages are large and may be absent. */
-import type { Chart, ChartConfiguration, ChartType, Plugin } from "chart.js";
+import type { createCanvas } from "canvas";
+import type { Chart, ChartConfiguration, ChartItem, ChartType, Plugin } from "chart.js";
 import type { ChartJSNodeCanvas } from "chartjs-node-canvas";
 import { FONT_FAMILY, FONT_FILES } from "./fonts.js";
 
@@ -18,17 +19,32 @@ export interface CanvasContext {
 }
 
 export class ChartMaker {
+  static #opening: Promise<ChartMaker> | null = null;
   readonly #Canvas: typeof ChartJSNodeCanvas;
+  readonly #createCanvas: typeof createCanvas;
+  readonly #Chart: typeof Chart;
 
-  private constructor(Canvas: typeof ChartJSNodeCanvas) {
+  private constructor(Canvas: typeof ChartJSNodeCanvas, create: typeof createCanvas) {
     this.#Canvas = Canvas;
+    this.#createCanvas = create;
+    let found: typeof Chart | null = null;
+    const chartCallback = (made: typeof Chart) => {
+      found = made;
+    };
+    new Canvas({ width: 1, height: 1, chartCallback });
+    this.#Chart = found!;
   }
 
-  /** Throws an Error of one line, code ERR_MODULE_NOT_FOUND, where the packages are not there or do not run. */
-  static async open(): Promise<ChartMaker> {
+  /** Loads once for all. Throws an Error of one line, code ERR_MODULE_NOT_FOUND, where the packages are not there or do not run. */
+  static open(): Promise<ChartMaker> {
+    ChartMaker.#opening ??= ChartMaker.#load();
+    return ChartMaker.#opening;
+  }
+
+  static async #load(): Promise<ChartMaker> {
     try {
-      await import("canvas");
-      return new ChartMaker((await import("chartjs-node-canvas")).ChartJSNodeCanvas);
+      const { createCanvas } = await import("canvas");
+      return new ChartMaker((await import("chartjs-node-canvas")).ChartJSNodeCanvas, createCanvas);
     } catch (cause) {
       throw Object.assign(new Error(ABSENT, { cause }), { code: "ERR_MODULE_NOT_FOUND" });
     }
@@ -47,19 +63,21 @@ export class ChartMaker {
     return canvas.renderToBufferSync(chart as ChartConfiguration);
   }
 
-  /** Draws a chart through `trace`, which may replace any method of the context; the canvas itself stays unused. */
+  /** Draws a chart through `trace`, which may replace any method of the context; the canvas itself stays unused. Opens no file. */
   trace<T extends ChartType>(
     chart: ChartConfiguration<T>,
     width: number,
     height: number,
     trace: (context: CanvasContext) => void,
   ): void {
-    const canvas = new this.#Canvas({ width, height });
+    const canvas = Object.assign(this.#createCanvas(width, height), { style: {} });
     const tracer: Plugin = {
       id: "trace",
       beforeInit: (made: Chart) => trace(made.ctx as unknown as CanvasContext),
     };
-    const traced = { ...chart, plugins: [tracer, ...(chart.plugins ?? [])] };
-    canvas.renderToBufferSync(traced as ChartConfiguration, "raw" as "image/png");
+    const options = { ...chart.options, responsive: false, animation: false };
+    const traced = { ...chart, options, plugins: [tracer, ...(chart.plugins ?? [])] };
+    const context = canvas.getContext("2d") as unknown as ChartItem;
+    new this.#Chart(context, traced as ChartConfiguration).destroy();
   }
 }

@@ -15,6 +15,18 @@ export const FONT_FILES = {
 /** Tells whether a font has a glyph for a code point. */
 export type Coverage = (codePoint: number) => boolean;
 
+/** Both weights, and what they can show. */
+export interface Fonts {
+  readonly regular: Buffer;
+  readonly semibold: Buffer;
+  readonly covers: Coverage;
+}
+
+export function readFonts(): Fonts {
+  const regular = readFileSync(FONT_FILES.regular);
+  return { regular, semibold: readFileSync(FONT_FILES.semibold), covers: readCoverage(regular) };
+}
+
 /** The coverage of both weights: they hold the same characters. */
 export function readFontCoverage(): Coverage {
   return readCoverage(readFileSync(FONT_FILES.regular));

@@ -49,6 +49,14 @@ const COMPONENT_GAP = 14;
 
 type Dagre = typeof import("@dagrejs/dagre");
 
+let loading: Promise<Dagre> | null = null;
+
+/** Reads the module, once. */
+export function loadMapLayout(): Promise<Dagre> {
+  loading ??= import("@dagrejs/dagre");
+  return loading;
+}
+
 /** The largest part of the map that can be read within the box. */
 export async function layOutMap(
   map: ServiceMap,
@@ -56,7 +64,7 @@ export async function layOutMap(
   width: number,
   height: number,
 ): Promise<MapLayout> {
-  const dagre = await import("@dagrejs/dagre");
+  const dagre = await loadMapLayout();
   let best: MapLayout | null = null;
   for (const n of EDGES) {
     if (best !== null && n >= map.edges.length && n !== EDGES.at(-1)) continue;

@@ -1,5 +1,6 @@
 /** A document to be written on, and its bytes when it is done. The same drawing gives the same bytes. */
-import { FONT_FILES, readFontCoverage } from "./fonts.js";
+import type PDFKit from "pdfkit";
+import { type Fonts, readFonts } from "./fonts.js";
 import { legible } from "./legible.js";
 import { drawFurniture } from "./pdf-furniture.js";
 import { Sheet } from "./pdf-sheet.js";
@@ -21,9 +22,26 @@ export interface OpenDocument {
   finish(mark: string): Promise<Uint8Array>;
 }
 
+interface Parts {
+  readonly PDFDocument: typeof PDFKit;
+  readonly fonts: Fonts;
+}
+
+let loading: Promise<Parts> | null = null;
+
+/** Reads the module and the fonts, once. */
+export function loadDocument(): Promise<Parts> {
+  loading ??= load();
+  return loading;
+}
+
+async function load(): Promise<Parts> {
+  return { PDFDocument: (await import("pdfkit")).default, fonts: readFonts() };
+}
+
 export async function openDocument({ title, producer, date }: DocumentWords): Promise<OpenDocument> {
-  const { default: PDFDocument } = await import("pdfkit");
-  const covers = readFontCoverage();
+  const { PDFDocument, fonts } = await loadDocument();
+  const { regular, semibold, covers } = fonts;
   const drawn = legible(title, covers);
   const doc = new PDFDocument({
     size: [PAGE.width, PAGE.height],
@@ -46,8 +64,8 @@ export async function openDocument({ title, producer, date }: DocumentWords): Pr
   const chunks: Uint8Array[] = [];
   doc.on("data", (chunk: Uint8Array) => chunks.push(chunk));
   const ended = new Promise((resolve) => doc.on("end", resolve));
-  doc.registerFont("regular", FONT_FILES.regular);
-  doc.registerFont("semibold", FONT_FILES.semibold);
+  doc.registerFont("regular", regular);
+  doc.registerFont("semibold", semibold);
   const type = new Type(doc, covers);
   return {
     sheet: new Sheet(type),

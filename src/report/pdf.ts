@@ -2,8 +2,9 @@
 import type { Snapshot } from "../analyze/snapshot.js";
 import { ChartMaker } from "./charts-canvas.js";
 import { findGaps } from "./completeness.js";
+import { loadMapLayout } from "./map-layout.js";
 import { drawAppendixSection } from "./pdf-appendix.js";
-import { openDocument } from "./pdf-document.js";
+import { loadDocument, openDocument } from "./pdf-document.js";
 import { drawMapSection } from "./pdf-map.js";
 import { drawApplicationsSection, drawTcpSection } from "./pdf-quality.js";
 import type { Sheet } from "./pdf-sheet.js";
@@ -46,6 +47,11 @@ const DRAW: Readonly<Record<Section, Draw>> = {
 const NEEDS_PACKETS: ReadonlySet<Section> = new Set(
   SECTIONS.filter((section) => section !== "summary" && section !== "appendix"),
 );
+
+/** Reads all that `renderPdf` needs, which then opens no file. Where charts have no packages, `renderPdf` says so. */
+export async function loadPdf(): Promise<void> {
+  await Promise.all([ChartMaker.open().catch(() => null), loadDocument(), loadMapLayout()]);
+}
 
 /** Renders the report. The same Snapshot and options give the same bytes. */
 export async function renderPdf(snapshot: Snapshot, options: PdfOptions): Promise<Uint8Array> {

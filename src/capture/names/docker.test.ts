@@ -43,6 +43,26 @@ test("containers go by service and replica; others by their own name", () =>
     assert.equal(omitted, 0);
   }));
 
+test("containers keep their names in every state in which they hold an address", () => {
+  const states = ["running", "paused", "restarting", "stopping", "created", "initialized", "Paused", null];
+  const ended = ["exited", "stopped", "dead", "removing"];
+  const listed = [...states, ...ended].map((State, i) => {
+    const address = { n: { IPAddress: `172.20.1.${i}` } };
+    return { ...(containerJson(`a${i}`, `${State}-${i}`, address) as object), State };
+  });
+  const waiting = {
+    ...(containerJson("b", "waiting", { n: { IPAddress: "" } }) as object),
+    State: "created",
+  };
+  const values = { "/containers/json": [...listed, waiting], "/networks": [] };
+  return withEngine(answering(values), async (socket) =>
+    assert.deepEqual(
+      (await readEngine(socket)).containers.map(({ name, addresses }) => [name, addresses[0]?.address]),
+      states.map((State, i) => [`${State}-${i}`, `172.20.1.${i}`]),
+    ),
+  );
+});
+
 test("two projects with one service: both go by the engine's names", () => {
   const labels = (project: string) => ({
     "com.docker.compose.project": project,

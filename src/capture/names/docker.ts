@@ -7,10 +7,10 @@ import { getJson, type JsonLimits, LIMITS, ServiceError } from "./json-client.js
 export const ENGINE_SOCKETS: readonly string[] = ["/run/docker.sock", "/run/podman/podman.sock"];
 
 /** Beyond these an engine's answer is cut, not refused. */
-const MAX_CONTAINERS = 10_000;
+export const MAX_CONTAINERS = 10_000;
 const MAX_NETWORKS = 2000;
 
-/** A running container. */
+/** A container that holds its network: one that runs, is paused, or starts. */
 export interface Container {
   readonly id: string;
   /** What the tables call it: the compose service, with its replica's number from the second on; else its own name. */
@@ -89,11 +89,11 @@ export async function readEngine(socketPath: string, limits: JsonLimits = LIMITS
     getJson({ socketPath }, "/containers/json", containersSchema, limits),
     readNetworks(socketPath, limits),
   ]);
-  const running = containers.value.filter(({ State }) => !State || State === "running");
+  const held = containers.value.filter(holdsNetwork);
   return {
-    containers: nameContainers(running.slice(0, MAX_CONTAINERS)),
+    containers: nameContainers(held.slice(0, MAX_CONTAINERS)),
     networks: networks.slice(0, MAX_NETWORKS),
-    omitted: Math.max(0, running.length - MAX_CONTAINERS) + Math.max(0, networks.length - MAX_NETWORKS),
+    omitted: Math.max(0, held.length - MAX_CONTAINERS) + Math.max(0, networks.length - MAX_NETWORKS),
   };
 }
 
@@ -134,7 +134,28 @@ function nameContainers(listed: readonly ListedContainer[]): Container[] {
   return containers.map((c) => (bearers.get(c.name) === 1 ? c : { ...c, name: c.ownName }));
 }
 
-function describe({ Id, Names, Labels, NetworkSettings }: ListedContainer): Container {
+/** Docker's states and podman's in which a container has given its network back. */
+const ENDED: ReadonlySet<string> = new Set(["exited", "stopped", "dead", "removing"]);
+/** States before the start: the container holds what it lists, which may be nothing. */
+const UNSTARTED: ReadonlySet<string> = new Set(["created", "configured", "initialized"]);
+
+/** A paused container, and one that restarts or stops, keeps its network. */
+function holdsNetwork(listed: ListedContainer): boolean {
+  const state = (listed.State ?? "").toLowerCase();
+  if (ENDED.has(state)) return false;
+  return !UNSTARTED.has(state) || addressesOf(listed).length > 0;
+}
+
+function addressesOf({ NetworkSettings }: ListedContainer): Container["addresses"] {
+  return Object.entries(NetworkSettings?.Networks ?? {}).flatMap(([network, end]) =>
+    [end?.IPAddress, end?.GlobalIPv6Address]
+      .filter((address): address is string => Boolean(address))
+      .map((address) => ({ network, address })),
+  );
+}
+
+function describe(listed: ListedContainer): Container {
+  const { Id, Names, Labels } = listed;
   const label = (name: string) => (Labels && Object.hasOwn(Labels, name) ? Labels[name] || null : null);
   const service = label("com.docker.compose.service") ?? label("io.podman.compose.service");
   const number = Number(label("com.docker.compose.container-number"));
@@ -149,11 +170,7 @@ function describe({ Id, Names, Labels, NetworkSettings }: ListedContainer): Cont
     project: label("com.docker.compose.project") ?? label("io.podman.compose.project"),
     service,
     replica,
-    addresses: Object.entries(NetworkSettings?.Networks ?? {}).flatMap(([network, end]) =>
-      [end?.IPAddress, end?.GlobalIPv6Address]
-        .filter((address): address is string => Boolean(address))
-        .map((address) => ({ network, address })),
-    ),
+    addresses: addressesOf(listed),
   };
 }
 

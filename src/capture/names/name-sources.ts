@@ -3,6 +3,7 @@ import { formatAddress, parseAddress } from "../../net.js";
 import { describeInterfaces, type HostNetwork, readHostNetwork } from "../live/interfaces.js";
 import { PolledSource, type SourceFailure } from "../polled-source.js";
 import { ageCs, createAddressClock } from "./address-clock.js";
+import { ContainerNames, MAX_NAME } from "./container-names.js";
 import { ENGINE_SOCKETS, type Engine, readEngine } from "./docker.js";
 import { ServiceError } from "./json-client.js";
 import { NameHistory, type Sighting } from "./name-history.js";
@@ -53,7 +54,6 @@ export interface NameSources {
 const INTERVAL_US = 2_000_000;
 /** A container's address by an engine that has been silent for longer is no longer believed. */
 const STALE_US = 30_000_000;
-const MAX_NAME = 255;
 
 /** Throws what `readNames` throws; nothing else can go wrong before the first refresh. */
 export function createNameSources(options: NameSourcesOptions): NameSources {
@@ -71,8 +71,7 @@ class LiveNames implements NameSources {
   readonly #heard = new Set<PolledSource<Engine>>();
   readonly #registry: PolledSource<Tenancy[]> | null;
   readonly #history = new NameHistory();
-  /** Names of containers by id, kept when their engine falls silent. */
-  readonly #containers = new Map<string, string>();
+  readonly #containers = new ContainerNames();
   readonly #path: string | null;
   #file: Names | null;
   readonly #near: ReadonlySet<string>;
@@ -157,8 +156,7 @@ class LiveNames implements NameSources {
     );
     if (await this.#network.poll(nowUs, last)) this.#take(nowUs, false);
     const answered = await Promise.all(slow);
-    for (const { value } of this.#engines)
-      for (const { id, name } of value?.containers ?? []) this.#containers.set(id, name.slice(0, MAX_NAME));
+    for (const { value } of this.#engines) this.#containers.observe(value?.containers ?? []);
     if (answered.includes(true)) this.#take(nowUs, true);
   }
 
@@ -207,7 +205,7 @@ class LiveNames implements NameSources {
     if (network === null) return [];
     const clockCs = this.#readers.bootClockCs();
     return [network.own, ...network.others].flatMap(({ namespace, addresses }) => {
-      const name = this.#containers.get(namespace.containerId ?? "") ?? namespace.name;
+      const name = this.#containers.find(namespace.containerId) ?? namespace.name;
       return addresses
         .filter(({ text }) => !isLoopback(text))
         .map(({ address, text, setAtCs }) => {

@@ -1,0 +1,43 @@
+/** Names of containers by id: the namespaces of a container keep its name when its engine falls silent or lists it no longer. */
+import { type Container, MAX_CONTAINERS } from "./docker.js";
+
+/** Longer names are cut. */
+export const MAX_NAME = 255;
+/** Docker's and podman's ids are SHA-256 sums in hexadecimal; a longer one is of no namespace. */
+const MAX_ID = 64;
+
+/** Bounded: beyond `limit` the ids that no engine has listed for longest are forgotten. */
+export class ContainerNames {
+  /** Ids forgotten for want of room. */
+  forgotten = 0;
+  readonly #limit: number;
+  /** In the order they were last listed. */
+  readonly #names = new Map<string, string>();
+
+  /** By default room for two full engines. */
+  constructor(limit = 2 * MAX_CONTAINERS) {
+    this.#limit = limit;
+  }
+
+  /** Takes up what an engine lists. */
+  observe(containers: readonly Pick<Container, "id" | "name">[]): void {
+    for (const { id, name } of containers) {
+      if (id.length > MAX_ID) continue;
+      this.#names.delete(id);
+      this.#names.set(id, name.slice(0, MAX_NAME));
+    }
+    for (const id of this.#names.keys()) {
+      if (this.#names.size <= this.#limit) break;
+      this.#names.delete(id);
+      this.forgotten++;
+    }
+  }
+
+  find(id: string | null): string | null {
+    return id === null ? null : (this.#names.get(id) ?? null);
+  }
+
+  get size(): number {
+    return this.#names.size;
+  }
+}

@@ -63,6 +63,18 @@ test("containers keep their names in every state in which they hold an address",
   );
 });
 
+test("a thousand containers are within the limits", () => {
+  const labels = Object.fromEntries(
+    Array.from({ length: 12 }, (_, i) => [`com.example.label-${i}`, "x".repeat(40)]),
+  );
+  const list = Array.from({ length: 1000 }, (_, i) =>
+    containerJson(`a${i}`, `c-${i}`, { n: { IPAddress: `10.0.${i >> 8}.${i & 255}` } }, labels),
+  );
+  return withEngine(answering({ "/containers/json": list, "/networks": [] }), async (socket) =>
+    assert.equal((await readEngine(socket)).containers.length, 1000),
+  );
+});
+
 test("two projects with one service: both go by the engine's names", () => {
   const labels = (project: string) => ({
     "com.docker.compose.project": project,
@@ -104,7 +116,7 @@ test("--network: by name, by compose's suffix, by id; otherwise it says what the
     );
   }));
 
-const LIMITS = { timeoutMs: 200, bytes: 100_000 };
+const LIMITS = { timeoutMs: 200, bytes: 100_000, cost: { depth: 32, values: 10_000 } };
 
 const BAD: readonly (readonly [string, RequestListener, RegExp])[] = [
   ["silence", () => {}, /no answer within 0.2 s/],
@@ -120,6 +132,12 @@ const BAD: readonly (readonly [string, RequestListener, RegExp])[] = [
   ["garbage", (_, response) => void response.end("<html>"), /other than JSON/],
   ["another shape", (_, response) => void response.end('{"message":"hello"}'), /unexpected answer/],
   ["wrong types", (_, response) => void response.end('[{"Id":7,"Name":[]}]'), /unexpected answer/],
+  ["deep JSON", (_, response) => void response.end("[".repeat(50_000)), /nested deeper than 32/],
+  [
+    "wide JSON",
+    (_, response) => void response.end(`[${"{},".repeat(20_000)}{}]`),
+    /answer of more than 10000 values/,
+  ],
   ["a huge body", (_, response) => void response.end("[".repeat(1_000_000)), /larger than 100000 bytes/],
   [
     "a redirect",

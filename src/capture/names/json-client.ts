@@ -1,6 +1,7 @@
 /** Small JSON answers of local services by HTTP: one configured address, no redirects, limits on time and size, checked by a schema. */
 import { type ClientRequest, get, type IncomingMessage, type RequestOptions } from "node:http";
 import type { z } from "zod";
+import { exceededLimit, type JsonCost } from "./json-limits.js";
 
 /** Where a service listens: a unix socket, or `http://host:port` (a path in it is kept). */
 export type ServiceAddress = { readonly socketPath: string } | { readonly url: URL };
@@ -9,10 +10,15 @@ export interface JsonLimits {
   /** From the call to the last byte. */
   readonly timeoutMs: number;
   readonly bytes: number;
+  readonly cost: JsonCost;
 }
 
-/** Docker answers a listing of thousands of containers in this; nothing local needs longer. */
-export const LIMITS: JsonLimits = { timeoutMs: 2000, bytes: 16 * 1024 * 1024 };
+/** Docker lists a thousand containers within half of these; nothing local needs more. What passes is parsed beside the packets. */
+export const LIMITS: JsonLimits = {
+  timeoutMs: 2000,
+  bytes: 8 * 1024 * 1024,
+  cost: { depth: 32, values: 200_000 },
+};
 
 /** A service that cannot be used now, and why, in one line. */
 export class ServiceError extends Error {
@@ -40,9 +46,12 @@ export async function getJson<T>(
   if ("url" in address && address.url.protocol !== "http:")
     throw new ServiceError(`only http is spoken, not ${address.url.protocol.slice(0, -1)}`);
   const { body, headers } = await read(address, path, limits);
+  const exceeded = exceededLimit(body, limits.cost);
+  if (exceeded === "depth") throw new ServiceError(`answer nested deeper than ${limits.cost.depth}`);
+  if (exceeded === "values") throw new ServiceError(`answer of more than ${limits.cost.values} values`);
   let value: unknown;
   try {
-    value = JSON.parse(body);
+    value = JSON.parse(body.toString("utf8"));
   } catch {
     throw new ServiceError("answered with something other than JSON");
   }
@@ -56,7 +65,7 @@ function read(
   address: ServiceAddress,
   path: string,
   limits: JsonLimits,
-): Promise<{ body: string; headers: IncomingMessage["headers"] }> {
+): Promise<{ body: Buffer; headers: IncomingMessage["headers"] }> {
   return new Promise((resolve, reject) => {
     const fail = (error: ServiceError) => {
       clearTimeout(timer);
@@ -80,7 +89,7 @@ function read(
       response.on("error", () => fail(new ServiceError("answer cut short")));
       response.on("end", () => {
         clearTimeout(timer);
-        resolve({ body: Buffer.concat(pieces).toString("utf8"), headers });
+        resolve({ body: Buffer.concat(pieces), headers });
       });
     });
     const timer = setTimeout(

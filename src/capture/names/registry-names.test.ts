@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { parseHistory, readRegistry, type Tenancy } from "./registry-names.js";
 
 const FIXTURE = new URL("../../../../fixtures/rotation.history.json", import.meta.url);
-const LIMITS = { timeoutMs: 200, bytes: 1_000_000 };
+const LIMITS = { timeoutMs: 200, bytes: 1_000_000, cost: { depth: 32, values: 10_000 } };
 
 async function withRegistry(answer: RequestListener, check: (url: URL) => Promise<void>): Promise<void> {
   const server = createServer(answer);

@@ -5,6 +5,13 @@ import { getJson, type JsonLimits, LIMITS } from "./json-client.js";
 
 const MAX_TENANCIES = 20_000;
 
+/** The registry keeps 5,000 tenancies of some 130 bytes and six values each. */
+const REGISTRY_LIMITS: JsonLimits = {
+  ...LIMITS,
+  bytes: 1024 * 1024,
+  cost: { depth: 8, values: 200_000 },
+};
+
 const historySchema = z.object({
   history: z.array(
     z.object({
@@ -37,7 +44,7 @@ export function parseHistory(value: unknown): Tenancy[] {
 }
 
 /** The registry's history. Throws ServiceError. */
-export async function readRegistry(url: URL, limits: JsonLimits = LIMITS): Promise<Tenancy[]> {
+export async function readRegistry(url: URL, limits: JsonLimits = REGISTRY_LIMITS): Promise<Tenancy[]> {
   return tenanciesOf((await getJson({ url }, "/history", historySchema, limits)).value);
 }
 

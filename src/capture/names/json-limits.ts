@@ -1,0 +1,37 @@
+/** What a JSON text of another program may cost, told by one pass over its bytes before anything is built of it. */
+
+export interface JsonCost {
+  /** Of objects and arrays in each other. */
+  readonly depth: number;
+  /** Values and keys, within one or two of each object and array. */
+  readonly values: number;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+/** `[` and `{`, `]` and `}` differ in this bit alone; no other byte becomes them without it. */
+const BRACE_BIT = 0x20;
+const OPENING = 0x5b;
+const CLOSING = 0x5d;
+
+/** Which of `most` the text exceeds; null: none. Says nothing about whether it is JSON. Linear, allocates nothing. */
+export function exceededLimit(text: Uint8Array, most: JsonCost): keyof JsonCost | null {
+  let depth = 0;
+  let values = 0;
+  let isQuoted = false;
+  for (let i = 0; i < text.length; i++) {
+    const byte = text[i]!;
+    if (isQuoted) {
+      if (byte === BACKSLASH) i++;
+      else if (byte === QUOTE) isQuoted = false;
+    } else if (byte === QUOTE) isQuoted = true;
+    else if ((byte & ~BRACE_BIT) === OPENING) {
+      if (++depth > most.depth) return "depth";
+      if (++values > most.values) return "values";
+    } else if ((byte & ~BRACE_BIT) === CLOSING) depth--;
+    else if ((byte === COMMA || byte === COLON) && ++values > most.values) return "values";
+  }
+  return null;
+}

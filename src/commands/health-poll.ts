@@ -1,10 +1,12 @@
-/** Health checks again and again: all targets at once, never a round while one is under way. */
+/** Health checks again and again: the targets one after another, never a round while one is under way. */
 import { networkInterfaces } from "node:os";
 import { performance } from "node:perf_hooks";
+import { setTimeout } from "node:timers/promises";
 import { HealthCourse } from "../analyze/health.js";
 import type { HealthReport } from "../analyze/snapshot.js";
 import { type CheckResult, checkHealth, type HealthTarget } from "../capture/health/health.js";
 import { type Candidate, onlyLocal, readCandidates, targetsOf } from "../capture/health/health-targets.js";
+import { stagger } from "../capture/health/stagger.js";
 import { ServiceError } from "../capture/names/json-client.js";
 import { NamesError } from "../capture/names/names.js";
 import { readRegistry, type Tenancy } from "../capture/names/registry-names.js";
@@ -23,6 +25,9 @@ export interface HealthCheck {
 
 /** From one round to the next, where nobody says otherwise. */
 export const HEALTH_INTERVAL_MS = 10_000;
+
+/** The next target is asked no later than this after one that is slow. */
+const STAGGER_MS = 20;
 
 export class HealthPoll {
   /** Of the round that ended last, in the order of the targets. */
@@ -53,12 +58,11 @@ export class HealthPoll {
     const targets = targetsOf(this.#candidates, this.#tenancies);
     this.#course.follow(targets);
     const clockMs = () => performance.now();
-    this.checks = await Promise.all(
-      targets.map(async (target) => {
-        const result = await checkHealth(target, clockMs);
-        return { target, result, timeUs: Date.now() * 1000 };
-      }),
-    );
+    const check = async (target: HealthTarget) => {
+      const result = await checkHealth(target, clockMs);
+      return { target, result, timeUs: Date.now() * 1000 };
+    };
+    this.checks = await stagger(targets, check, () => setTimeout(STAGGER_MS));
     for (const { target, result, timeUs } of this.checks) this.#course.add(target, result, timeUs);
     return this.#course.report(Date.now() * 1000);
   }

@@ -115,12 +115,19 @@ function buildLedger(analyzer: Analyzer, context: SnapshotContext, unresolvedByt
       unfollowed: analyzer.inspector.unfollowed,
       gaps: analyzer.inspector.gaps,
       operations: analyzer.inspector.operations.overflow,
+      ...missedOf(analyzer),
     },
     unresolved_bytes: unresolvedBytes,
     ...(context.nameFailures?.length ? { name_sources: [...context.nameFailures] } : {}),
     rounded: analyzer.bytes > Number.MAX_SAFE_INTEGER,
     complete: !damaged && !cutOff && (context.dropped ?? 0) === 0,
   };
+}
+
+/** `missed` of the ledger; absent where nothing was. */
+function missedOf({ inspector }: Analyzer): Pick<Ledger["inspection"], "missed"> {
+  const missed = inspector.operations.missed.list();
+  return missed.length > 0 ? { missed } : {};
 }
 
 function buildSeries(analyzer: Analyzer): SeriesData {

@@ -6,6 +6,7 @@ import { KNOWN_APPLICATIONS } from "./app/applications.js";
 import { Channels } from "./app/channels.js";
 import { DnsQueries } from "./app/dns/dns.js";
 import { looksLikeDns } from "./app/dns/dns-message.js";
+import { Missed } from "./app/missed.js";
 import { Operations } from "./app/operations.js";
 import { Stream, type StreamHost } from "./app/stream.js";
 import { type FlowStore, Meta } from "./flowstore.js";
@@ -25,6 +26,8 @@ const MANY_SEGMENTS = 1023;
 const MAX_STREAMS = 32_768;
 /** Bytes that they may hold back together. */
 const ROOM_BYTES = 32 * 1024 * 1024;
+/** Requests that may wait in all connections together, beyond the few of each: 16 bytes each. */
+const ROOM_REQUESTS = 2 ** 22;
 
 /** RFC 9293 3.1: offset of the sequence number. */
 const TCP_SEQ = 4;
@@ -74,6 +77,7 @@ export class Inspector implements StreamHost {
   /** Each is told before connections are forgotten for want of room, so that it can count them. */
   readonly watchers: { beforeForgetting(): void }[] = [];
   roomBytes = ROOM_BYTES;
+  roomRequests = ROOM_REQUESTS;
   gaps = 0;
   /** Connections with content that was not looked into, for want of room. */
   unfollowed = 0;
@@ -193,7 +197,7 @@ export class Inspector implements StreamHost {
     if ((tcpFlags & TcpFlag.ack) !== 0) stream.acknowledge(fromB, view.getInt32(transport + TCP_ACK));
     const seq = (view.getInt32(transport + TCP_SEQ) + ((tcpFlags & TcpFlag.syn) !== 0 ? 1 : 0)) | 0;
     if (payloadLength > 0) stream.send(fromB, seq, view, Math.min(payload, end), end, payloadLength, nowUs);
-    if ((tcpFlags & TcpFlag.fin) !== 0) stream.finish(fromB, (seq + payloadLength) | 0, nowUs);
+    if ((tcpFlags & TcpFlag.fin) !== 0) stream.finish(fromB, (seq + payloadLength) | 0);
     if (stream.application !== null && words[at + Shared.application] === 0)
       words[at + Shared.application] = APPLICATIONS.indexOf(stream.application) + 1;
     if (stream.done) this.#closeStream(connection);
@@ -205,6 +209,7 @@ export class Inspector implements StreamHost {
     const at = connection * Layout.words;
     if (this.#streams.length - this.#freeStreams.length >= MAX_STREAMS) {
       this.unfollowed++;
+      this.operations.missed.add(null, Missed.connectionRoom);
       words[at + Shared.stream] = StreamLink.needless;
       return null;
     }
@@ -264,6 +269,7 @@ export class Inspector implements StreamHost {
       }
       const clientIsB = (looks === Looks.request) === fromB;
       const channel = this.#channel(store, entry, clientIsB);
+      if (channel < 0) this.operations.missed.add("dns", Missed.pairRoom);
       link =
         (channel < 0 ? UdpLink.unroomed : channel + UdpLink.channel) | (clientIsB ? UdpLink.clientIsB : 0);
       store.setLink(entry, link);
@@ -323,6 +329,8 @@ export class Inspector implements StreamHost {
     store.setLink(entry, 0);
     const { words } = this.tcp;
     const at = connection * Layout.words;
+    const stream = words[at + Shared.stream]!;
+    if (stream > 0) this.#streams[stream - 1]!.abandon();
     this.#closeStream(connection);
     const { evicted } = this;
     evicted.connections += words[at + Shared.connections]!;

@@ -97,6 +97,10 @@ const ledgerSchema = z
           "Holes in what was captured where requests were followed: those in them are not counted",
         ),
         operations: count.describe("Operations that are summed as `(other)`"),
+        missed: z
+          .array(z.strictObject({ application: text, reason: text, count }))
+          .optional()
+          .describe("What was not followed of a protocol, by reason; absent: nothing"),
       })
       .describe("What the tables of TCP and of the application protocols miss"),
     unresolved_bytes: z

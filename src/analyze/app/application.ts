@@ -21,10 +21,12 @@ export const enum Looks {
 export const enum Read {
   /** The message needs more bytes than there are. They are shown again, with those that follow. */
   more = 0,
-  /** These bytes cannot be of this protocol, or are more than it may hold back: the connection is followed no further. */
+  /** These bytes cannot be read as a message: it is missed, and the side goes on where the next can be told. */
   broken = -1,
   /** Nothing that this side still sends matters. */
   enough = -2,
+  /** The connection is of another protocol after all. */
+  foreign = -3,
 }
 
 /** One protocol over TCP. Plain data; the list of them is in `applications.ts`. */
@@ -38,9 +40,15 @@ export interface Application {
   /**
    * What bytes [at, end) look like, if a message begins at `at`. Content decides: the port is not asked. `fromClient`: who is
    * thought to have sent them, for where both could be. Cheap: reads a few dozen bytes at most. Also asked where a capture
-   * begins amid a connection, or has a gap, at the start of each segment until a message is found: says yes to little else.
+   * begins amid a connection, or has a gap, at the start of each segment until a message is found: says yes to little else. `isAmid`:
+   * a message need not begin here.
    */
-  looks(view: DataView, at: number, end: number, fromClient: boolean): Looks;
+  looks(view: DataView, at: number, end: number, fromClient: boolean, isAmid?: boolean): Looks;
+  /**
+   * Where the next message is looked for behind bytes that cannot be read: at the beginning of each line, or at each byte. Not given:
+   * such a connection is given up.
+   */
+  readonly resumes?: "line" | "byte";
   /** Begins to follow a connection. null: the protocol is recognised by its name, and nothing of it is read. */
   open(exchanges: Exchanges): Dialogue | null;
 }
@@ -57,8 +65,8 @@ export interface Dialogue {
   read(fromClient: boolean, view: DataView, at: number, end: number, firstUs: number, nowUs: number): number;
   /** Bytes of a side are missing and were not to be passed over. That side goes on where `looks` next finds a message. */
   lost(fromClient: boolean): void;
-  /** A side has ended in order (FIN, all its bytes shown). A reset is not said. */
-  end(fromClient: boolean, nowUs: number): void;
+  /** The connection is over, or followed no further: gives back the room it took. */
+  end(): void;
 }
 
 /** The most bytes of an unfinished message that are held back for `Dialogue.read`. */

@@ -1,14 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Exchanges } from "./exchanges.js";
+import { Exchanges, type RequestRoom } from "./exchanges.js";
 import { Operations } from "./operations.js";
 
 /** Joins request n, named by its number, with answers whose outcome is their request's number. */
 class Joined {
   readonly operations = new Operations();
-  readonly exchanges = new Exchanges(this.operations, 0, "redis");
+  readonly room: RequestRoom;
+  readonly exchanges: Exchanges;
   #next = 0;
+
+  constructor(roomRequests = 10_000) {
+    this.room = { roomRequests };
+    this.exchanges = new Exchanges(this.operations, 0, "redis", this.room);
+  }
 
   ask(timeUs = 0): number {
     const n = this.#next++;
@@ -99,14 +105,59 @@ test("after a silence nothing is thought to wait", () => {
   assert.deepEqual(all.joined, [late]);
 });
 
-test("more requests than may wait are as a gap", () => {
+test("100,000 requests sent ahead are joined, and the room they took is given back", () => {
+  const all = new Joined(131_072);
+  const name = Uint8Array.of(0x41);
+  for (let i = 0; i < 100_000; i++) all.exchanges.request(name, 1, i, 10, i & 0xff);
+  assert.equal(all.exchanges.count, 100_000);
+  for (let i = 0; i < 100_000; i++) {
+    assert.deepEqual([all.exchanges.oldestKind, all.exchanges.oldestUs], [i & 0xff, i]);
+    all.exchanges.answer(200_000, i % 2, i % 2 === 1, 20);
+  }
+  const [of] = all.operations.list;
+  assert.deepEqual([of!.answered, of!.errors, of!.unseen], [100_000, 50_000, 0]);
+  assert.deepEqual(all.operations.missed.list(), []);
+  assert.equal(all.room.roomRequests, 131_072);
+});
+
+test("requests without room are counted as such, and those before and after are still joined", () => {
+  const all = new Joined(12);
+  const asked = Array.from({ length: 20 }, () => all.ask());
+  const beyond = asked.slice(16);
+  for (const n of asked.slice(0, 10)) all.answer(n);
+  // There is room again, but it stands behind those that had none.
+  const behind = all.ask();
+  for (const n of [...asked.slice(10), behind]) all.answer(n);
+  const after = all.ask();
+  all.answer(after);
+  assert.deepEqual(all.joined, [...asked.slice(0, 16), after]);
+  assert.deepEqual(all.lost, [...beyond, behind]);
+  assert.ok(all.operations.list.every((of) => of.unseen === of.lost));
+  assert.deepEqual(all.operations.missed.list(), [
+    { application: "redis", reason: "request without room", count: 5 },
+  ]);
+});
+
+test("an answer without its request is counted; an error may be said unasked, and is not", () => {
   const all = new Joined();
-  for (let i = 0; i < 1025; i++) all.ask();
-  assert.equal(all.exchanges.count, 0);
-  assert.equal(
-    all.operations.list.reduce((sum, of) => sum + of.lost, 0),
-    1025,
-  );
+  all.exchanges.answer(1, 0, false, 20);
+  all.exchanges.answer(2, 500, true, 20);
+  assert.deepEqual(all.operations.missed.list(), [
+    { application: "redis", reason: "answer without its request", count: 1 },
+  ]);
+});
+
+test("of connections that share the room, one that takes all leaves the others the few of their own", () => {
+  const operations = new Operations();
+  const room = { roomRequests: 60 };
+  const [greedy, modest] = [0, 1].map((channel) => new Exchanges(operations, channel, "http", room));
+  const name = Uint8Array.of(0x41);
+  for (let i = 0; i < 1000; i++) greedy!.request(name, 1, 0, 1);
+  for (let i = 0; i < 4; i++) modest!.request(name, 1, 0, 1);
+  assert.deepEqual([greedy!.count, modest!.count, room.roomRequests], [64, 4, 0]);
+  greedy!.close();
+  modest!.close();
+  assert.equal(room.roomRequests, 60);
 });
 
 test("property: rounds of requests and answers with gaps are never joined wrongly, and joined again after four good rounds", () => {

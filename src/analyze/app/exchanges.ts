@@ -1,40 +1,58 @@
 /** The requests of one connection that wait for their answers, in the order they were asked. */
 import type { ApplicationName } from "./application.js";
+import { Missed } from "./missed.js";
 import type { Channel, Operations } from "./operations.js";
 
-/** Requests of one connection that may wait at once; with one more it is as if the capture had a gap. */
-const MAX_OPEN = 1024;
+/** Requests of one connection that may wait at once. */
+const MAX_OPEN = 2 ** 20;
+/** Those whose answers come in any order, and are looked for one by one. */
+const MAX_OPEN_BY_KEY = 1024;
+/** What each connection has of its own; more is taken from the room that all share. */
+const OWN = 4;
+/** A ring that was larger is not kept once nothing waits. */
+const MANY = 16_384;
 /** How often the answers must have caught up with the requests before they are joined again, if requests overlap. */
 const CATCH_UPS = 4;
 /** After so long a silence nothing is thought to wait any more. */
 const QUIET_US = 1_000_000;
 
-/** What is kept of a request that waits. */
+/** What is kept of a request that waits: two numbers. */
 const enum Place {
-  operation = 0,
-  time = 1,
-  kind = 2,
-  key = 3,
-  fields = 4,
+  time = 0,
+  /** Its operation, kind and key in one number, exact below 2^53. */
+  packed = 1,
+  fields = 2,
+}
+const KIND = 2 ** 24;
+const KEY = 2 ** 32;
+
+/** Room for requests that wait, shared by all connections. */
+export interface RequestRoom {
+  /** How many more may wait. */
+  roomRequests: number;
 }
 
 /**
  * Joins the requests and answers of one connection whose answers come in the order of the requests (HTTP/1.1, Redis,
- * PostgreSQL). A ring in a typed array; grows to MAX_OPEN.
+ * PostgreSQL). A ring in a typed array; grows to MAX_OPEN, or as far as there is room. Requests beyond are counted, and so are their
+ * answers, but not joined.
  *
  * After a gap nobody knows how many requests wait: joining the next answer with the next request could be wrong from there on. So it
- * is adrift: requests are counted as lost, answers passed over, and the balance of both is kept. The lowest it falls to is where
+ * is adrift: requests are counted as unseen, answers passed over, and the balance of both is kept. The lowest it falls to is where
  * nothing waits; a request that finds it there again begins the joining anew.
  */
 export class Exchanges {
   readonly operations: Operations;
   readonly channel: Channel;
-  readonly #application: ApplicationName;
+  readonly application: ApplicationName;
+  readonly #room: RequestRoom;
   /** One array, at first small enough to lie in the heap: there are tens of thousands of connections. */
-  #ring = new Float64Array(2 * Place.fields);
+  #ring = new Float64Array(OWN * Place.fields);
   #first = 0;
   /** Requests that wait. */
   count = 0;
+  /** Requests that wait behind these, for which there was no room. */
+  #beyond = 0;
   /** A request was made before the last answer had ended. Seen here where it had not begun; else the dialogue says so. */
   overlaps = false;
   #isAdrift = false;
@@ -46,38 +64,43 @@ export class Exchanges {
   /** When the last request or answer was. */
   #lastUs = 0;
 
-  constructor(operations: Operations, channel: Channel, application: ApplicationName) {
+  constructor(operations: Operations, channel: Channel, application: ApplicationName, room: RequestRoom) {
     this.operations = operations;
     this.channel = channel;
-    this.#application = application;
+    this.application = application;
+    this.#room = room;
   }
 
   /**
-   * A request for what bytes [0, length) of `name` call (see Operations.intern), asked at `timeUs`. `kind`: what the dialogue must know
-   * of it when its answer comes. Returns the number of the operation.
+   * A request for what bytes [0, length) of `name` call (see Operations.intern), asked at `timeUs`. `kind` (0 to 255): what the dialogue
+   * must know of it when its answer comes. Returns the number of the operation.
    */
   request(name: Uint8Array, length: number, timeUs: number, bytes: number, kind = 0): number {
-    const operation = this.operations.intern(this.channel, this.#application, name, length);
+    const operation = this.operations.intern(this.channel, this.application, name, length);
     this.operations.requested(operation, bytes);
     if (this.count > 0) this.overlaps = true;
-    if (this.count === MAX_OPEN) this.lose();
     const isAdrift = this.#isAdrift && !this.#isCaughtUp(timeUs);
     this.#lastUs = timeUs;
     if (isAdrift) {
-      this.operations.lost(operation);
+      this.operations.unseen(operation);
       if (++this.#balance - this.#lowest > 1) this.overlaps = true;
-      return operation;
+    } else if (this.#beyond > 0 || !this.#append(operation, timeUs, kind, 0, MAX_OPEN)) {
+      this.#beyond++;
+      this.#loseForRoom(operation);
     }
-    this.#append(operation, timeUs, kind, 0);
     return operation;
   }
 
-  /** A request whose answer will carry `key` too: answers come in any order. All of a connection are asked so, and answered by `answerTo`. */
+  /** A request whose answer will carry `key` (16 bits) too: answers come in any order. All of a connection are asked so, and answered by `answerTo`. */
   requestBy(key: number, name: Uint8Array, length: number, timeUs: number, bytes: number): void {
-    const operation = this.operations.intern(this.channel, this.#application, name, length);
+    const operation = this.operations.intern(this.channel, this.application, name, length);
     this.operations.requested(operation, bytes);
-    if (this.count === MAX_OPEN) this.drop();
-    this.#append(operation, timeUs, 0, key);
+    if (this.#append(operation, timeUs, 0, key, MAX_OPEN_BY_KEY)) return;
+    if (this.count > 0) {
+      this.#loseForRoom(this.oldest);
+      this.#drop();
+    }
+    this.#append(operation, timeUs, 0, key, MAX_OPEN_BY_KEY);
   }
 
   /** The request that waits longest of those with `key` is answered; an answer to what nobody was seen to ask is passed over. */
@@ -85,19 +108,20 @@ export class Exchanges {
     const ring = this.#ring;
     for (let i = 0; i < this.count; i++) {
       const place = this.#place(i);
-      if (ring[place + Place.key] !== key) continue;
-      const [operation, time] = [ring[place + Place.operation]!, ring[place + Place.time]!];
+      if (Math.floor(ring[place + Place.packed]! / KEY) !== key) continue;
+      const [operation, time] = [ring[place + Place.packed]! % KIND, ring[place + Place.time]!];
       this.operations.answered(operation, time, timeUs, outcome, isError, bytes);
       for (let j = i; j > 0; j--)
         ring.copyWithin(this.#place(j), this.#place(j - 1), this.#place(j - 1) + Place.fields);
       this.#drop();
       return;
     }
+    this.operations.missed.add(this.application, Missed.answer);
   }
 
   /** A request that has no answer: counted as lost, and waits for none. */
   tell(name: Uint8Array, length: number, bytes: number): void {
-    const operation = this.operations.intern(this.channel, this.#application, name, length);
+    const operation = this.operations.intern(this.channel, this.application, name, length);
     this.operations.requested(operation, bytes);
     this.operations.lost(operation);
   }
@@ -105,7 +129,10 @@ export class Exchanges {
   /** The request that waits longest will have no answer, as the server said: it is lost. */
   drop(): void {
     if (this.#isAdrift) this.#balance--;
-    if (this.count === 0) return;
+    if (this.count === 0) {
+      if (this.#beyond > 0) this.#beyond--;
+      return;
+    }
     this.operations.lost(this.oldest);
     this.#drop();
   }
@@ -115,6 +142,11 @@ export class Exchanges {
     return this.#isAdrift;
   }
 
+  /** Whether a request is known to wait. */
+  get isAwaited(): boolean {
+    return this.count > 0 || this.#beyond > 0;
+  }
+
   /** When the request that waits longest was asked. Only while `count` is not 0. */
   get oldestUs(): number {
     return this.#ring[this.#place(0) + Place.time]!;
@@ -122,12 +154,12 @@ export class Exchanges {
 
   /** Number of the operation that waits longest, or -1. */
   get oldest(): number {
-    return this.count === 0 ? -1 : this.#ring[this.#place(0) + Place.operation]!;
+    return this.count === 0 ? -1 : this.#ring[this.#place(0) + Place.packed]! % KIND;
   }
 
   /** What was said of the request that waits longest. Only while `count` is not 0. */
   get oldestKind(): number {
-    return this.#ring[this.#place(0) + Place.kind]!;
+    return Math.floor(this.#ring[this.#place(0) + Place.packed]! / KIND) & 0xff;
   }
 
   /**
@@ -136,20 +168,33 @@ export class Exchanges {
    */
   answer(timeUs: number, outcome: number, isError: boolean, bytes: number): number {
     this.#lastUs = timeUs;
-    // Where requests overlap, an answer too many says that those before were joined wrongly, perhaps.
-    if (this.count === 0 && this.overlaps && !this.#isAdrift) this.lose();
     if (this.#isAdrift) {
       this.#hasAnswered = true;
       if (--this.#balance < this.#lowest) {
         this.#lowest = this.#balance;
         this.#catchUps = 0;
       }
+    } else if (this.count === 0) {
+      if (this.#beyond > 0) this.#beyond--;
+      else this.#answerUnasked(isError);
+      return -1;
     }
     if (this.count === 0) return -1;
     const operation = this.oldest;
     this.operations.answered(operation, this.oldestUs, timeUs, outcome, isError, bytes);
     this.#drop();
     return operation;
+  }
+
+  /** Servers say unasked why they end a connection: an error without its request is not counted as missed. */
+  #answerUnasked(isError: boolean): void {
+    if (!isError) this.operations.missed.add(this.application, Missed.answer);
+    // Where requests overlap, an answer too many says that those before were joined wrongly, perhaps.
+    if (!this.overlaps) return;
+    this.lose();
+    this.#hasAnswered = true;
+    this.#balance = -1;
+    this.#lowest = -1;
   }
 
   /** Nothing that waits can be told from anything else any more, and how much waits is unknown: adrift. */
@@ -168,6 +213,24 @@ export class Exchanges {
     else this.#loseAll();
   }
 
+  /** The connection is over: gives back the room it took. */
+  close(): void {
+    this.count = 0;
+    this.#beyond = 0;
+    this.#shrink();
+  }
+
+  /** Takes room for so many more that wait of this connection. False: there is not so much. Who takes it gives it back. */
+  takeRoom(requests: number): boolean {
+    if (this.#room.roomRequests < requests) return false;
+    this.#room.roomRequests -= requests;
+    return true;
+  }
+
+  giveRoom(requests: number): void {
+    this.#room.roomRequests += requests;
+  }
+
   /** Adrift, a request comes: whether nothing is thought to wait. */
   #isCaughtUp(timeUs: number): boolean {
     if (this.#balance !== this.#lowest) return false;
@@ -178,20 +241,24 @@ export class Exchanges {
     return true;
   }
 
-  #loseAll(): void {
-    while (this.count > 0) {
-      this.operations.lost(this.oldest);
-      this.#drop();
-    }
+  #loseForRoom(operation: number): void {
+    this.operations.unseen(operation);
+    this.operations.missed.add(this.application, Missed.requestRoom);
   }
 
-  #append(operation: number, timeUs: number, kind: number, key: number): void {
-    if (this.count * Place.fields === this.#ring.length) this.#grow();
+  #loseAll(): void {
+    for (; this.count > 0; this.#drop()) this.operations.unseen(this.oldest);
+    this.#beyond = 0;
+  }
+
+  /** False: there is no room. */
+  #append(operation: number, timeUs: number, kind: number, key: number, most: number): boolean {
+    if (this.count === most) return false;
+    if (this.count * Place.fields === this.#ring.length && !this.#grow()) return false;
     const place = this.#place(this.count++);
-    this.#ring[place + Place.operation] = operation;
     this.#ring[place + Place.time] = timeUs;
-    this.#ring[place + Place.kind] = kind;
-    this.#ring[place + Place.key] = key;
+    this.#ring[place + Place.packed] = operation + kind * KIND + key * KEY;
+    return true;
   }
 
   /** Where the request is that so many others were asked before. */
@@ -202,14 +269,24 @@ export class Exchanges {
   #drop(): void {
     this.#first = (this.#first + 1) & (this.#ring.length / Place.fields - 1);
     this.count--;
+    if (this.count === 0 && this.#ring.length > MANY * Place.fields) this.#shrink();
   }
 
-  #grow(): void {
+  /** Nothing waits: back to the smallest ring. */
+  #shrink(): void {
+    this.giveRoom(this.#ring.length / Place.fields - OWN);
+    this.#ring = new Float64Array(OWN * Place.fields);
+    this.#first = 0;
+  }
+
+  #grow(): boolean {
+    if (!this.takeRoom(this.#ring.length / Place.fields)) return false;
     const larger = new Float64Array(this.#ring.length * 2);
     const start = this.#place(0);
     larger.set(this.#ring.subarray(start));
     larger.set(this.#ring.subarray(0, start), this.#ring.length - start);
     this.#ring = larger;
     this.#first = 0;
+    return true;
   }
 }

@@ -1,6 +1,7 @@
 /** What services ask of each other: requests by channel and operation, with their outcomes and durations. Bounded. */
 import type { ApplicationName } from "./application.js";
 import { Durations } from "./durations.js";
+import { Missed, MissedCounts } from "./missed.js";
 import { Vocabulary } from "./vocabulary.js";
 
 /**
@@ -15,8 +16,10 @@ export interface RequestCounts {
   answered: number;
   /** Answers that say the request failed. */
   errors: number;
-  /** Requests whose answer fell into a gap of the capture, or that have none: neither answered nor unanswered. */
+  /** Requests that have no answer of their own, and those of `unseen`: neither answered nor unanswered. */
   lost: number;
+  /** Requests of which it is not known what came: their answer fell into a gap, or was not followed. */
+  unseen: number;
   requestBytes: number;
   responseBytes: number;
   /** Answers by the protocol's code (status, SQLSTATE, rcode); what it means is the protocol's affair. */
@@ -41,7 +44,9 @@ export const OTHER_OPERATION = "(other)";
 export const MAX_NAME = 80;
 const MAX_OPERATIONS = 10_000;
 const MAX_OPERATIONS_OF_CHANNEL = 200;
-const MAX_OUTCOMES = 32;
+/** Outcomes of an operation that always have room; of all operations together beyond these. */
+const OWN_OUTCOMES = 32;
+const MAX_OUTCOMES = 100_000;
 
 /** All operations, by number. Finding a known one makes no string and no object. */
 export class Operations {
@@ -52,6 +57,10 @@ export class Operations {
   readonly vocabulary = new Vocabulary();
   /** Operations counted as `(other)` for want of room. */
   overflow = 0;
+  /** What was not followed. */
+  readonly missed = new MissedCounts();
+  /** Outcomes that all operations together may tell apart beyond the few of each. */
+  #outcomesLeft = MAX_OUTCOMES;
   #slots = new Int32Array(256);
   #hashes = new Int32Array(128);
   /** The bytes of each name, to compare without making a string. */
@@ -108,8 +117,9 @@ export class Operations {
     const of = this.list[operation]!;
     of.answered++;
     of.responseBytes += bytes;
-    of.durations.add(responseUs - requestUs);
-    countOutcome(of, outcome);
+    // Two taps whose clocks differ: how long it took is not known.
+    if (responseUs >= requestUs) of.durations.add(responseUs - requestUs);
+    this.#countOutcome(of, outcome);
     if (isError) {
       of.errors++;
       of.failingSinceUs ??= responseUs;
@@ -120,15 +130,34 @@ export class Operations {
   /** What was answered well has failed after all; `outcome` is counted beside that of the answer. */
   failed(operation: number, timeUs: number, outcome: number): void {
     const of = this.list[operation]!;
-    countOutcome(of, outcome);
+    this.#countOutcome(of, outcome);
     of.errors++;
     of.failingSinceUs ??= timeUs;
     of.lastErrorUs = timeUs;
   }
 
-  /** Its answer cannot be known: the capture has a gap. */
+  /** It has no answer of its own. */
   lost(operation: number): void {
     this.list[operation]!.lost++;
+  }
+
+  /** Its answer is not known: the capture has a gap, or it was not followed. */
+  unseen(operation: number): void {
+    const of = this.list[operation]!;
+    of.lost++;
+    of.unseen++;
+  }
+
+  #countOutcome(of: Operation, outcome: number): void {
+    const known = of.outcomes.get(outcome);
+    if (known === undefined && of.outcomes.size >= OWN_OUTCOMES) {
+      if (this.#outcomesLeft === 0) {
+        this.missed.add(of.application, Missed.outcomeRoom);
+        return;
+      }
+      this.#outcomesLeft--;
+    }
+    of.outcomes.set(outcome, (known ?? 0) + 1);
   }
 
   #isSame(
@@ -157,6 +186,7 @@ export class Operations {
     const text = String.fromCharCode(...name.subarray(0, length));
     if (isFull && text !== OTHER_OPERATION) {
       this.overflow++;
+      this.missed.add(application, Missed.operationRoom);
       // With no room at all, the channel is not told apart either: one `(other)` an application.
       return this.intern(
         this.list.length >= MAX_OPERATIONS ? -1 : channel,
@@ -193,11 +223,6 @@ export class Operations {
 
 const OTHER_BYTES = Uint8Array.from(OTHER_OPERATION, (letter) => letter.charCodeAt(0));
 
-function countOutcome(of: Operation, outcome: number): void {
-  const known = of.outcomes.get(outcome);
-  if (known !== undefined || of.outcomes.size < MAX_OUTCOMES) of.outcomes.set(outcome, (known ?? 0) + 1);
-}
-
 function createOperation(channel: Channel, application: ApplicationName, name: string): Operation {
   return {
     channel,
@@ -209,13 +234,14 @@ function createOperation(channel: Channel, application: ApplicationName, name: s
   };
 }
 
-/** Of no request. */
+/** Nothing counted yet. */
 export function createCounts(): RequestCounts {
   return {
     requests: 0,
     answered: 0,
     errors: 0,
     lost: 0,
+    unseen: 0,
     requestBytes: 0,
     responseBytes: 0,
     outcomes: new Map(),

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Application } from "./application.js";
+import type { MissedCount } from "./missed.js";
 import { type Operation, Operations } from "./operations.js";
 import { Stream, type StreamHost } from "./stream.js";
 
@@ -34,6 +35,7 @@ export interface Followed {
   readonly application: string | null;
   readonly open: number;
   readonly gaps: number;
+  readonly missed: readonly MissedCount[];
   /** Bytes still held back, and after the stream was closed: 0. */
   readonly heldBytes: number;
   readonly leakedBytes: number;
@@ -60,7 +62,13 @@ export function follow(
   options: FollowOptions = {},
 ): Followed {
   const { segment = Number.POSITIVE_INFINITY, certain = true, missing = new Set() } = options;
-  const host: StreamHost = { applications, operations: new Operations(), roomBytes: ROOM, gaps: 0 };
+  const host: StreamHost = {
+    applications,
+    operations: new Operations(),
+    roomBytes: ROOM,
+    gaps: 0,
+    roomRequests: 1000,
+  };
   const stream = new Stream(host, false, certain, () => 0);
   const next = { client: 0xffff_ff00, server: 1000 };
   if (certain) {
@@ -85,7 +93,7 @@ export function follow(
     number += segments;
     next[from] = (next[from] + bytes.length) >>> 0;
   }
-  for (const from of options.finish ?? []) stream.finish(from === "server", next[from], nowUs);
+  for (const from of options.finish ?? []) stream.finish(from === "server", next[from]);
   const { application, open } = stream;
   const heldBytes = ROOM - host.roomBytes;
   stream.close();
@@ -94,6 +102,7 @@ export function follow(
     application,
     open,
     gaps: host.gaps,
+    missed: host.operations.missed.list(),
     heldBytes,
     leakedBytes: ROOM - host.roomBytes,
   };

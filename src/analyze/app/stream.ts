@@ -9,22 +9,35 @@ import {
   MAX_HELD,
   Read,
 } from "./application.js";
-import { Exchanges } from "./exchanges.js";
+import { Exchanges, type RequestRoom } from "./exchanges.js";
+import { Missed } from "./missed.js";
 import type { Channel, Operations } from "./operations.js";
+import { PROXY_SHORT, proxyLength } from "./proxy.js";
 
 /** Segments of one side that may wait for one before them, and their bytes. */
 const MAX_WAITING = 64;
 const MAX_WAITING_BYTES = 262_144;
-/** Segments looked at for a message to begin with, where the connection began before the capture. */
+/**
+ * Segments looked at for a message to begin with, where the connection began before the capture: so many in all, then those only that
+ * come behind one of the other side, so many again.
+ */
 const MAX_TRIES = 32;
+const MAX_UNTRIED = 65_536;
+/** Bytes looked through for the next message behind one that cannot be read. */
+const MAX_SCANNED = 1024 * 1024;
+/** Of them, those at the end of a segment in which a message may begin that is not there yet. */
+const MAX_BEGUN = 8192;
+const MAX_BEGUN_ANYWHERE = 64;
 /** Bytes first tried to make a message whole that came in pieces. */
 const MIN_PIECE = 512;
 
 /** What lies further away than the largest window is not of this connection (RFC 7323 2.3). */
 const MAX_WINDOW = 2 ** 30;
 
+const LINE_FEED = 0x0a;
+
 /** What a stream needs of the outside. */
-export interface StreamHost {
+export interface StreamHost extends RequestRoom {
   readonly applications: readonly Application[];
   readonly operations: Operations;
   /** Bytes that all streams together may hold back; less what they hold. */
@@ -51,6 +64,12 @@ class Side {
   /** A gap, or the capture's beginning, lies behind: go on where a message begins. */
   seeking: boolean;
   done = false;
+  /** Nothing of it was shown yet: a proxy's header may come. */
+  isFresh = true;
+  /** Bytes looked through behind a message that could not be read; -1: it is read. */
+  scanned = -1;
+  /** While scanned: the next byte begins a line. */
+  isLineStart = false;
   /** Bytes of the message that is not whole, from its first. */
   held: DataView | null = null;
   heldLength = 0;
@@ -86,6 +105,8 @@ export class Stream {
   #exchanges: Exchanges | null = null;
   #dialogue: Dialogue | null = null;
   #tries = 0;
+  #turns = 0;
+  #lastFromB: boolean | null = null;
 
   /**
    * `clientIsB`: who is thought to have begun; `isCertain`: the handshake was seen, so that the first bytes are the first. `channelOf`
@@ -164,27 +185,46 @@ export class Stream {
       this.#drain(!fromB, side);
       if (this.done || side.done) return;
     }
-    if (endsAt !== null && after(endsAt, side.expected) <= 0) side.done = true;
+    if (endsAt !== null && after(endsAt, side.expected) <= 0) this.#end(side);
   }
 
   /** A side says that sequence number `seq` is its last (FIN). */
-  finish(fromB: boolean, seq: number, nowUs: number): void {
+  finish(fromB: boolean, seq: number): void {
     const side = fromB ? this.#b : this.#a;
     if (this.done || side.endsAt !== null) return;
     side.endsAt = seq;
-    if (side.begun && after(seq, side.expected) === 0) this.#end(fromB, side, nowUs);
+    if (side.begun && after(seq, side.expected) === 0) this.#end(side);
   }
 
-  /** The connection is over or forgotten: gives back what it holds. */
+  /** The connection is over: gives back what it holds. */
   close(): void {
     this.#release(this.#a);
     this.#release(this.#b);
+    if (!this.done) {
+      this.#dialogue?.end();
+      this.#exchanges?.close();
+    }
     this.done = true;
   }
 
-  #end(fromB: boolean, side: Side, nowUs: number): void {
-    if (!side.seeking) this.#dialogue?.end(fromB === this.#clientIsB, nowUs);
+  /** There is no room for it any more: what came of the requests that wait is not known. */
+  abandon(): void {
+    if (!this.done && this.#protocol !== null) this.#giveUp(Missed.connectionRoom);
+    else this.close();
+  }
+
+  #end(side: Side): void {
     side.done = true;
+    if (this.#a.done && this.#b.done) this.close();
+  }
+
+  #missed(missed: Missed): void {
+    this.#host.operations.missed.add(this.application, missed);
+  }
+
+  #gap(): void {
+    this.#host.gaps++;
+    this.#missed(Missed.gap);
   }
 
   /** Keeps a copy of a segment that came too early, or makes a gap of what lies before the earliest. */
@@ -251,7 +291,7 @@ export class Stream {
     const cut = length - Math.max(end - at, old);
     if (cut > 0 && !this.done && !side.done) this.#miss(fromB, side, cut);
     if (side.endsAt !== null && after(side.endsAt, side.expected) <= 0 && !this.done && !side.done)
-      this.#end(fromB, side, nowUs);
+      this.#end(side);
   }
 
   /** So many bytes will never be seen. */
@@ -262,8 +302,10 @@ export class Stream {
     }
     side.skip = 0;
     this.#dropHeld(side);
-    if (!side.seeking && this.#protocol !== null) this.#host.gaps++;
+    side.isFresh = false;
+    if (!side.seeking && this.#protocol !== null) this.#gap();
     side.seeking = true;
+    side.scanned = -1;
     this.#lose(fromB);
   }
 
@@ -280,6 +322,15 @@ export class Stream {
     side.skip -= passed;
     const from = at + passed;
     if (from === end) return;
+    if (side.isFresh) {
+      const bytes = this.#proxyBytes(side, view, from, end, nowUs);
+      if (bytes < 0) return;
+      if (bytes > 0) {
+        side.skip = bytes;
+        this.#show(fromB, side, view, from, end, nowUs);
+        return;
+      }
+    }
     if (this.#protocol === null && !this.#recognise(fromB, side, view, from, end, nowUs)) return;
     if (side.seeking) {
       if (!this.#isMessage(fromB, view, from, end)) {
@@ -292,10 +343,30 @@ export class Stream {
     this.#feed(fromB, side, view, from, end, nowUs);
   }
 
+  /** Bytes from `at` on, behind those held, that a proxy has put before the side's own; PROXY_SHORT: all is held until more come. */
+  #proxyBytes(side: Side, view: DataView, at: number, end: number, nowUs: number): number {
+    const before = side.heldLength;
+    let bytes: number;
+    if (before === 0) bytes = proxyLength(view, at, end);
+    else {
+      if (!this.#hold(side, view, at, Math.min(end, at + MIN_PIECE), nowUs)) return 0;
+      bytes = proxyLength(side.held!, 0, side.heldLength);
+      side.heldLength = before;
+    }
+    if (bytes === PROXY_SHORT) {
+      if (this.#hold(side, view, at, end, nowUs)) return PROXY_SHORT;
+      bytes = 0;
+    }
+    if (bytes > 0) this.#dropHeld(side);
+    // Amid a connection each segment is tried until the protocol is known.
+    else side.isFresh = !this.#isCertain && this.#protocol === null;
+    return Math.max(0, bytes - before);
+  }
+
   /** Whether a message of that side begins here. */
   #isMessage(fromB: boolean, view: DataView, at: number, end: number): boolean {
     const fromClient = fromB === this.#clientIsB;
-    const looks = this.#protocol!.looks(view, at, end, fromClient);
+    const looks = this.#protocol!.looks(view, at, end, fromClient, true);
     return looks === (fromClient ? Looks.request : Looks.response);
   }
 
@@ -303,16 +374,18 @@ export class Stream {
   #recognise(fromB: boolean, side: Side, view: DataView, at: number, end: number, nowUs: number): boolean {
     const before = side.heldLength;
     const piece = Math.min(end - at, MAX_HELD - before);
+    if (!this.#isTried(fromB)) return false;
     if (before > 0 && !this.#hold(side, view, at, at + piece, nowUs)) {
-      this.close();
+      this.#giveUp(Missed.messageRoom);
       return false;
     }
     const [seen, from, to] =
       before > 0 ? ([side.held!, 0, side.heldLength] as const) : ([view, at, end] as const);
     const fromClient = fromB === this.#clientIsB;
+    const isAmid = !this.#isCertain || side.seeking;
     let isOpen = false;
     for (const application of this.#host.applications) {
-      const looks = application.looks(seen, from, to, fromClient);
+      const looks = application.looks(seen, from, to, fromClient, isAmid);
       if (looks === Looks.short) isOpen = true;
       if (looks === Looks.no || looks === Looks.short) continue;
       if (this.#isCertain && (looks === Looks.request) !== fromClient) continue;
@@ -322,9 +395,20 @@ export class Stream {
     }
     if (this.#isCertain && !side.seeking) {
       if (!isOpen || (before > 0 && at + piece < end)) this.close();
-      else if (side.heldLength === 0 && !this.#hold(side, view, at, end, nowUs)) this.close();
-    } else if (++this.#tries >= MAX_TRIES) this.close();
+      else if (side.heldLength === 0 && !this.#hold(side, view, at, end, nowUs))
+        this.#giveUp(Missed.messageRoom);
+    }
     return false;
+  }
+
+  /** Whether a segment is looked at, where the connection began before the capture; closes it after too many. */
+  #isTried(fromB: boolean): boolean {
+    if (this.#isCertain && !this.#a.seeking && !this.#b.seeking) return true;
+    const isTurn = this.#lastFromB !== null && this.#lastFromB !== fromB;
+    this.#lastFromB = fromB;
+    if (this.#tries++ < MAX_TRIES) return true;
+    if ((isTurn && ++this.#turns > MAX_TRIES) || this.#tries > MAX_UNTRIED) this.close();
+    return isTurn && !this.done;
   }
 
   /** Begins to follow the protocol. True: the segment is still to be shown, after what this side holds; what the other holds is shown here. */
@@ -332,10 +416,11 @@ export class Stream {
     this.#protocol = application;
     this.application = application.name;
     const channel = this.#channelOf(this.#clientIsB);
-    this.#exchanges = new Exchanges(this.#host.operations, channel, application.name);
+    if (channel < 0) this.#missed(Missed.pairRoom);
+    this.#exchanges = new Exchanges(this.#host.operations, channel, application.name, this.#host);
     // Requests may lie before what is seen: in a gap, or before the capture.
     const isGap = this.#isCertain && (this.#a.seeking || this.#b.seeking);
-    if (isGap) this.#host.gaps++;
+    if (isGap) this.#gap();
     if (isGap || (!this.#isCertain && application.isPipelined)) this.#exchanges.lose();
     this.#dialogue = application.open(this.#exchanges);
     if (this.#dialogue === null) {
@@ -352,7 +437,8 @@ export class Stream {
     const from = side.heldLength > 0 ? this.#complete(fromB, side, view, at, end, nowUs) : at;
     if (from === end || this.done || side.done) return;
     const used = this.#read(fromB, side, view, from, end, nowUs, nowUs);
-    if (used < end && !this.done && !side.done && !this.#hold(side, view, used, end, nowUs)) this.#fail();
+    if (used < end && !this.done && !side.done && !this.#hold(side, view, used, end, nowUs))
+      this.#cannotHold(fromB, side, end - used);
   }
 
   /** Appends to what is held, no more than makes it a whole message, and reads it. Returns where the rest begins: `end`, if all is held. */
@@ -361,7 +447,7 @@ export class Stream {
     while (side.heldLength > 0 && from < end) {
       const piece = Math.min(end - from, Math.max(MIN_PIECE, side.heldLength), MAX_HELD - side.heldLength);
       if (piece === 0 || !this.#hold(side, view, from, from + piece, nowUs)) {
-        this.#fail();
+        this.#cannotHold(fromB, side, piece);
         return end;
       }
       from += piece;
@@ -403,12 +489,23 @@ export class Stream {
     nowUs: number,
   ): number {
     let from = at;
+    const fromClient = fromB === this.#clientIsB;
     while (from < end) {
-      const fromClient = fromB === this.#clientIsB;
+      if (side.scanned >= 0) {
+        from = this.#scan(side, view, from, end, fromClient);
+        if (this.done) return end;
+        if (side.scanned >= 0) return from;
+      }
       const n = this.#dialogue!.read(fromClient, view, from, end, from === at ? firstUs : nowUs, nowUs);
       if (n === Read.more) return from;
       if (n === Read.broken) {
-        this.#fail();
+        this.#resume(fromB, side, Missed.unreadable, view.getUint8(from));
+        if (this.done) return end;
+        from++;
+        continue;
+      }
+      if (n === Read.foreign) {
+        this.close();
         return end;
       }
       if (n === Read.enough) {
@@ -451,8 +548,60 @@ export class Stream {
     side.heldLength = 0;
   }
 
-  /** It is not what it seemed, or too large: nothing more can be told of it. */
-  #fail(): void {
+  /** A message is missed: the next is looked for behind `last`, which is of this one. */
+  #resume(fromB: boolean, side: Side, missed: Missed, last: number): void {
+    if (this.#protocol!.resumes === undefined) {
+      this.#giveUp(missed);
+      return;
+    }
+    this.#missed(missed);
+    side.scanned = 0;
+    side.isLineStart = last === LINE_FEED;
+    this.#lose(fromB);
+  }
+
+  #cannotHold(fromB: boolean, side: Side, bytes: number): void {
+    const isLarge = side.heldLength + bytes > MAX_HELD;
+    this.#dropHeld(side);
+    this.#resume(fromB, side, isLarge ? Missed.tooLarge : Missed.messageRoom, 0);
+  }
+
+  /**
+   * Looks for the next message in bytes that cannot be read. Returns where it begins; while `scanned` is not -1: from where on bytes are
+   * looked through again with what follows.
+   */
+  #scan(side: Side, view: DataView, at: number, end: number, fromClient: boolean): number {
+    const protocol = this.#protocol!;
+    const isAnywhere = protocol.resumes === "byte";
+    const wanted = fromClient ? Looks.request : Looks.response;
+    for (let i = at; i < end; i++) {
+      if (isAnywhere || (i === at ? side.isLineStart : view.getUint8(i - 1) === LINE_FEED)) {
+        const looks = protocol.looks(view, i, end, fromClient, true);
+        if (looks === wanted) {
+          side.scanned = -1;
+          return i;
+        }
+        if (looks === Looks.short && !isAnywhere && end - i < MAX_BEGUN) {
+          this.#scanned(side, i - at);
+          side.isLineStart = true;
+          return i;
+        }
+      }
+    }
+    side.isLineStart = view.getUint8(end - 1) === LINE_FEED;
+    const from = isAnywhere ? Math.max(at, end - MAX_BEGUN_ANYWHERE) : end;
+    this.#scanned(side, from - at);
+    return from;
+  }
+
+  #scanned(side: Side, bytes: number): void {
+    side.scanned += bytes;
+    if (side.scanned > MAX_SCANNED) this.#giveUp(Missed.givenUp);
+  }
+
+  /** Nothing more is read of it. */
+  #giveUp(missed: Missed): void {
+    this.#missed(missed);
     this.#exchanges?.lose();
     this.close();
   }

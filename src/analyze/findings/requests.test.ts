@@ -20,6 +20,7 @@ function asked(fields: Partial<OperationSum> & { readonly times?: readonly numbe
     answered: 100,
     errors: 0,
     lost: 0,
+    unseen: 0,
     requestBytes: 0,
     responseBytes: 0,
     outcomes: new Map(),

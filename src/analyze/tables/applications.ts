@@ -42,6 +42,7 @@ const COMMON: readonly Column[] = [
   { name: "p95_ms", title: "p95", kind: "milliseconds" },
   { name: "p99_ms", title: "p99", kind: "milliseconds" },
   { name: "unanswered", title: "Unanswered", kind: "count" },
+  { name: "unseen", title: "Not seen", kind: "count" },
 ];
 const BYTES: readonly Column[] = [
   { name: "request_bytes", title: "Request bytes", kind: "bytes" },
@@ -84,17 +85,19 @@ export function buildApplication(sums: readonly OperationSum[], table: Applicati
 }
 
 function operationRow(sum: OperationSum, table: ApplicationTable): Row {
-  const { source, destination, operation, requests, errors, durations } = sum;
+  const { source, destination, operation, requests, durations } = sum;
   return {
     source,
     destination,
     operation,
     requests,
-    errors,
+    // Of no answer that was seen, nobody knows whether there were any.
+    errors: sum.answered === 0 && sum.unseen > 0 ? null : sum.errors,
     p50_ms: toMs(durations.quantileUs(0.5)),
     p95_ms: toMs(durations.quantileUs(0.95)),
     p99_ms: toMs(durations.quantileUs(0.99)),
     unanswered: requests - sum.answered - sum.lost,
+    unseen: sum.unseen,
     ...table.cells(sum),
     request_bytes: sum.requestBytes,
     response_bytes: sum.responseBytes,
@@ -141,6 +144,7 @@ function add(sum: OperationSum, operation: Operation): void {
   sum.answered += operation.answered;
   sum.errors += operation.errors;
   sum.lost += operation.lost;
+  sum.unseen += operation.unseen;
   sum.requestBytes += operation.requestBytes;
   sum.responseBytes += operation.responseBytes;
   for (const [outcome, count] of operation.outcomes)

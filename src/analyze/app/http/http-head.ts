@@ -1,4 +1,4 @@
-/** The head of an HTTP/1.x message (RFC 9112): where it ends, what its first line is, and how its body is delimited. */
+/** The head of an HTTP/1.x message (RFC 9112): what its first line is, where it ends, and how its body is delimited. */
 import { equals } from "./plain-word.js";
 
 const enum Letter {
@@ -11,41 +11,26 @@ const enum Letter {
   comma = 0x2c,
 }
 
-/** Registered methods (IANA), and those of proxies, UPnP and Microsoft's RPC over HTTP. What is none of these is not HTTP. */
-const METHODS = (
-  "GET HEAD POST PUT DELETE OPTIONS PATCH TRACE CONNECT PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK ACL REPORT SEARCH " +
-  "CHECKIN CHECKOUT UNCHECKOUT VERSION-CONTROL BASELINE-CONTROL LABEL MERGE MKACTIVITY MKCALENDAR MKWORKSPACE MKREDIRECTREF " +
-  "UPDATEREDIRECTREF ORDERPATCH BIND REBIND UNBIND LINK UNLINK UPDATE QUERY NOTIFY SUBSCRIBE UNSUBSCRIBE POLL BCOPY BMOVE " +
-  "BDELETE BPROPFIND BPROPPATCH PURGE BAN RPC_IN_DATA RPC_OUT_DATA"
-).split(" ");
-const LONGEST_METHOD = 17;
-/** By first letter. */
-const BY_LETTER: readonly (readonly string[])[] = Array.from({ length: 26 }, (_, i) =>
-  METHODS.filter((method) => method.charCodeAt(0) === 65 + i),
-);
+/** Longest method that is believed; it is any token (RFC 9110 5.6.2, 9.1). */
+const MAX_METHOD = 127;
+const TOKEN = new Uint8Array(256);
+for (let byte = 0x30; byte < 0x7b; byte++)
+  if (byte < 0x3a || (byte > 0x40 && byte < 0x5b) || byte > 0x60) TOKEN[byte] = 1;
+for (const mark of "!#$%&'*+-.^_`|~") TOKEN[mark.charCodeAt(0)] = 1;
 
 /** `HTTP/1.1 200`; a space or the line's end follows. */
-const STATUS_LINE = 12;
+export const STATUS_LINE = 12;
 
 /** What `methodLength` says of bytes that may become a method. */
 export const UNKNOWN_YET = -1;
 
 /** Length of the method at `at` that a space follows; 0: none; UNKNOWN_YET: more bytes tell. */
 export function methodLength(view: DataView, at: number, end: number): number {
-  const candidates = at < end ? BY_LETTER[view.getUint8(at) - 65] : undefined;
-  if (candidates === undefined) return 0;
-  let length = 1;
-  while (at + length < end && length <= LONGEST_METHOD && view.getUint8(at + length) > Letter.space) length++;
-  const isWhole = at + length < end;
-  for (const method of candidates) {
-    if (isWhole ? method.length !== length : method.length < length) continue;
-    let i = 1;
-    while (i < length && view.getUint8(at + i) === method.charCodeAt(i)) i++;
-    if (i < length) continue;
-    if (!isWhole) return UNKNOWN_YET;
-    return view.getUint8(at + length) === Letter.space ? length : 0;
-  }
-  return 0;
+  const stop = Math.min(end, at + MAX_METHOD + 1);
+  let i = at;
+  while (i < stop && TOKEN[view.getUint8(i)] === 1) i++;
+  if (i === end && i < at + MAX_METHOD + 1) return UNKNOWN_YET;
+  return i < stop && view.getUint8(i) === Letter.space ? i - at : 0;
 }
 
 /** The status in the status line at `at`; 0: it is none; UNKNOWN_YET: more bytes tell. */
@@ -72,11 +57,6 @@ export function lineEnd(view: DataView, at: number, end: number): number {
   return i;
 }
 
-/** Whether the line [at, feed) is empty but for its carriage return. */
-export function isEmptyLine(view: DataView, at: number, feed: number): boolean {
-  return feed === at || (feed === at + 1 && view.getUint8(at) === Letter.cr);
-}
-
 /** Whether the line [at, feed) ends as a request line does: `HTTP/1.1`. */
 export function endsAsRequest(view: DataView, at: number, feed: number): boolean {
   const stop = feed > at && view.getUint8(feed - 1) === Letter.cr ? feed - 1 : feed;
@@ -98,49 +78,101 @@ export const enum Framing {
   invalid = 4,
 }
 
-/** A head, read. Reused. */
-export class Head {
-  /** Bytes with the empty line; 0: it is not whole. */
-  bytes = 0;
-  /** Line feed of its first line. */
-  firstLineEnd = 0;
+/** Longest field that is read, folded lines included; a longer one of these is invalid. */
+const MAX_FIELD = 4096;
+
+/** The rest of a field decides: it is shown again with more. */
+const FIELD_SHORT = 0;
+
+/** Reads the fields of one message, line by line as they come: holds nothing, however long they are. */
+export class Fields {
+  /** The empty line was read. */
+  isDone = false;
   framing: Framing = Framing.none;
   /** Content-Length. */
   length = 0;
+  /** The body is sent once the server has said 100 (RFC 9110 10.1.1). */
+  expectsContinue = false;
+  #isCoded = false;
+  /** Amid a line that only has to end. */
+  #isPassing = false;
 
-  /** Reads the head at `at`. `from`: bytes of it that are known not to hold its end. */
-  read(view: DataView, at: number, end: number, from: number): void {
-    this.bytes = 0;
-    // An empty line ends at the earliest two bytes behind what was looked through.
-    let feed = lineEnd(view, Math.max(at, at + from - 2), end);
-    while (feed < end) {
-      const next = lineEnd(view, feed + 1, Math.min(end, feed + 3));
-      if (next < end && next < feed + 3 && isEmptyLine(view, feed + 1, next)) {
-        this.bytes = next + 1 - at;
-        this.#readFields(view, at, next);
-        return;
-      }
-      feed = lineEnd(view, feed + 1, end);
-    }
-  }
-
-  /** Field names in any case; a line that begins with a space goes on (obs-fold). */
-  #readFields(view: DataView, at: number, end: number): void {
+  /** `isAmid`: the rest of the first line comes first. */
+  begin(isAmid: boolean): void {
+    this.isDone = false;
     this.framing = Framing.none;
     this.length = 0;
-    let isCoded = false;
-    this.firstLineEnd = lineEnd(view, at, end);
-    for (let line = this.firstLineEnd + 1; line < end; ) {
-      let feed = lineEnd(view, line, end);
-      while (feed + 1 < end && isBlank(view.getUint8(feed + 1))) feed = lineEnd(view, feed + 1, end);
-      const first = view.getUint8(line) | 0x20;
-      if (first === 0x63 && isField(view, line, feed, "content-length:")) {
-        if (!isCoded) this.#takeLength(view, line + 15, feed);
-      } else if (first === 0x74 && isField(view, line, feed, "transfer-encoding:")) {
-        isCoded = true;
-        this.framing = endsChunked(view, line + 18, feed) ? Framing.chunked : Framing.close;
-      }
-      line = feed + 1;
+    this.expectsContinue = false;
+    this.#isCoded = false;
+    this.#isPassing = isAmid;
+  }
+
+  /** Reads bytes [at, end) as far as the empty line. Returns how many are done with; the others are shown again with more. */
+  read(view: DataView, at: number, end: number): number {
+    let next = at;
+    while (next < end && !this.isDone) {
+      const used = this.#isPassing ? this.#pass(view, next, end) : this.#readLine(view, next, end);
+      if (used === FIELD_SHORT) break;
+      next += used;
+    }
+    return next - at;
+  }
+
+  #pass(view: DataView, at: number, end: number): number {
+    const feed = lineEnd(view, at, end);
+    this.#isPassing = feed === end;
+    return Math.min(end, feed + 1) - at;
+  }
+
+  #readLine(view: DataView, at: number, end: number): number {
+    switch (view.getUint8(at) | 0x20) {
+      case 0x63:
+        return this.#readField(view, at, end, "content-length:");
+      case 0x74:
+        return this.#readField(view, at, end, "transfer-encoding:");
+      case 0x65:
+        return this.#readField(view, at, end, "expect:");
+      case 0x2a: // LF
+        if (view.getUint8(at) === Letter.lf) this.isDone = true;
+        break;
+      case 0x2d: // CR
+        if (view.getUint8(at) !== Letter.cr) break;
+        if (at + 1 === end) return FIELD_SHORT;
+        if (view.getUint8(at + 1) !== Letter.lf) break;
+        this.isDone = true;
+        return 2;
+    }
+    return this.#pass(view, at, end);
+  }
+
+  /** A field that matters if it has this name, in any case. A line that begins with a space goes on (obs-fold). */
+  #readField(view: DataView, at: number, end: number, name: string): number {
+    const known = Math.min(end - at, name.length);
+    for (let i = 1; i < known; i++) {
+      const byte = view.getUint8(at + i);
+      const letter = name.charCodeAt(i);
+      if (byte !== letter && (byte < 0x41 || (byte | 0x20) !== letter)) return this.#pass(view, at, end);
+    }
+    if (known < name.length) return FIELD_SHORT;
+    const stop = Math.min(end, at + MAX_FIELD);
+    let feed = lineEnd(view, at, stop);
+    while (feed + 1 < stop && isBlank(view.getUint8(feed + 1))) feed = lineEnd(view, feed + 1, stop);
+    if (feed + 1 >= stop) {
+      if (end - at < MAX_FIELD) return FIELD_SHORT;
+      this.framing = Framing.invalid;
+      return this.#pass(view, at, end);
+    }
+    this.#take(view, at + name.length, feed, name);
+    return feed + 1 - at;
+  }
+
+  #take(view: DataView, at: number, feed: number, name: string): void {
+    if (name === "expect:") this.expectsContinue ||= endsWith(view, at, feed, "100-continue");
+    else if (name === "content-length:") {
+      if (!this.#isCoded) this.#takeLength(view, at, feed);
+    } else if (!isIdentity(view, at, feed)) {
+      this.#isCoded = true;
+      this.framing = endsWith(view, at, feed, "chunked") ? Framing.chunked : Framing.close;
     }
   }
 
@@ -174,13 +206,16 @@ function isBlank(byte: number): boolean {
   return byte === Letter.space || byte === Letter.tab;
 }
 
-function isField(view: DataView, at: number, end: number, name: string): boolean {
-  return end - at >= name.length && equals(view, at, name);
-}
-
-/** Whether the last coding named is `chunked`. */
-function endsChunked(view: DataView, at: number, end: number): boolean {
+/** Whether the last word of a value is this one. */
+function endsWith(view: DataView, at: number, end: number, word: string): boolean {
   let stop = end;
   while (stop > at && view.getUint8(stop - 1) <= Letter.space) stop--;
-  return stop - at >= 7 && equals(view, stop - 7, "chunked");
+  return stop - at >= word.length && equals(view, stop - word.length, word);
+}
+
+/** `identity`, which HTTP/1.1 once had for none. */
+function isIdentity(view: DataView, at: number, end: number): boolean {
+  let from = at;
+  while (from < end && view.getUint8(from) <= Letter.space) from++;
+  return endsWith(view, from, end, "identity") && !endsWith(view, from, end - 8, ",");
 }

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { MAX_HELD } from "../application.js";
 import type { Operation } from "../operations.js";
 import { type Followed, type FollowOptions, follow, type Said } from "../stream.test.fixture.js";
 import { http } from "./http.js";
@@ -152,38 +151,163 @@ test("heads as they may be: any case, folded lines, line feeds alone, empty line
   );
 });
 
-test("lengths that contradict each other end the reading: nobody can say where the body ends", () => {
+test("lengths that contradict each other: the message is missed and counted, the next that can be told is read", () => {
   for (const fields of [
     "Content-Length: 5\r\nContent-Length: 6",
     "Content-Length: 5x",
     "Content-Length: -1",
-  ]) {
-    const found = run([client(`POST /a HTTP/1.1\r\n${fields}\r\n\r\nhello${get("/b")}`), server(ok(""))]);
-    assert.deepEqual(found.operations, [], fields);
-    assert.equal(found.leakedBytes, 0);
-  }
+    `Content-Length: 5${" ".repeat(5000)}`,
+    "Transfer-Encoding: gzip",
+  ])
+    for (const segment of [1, 7, 100, 100_000]) {
+      const found = run(
+        [
+          client(`POST /a HTTP/1.1\r\n${fields}\r\n\r\nhello${get("/hidden")}line\r\n`),
+          client(get("/c")),
+          server(ok("")),
+          client(get("/d")),
+          server(ok("")),
+        ],
+        { segment },
+      );
+      assert.deepEqual(found.operations.map(line), ["GET /c 1/0", "GET /d 1/1 200"], `${fields} ${segment}`);
+      assert.deepEqual(found.missed, [{ application: "http", reason: "unreadable message", count: 1 }]);
+      assert.equal(found.leakedBytes, 0);
+    }
 });
 
-test("a head of nearly 16 KiB is read, a larger one ends the reading and is not kept", () => {
-  const large = (bytes: number): string => get("/large", `Cookie: ${"x".repeat(bytes)}\r\n`);
-  assert.deepEqual(lines([client(large(16_000)), server(ok(""))], { segment: 1460 }), ["GET /large 1/1 200"]);
-  const found = run([client(large(2 * MAX_HELD))], { segment: 1460 });
-  assert.deepEqual(found.operations, []);
+test("what never is a message again is given up, and counted", () => {
+  const found = run([client(get("/a")), server(ok("")), client("never a line".repeat(100_000))], {
+    segment: 1448,
+  });
+  assert.deepEqual(found.operations.map(line), ["GET /a 1/1 200"]);
+  assert.deepEqual(
+    found.missed.map(({ reason, count }) => [reason, count]),
+    [
+      ["unreadable message", 1],
+      ["connection given up", 1],
+    ],
+  );
   assert.equal(found.heldBytes, 0);
 });
 
-test("what is no known method or no HTTP/1 is not followed", () => {
+test("heads of any size are read, in pieces too, and hold next to nothing", () => {
+  for (const bytes of [16_000, 60_000, 200_000])
+    for (const head of [
+      get(`/large?${"x".repeat(bytes)}`),
+      get("/large", `Cookie: ${"x".repeat(bytes)}\r\n`),
+      get("/large", "A: b\r\n".repeat(bytes / 6)),
+      get("/large", `Cookie: x\r\n ${"folded\r\n ".repeat(bytes / 9)}\r\n`),
+      `${"\r\n".repeat(bytes / 2)}${get("/large")}`,
+    ])
+      for (const segment of [99, 1400, 1_000_000]) {
+        const answer = ok("hello", `Set-Cookie: ${"y".repeat(bytes)}\r\n`);
+        const script = [
+          client(get("/before")),
+          server(ok("")),
+          client(head),
+          server(answer),
+          client(get("/after")),
+        ];
+        const found = run(script, { segment });
+        assert.deepEqual(
+          found.operations.map(line),
+          ["GET /before 1/1 200", "GET /large 1/1 200", "GET /after 1/0"],
+          `${head.slice(0, 40)} ${segment}`,
+        );
+        assert.equal(found.operations[1]!.responseBytes, answer.length);
+        const half = run([client(get("/a")), client(head.slice(0, -8))], { segment });
+        assert.ok(half.heldBytes <= 16_384, `${half.heldBytes}`);
+        assert.equal(half.leakedBytes, 0);
+      }
+});
+
+test("any token is a method, as it is written; a very long one is not shown", () => {
+  for (const method of ["LIST", "M-SEARCH", "X_1", "get", "!#$%&'*+-.^_`|~", "VERSION-CONTROL", "GETTING"]) {
+    const text = `${method} /v1/secret HTTP/1.1\r\n\r\n`;
+    const script = [client(text), server(ok("")), client(text), server(ok(""))];
+    for (const segment of [1, 1000])
+      assert.deepEqual(lines(script, { segment }), [`${method} /v1/secret 2/2 200x2`]);
+  }
+  assert.deepEqual(lines([client(`${"A".repeat(100)} /x HTTP/1.1\r\n\r\n`)]), ["{method} /x 1/0"]);
+});
+
+test("what has no method, or is no HTTP/1, is not followed", () => {
   for (const text of [
-    "BREW /pot HTTP/1.1\r\n\r\n",
     "GET key\r\n",
+    "EHLO client.example\r\n",
+    "INVITE sip:bob@example.com SIP/2.0\r\n\r\n",
+    "OPTIONS rtsp://example.com RTSP/1.0\r\n\r\n",
     "GET / HTTP/2.0\r\n\r\n",
-    "get / HTTP/1.1\r\n\r\n",
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "GETTING / HTTP/1.1\r\n\r\n",
+    "(GET) / HTTP/1.1\r\n\r\n",
+    " / HTTP/1.1\r\n\r\n",
+    `${"A".repeat(200)} / HTTP/1.1\r\n\r\n`,
+    `INVITE sip:${"b".repeat(300)} SIP/2.0\r\n\r\n`,
     "HTTP/1.1 abc\r\n",
     "\u0016\u0003\u0001",
   ])
-    assert.equal(run([client(text)]).application, null, text);
+    for (const segment of [1, 1000]) assert.equal(run([client(text)], { segment }).application, null, text);
+});
+
+test("behind a gap the end of a body is not taken for a method", () => {
+  const found = run(
+    [
+      client(`POST /a HTTP/1.1\r\nContent-Length: 2000\r\n\r\n${"x".repeat(100)}`),
+      client(`POST /b HTTP/1.1\r\nContent-Length: 6\r\n\r\nsecret${get("/c")}`),
+    ],
+    { certain: false, segment: 46 },
+  );
+  for (const { name } of found.operations) assert.ok(!name.includes("secret"), name);
+});
+
+test("a body that waits for 100 Continue may be sent, sent without waiting, or withheld after a final answer", () => {
+  const post = (fields: string): string => `POST /up HTTP/1.1\r\nExpect: 100-continue\r\n${fields}\r\n\r\n`;
+  const go = server("HTTP/1.1 100 Continue\r\n\r\n");
+  const no = server("HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n");
+  const next = [client(get("/after")), server(ok(""))];
+  // A body that looks like a request is one only where the server has not asked for it.
+  const request = get("/in-body");
+  for (const [fields, body] of [
+    [`Content-Length: ${request.length}`, request],
+    ["Content-Length: 3000", "b".repeat(3000)],
+    ["Content-Length: 3", "GET"],
+    ["Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n"],
+  ] as const)
+    for (const segment of [1, 10, 1448]) {
+      const what = `${fields} ${segment}`;
+      const sent = run([client(post(fields)), go, client(body), server(ok("")), ...next], { segment });
+      assert.deepEqual(sent.operations.map(line), ["POST /up 1/1 200", "GET /after 1/1 200"], what);
+      assert.ok(sent.operations[0]!.requestBytes >= post(fields).length + body.length - 2, what);
+      const withheld = run([client(post(fields)), no, ...next, client(post(fields)), no, ...next], {
+        segment,
+      });
+      assert.deepEqual(withheld.operations.map(line), ["POST /up 2/2 417x2", "GET /after 2/2 200x2"], what);
+      assert.equal(withheld.operations[0]!.requestBytes, 2 * post(fields).length);
+      assert.deepEqual(withheld.missed, []);
+      if (body === request) continue;
+      const eager = run([client(post(fields)), client(body), server(ok("")), ...next], { segment });
+      assert.deepEqual(eager.operations.map(line), ["POST /up 1/1 200", "GET /after 1/1 200"], what);
+    }
+});
+
+test("both a coding and a length: the coding counts; identity is none; an answer of 1xx is passed over", () => {
+  const both = "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nA: b\r\n c\r\n\r\n";
+  for (const segment of [1, 13, 1000])
+    assert.deepEqual(
+      lines(
+        [
+          client(`POST /a HTTP/1.1\r\n${both}`),
+          server(`HTTP/1.1 102 Wait\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n${both}`),
+          client("POST /b HTTP/1.1\r\nTransfer-Encoding: identity\r\nContent-Length: 2\r\n\r\nxx"),
+          server(ok("")),
+          client(get("/c")),
+          server(ok("")),
+        ],
+        { segment },
+      ),
+      ["POST /a 1/1 200", "POST /b 1/1 200", "GET /c 1/1 200"],
+    );
 });
 
 test("amid a connection: an answer nobody was seen to ask for is passed over, its body too, even if there is none", () => {

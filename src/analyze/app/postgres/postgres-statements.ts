@@ -2,7 +2,7 @@
 import { Verb } from "./postgres-words.js";
 
 /** Statements, and portals, that are remembered of a connection; further ones are called prepared. */
-const MAX_NAMES = 256;
+const MAX_NAMES = 1024;
 
 /** Statements or portals. Two names with the same hash (1 in 2^32) are taken for one. */
 export class Statements {
@@ -10,15 +10,17 @@ export class Statements {
   #unnamed: number = Verb.prepared;
   #named: Map<number, number> | null = null;
 
-  /** Remembers the verb of the name in bytes [at, end). */
-  set(view: DataView, at: number, end: number, verb: number): void {
+  /** Remembers the verb of the name in bytes [at, end). False: there is no room. */
+  set(view: DataView, at: number, end: number, verb: number): boolean {
     if (at === end) {
       this.#unnamed = verb;
-      return;
+      return true;
     }
     this.#named ??= new Map();
     const hash = hashOf(view, at, end);
-    if (this.#named.size < MAX_NAMES || this.#named.has(hash)) this.#named.set(hash, verb);
+    if (this.#named.size >= MAX_NAMES && !this.#named.has(hash)) return false;
+    this.#named.set(hash, verb);
+    return true;
   }
 
   get(view: DataView, at: number, end: number): number {

@@ -1,4 +1,5 @@
 /** What a client of PostgreSQL has sent and the server has not yet dealt with, in order. */
+import type { Exchanges } from "../exchanges.js";
 
 /** What was sent. */
 export const enum Unit {
@@ -13,22 +14,31 @@ export const enum Unit {
   sync = 5,
 }
 
-const MAX_UNITS = 4096;
+const MAX_UNITS = 2 ** 21;
+/** What each connection has of its own; more is taken from the room that all share. */
+const OWN = 8;
+/** A ring that was larger is not kept once nothing waits. */
+const MANY = 16_384;
 
-/** A ring in typed arrays; grows to MAX_UNITS. */
+/** A ring in typed arrays; grows to MAX_UNITS, or as far as there is room. */
 export class Units {
+  readonly #room: Pick<Exchanges, "takeRoom" | "giveRoom">;
   count = 0;
   /** Those of them after which a server that has failed goes on. */
   ends = 0;
   #first = 0;
-  #kinds = new Uint8Array(8);
-  #verbs = new Uint8Array(8);
-  #times = new Float64Array(8);
+  #kinds = new Uint8Array(OWN);
+  #verbs = new Uint8Array(OWN);
+  #times = new Float64Array(OWN);
+
+  constructor(room: Pick<Exchanges, "takeRoom" | "giveRoom">) {
+    this.#room = room;
+  }
 
   /** Appends one. False: there is no room. */
   push(kind: Unit, verb: number, timeUs: number): boolean {
     if (this.count === MAX_UNITS) return false;
-    if (this.count === this.#kinds.length) this.#grow();
+    if (this.count === this.#kinds.length && !this.#grow()) return false;
     const place = (this.#first + this.count++) & (this.#kinds.length - 1);
     this.#kinds[place] = kind;
     this.#verbs[place] = verb;
@@ -55,15 +65,24 @@ export class Units {
     if (isEnd(this.front)) this.ends--;
     this.#first = (this.#first + 1) & (this.#kinds.length - 1);
     this.count--;
+    if (this.count === 0 && this.#kinds.length > MANY) this.clear();
   }
 
+  /** Gives back the room it took. */
   clear(): void {
     this.count = 0;
     this.ends = 0;
+    if (this.#kinds.length === OWN) return;
+    this.#room.giveRoom(this.#kinds.length - OWN);
+    this.#first = 0;
+    this.#kinds = new Uint8Array(OWN);
+    this.#verbs = new Uint8Array(OWN);
+    this.#times = new Float64Array(OWN);
   }
 
-  #grow(): void {
+  #grow(): boolean {
     const size = this.#kinds.length;
+    if (!this.#room.takeRoom(size)) return false;
     const [kinds, verbs, times] = [
       new Uint8Array(size * 2),
       new Uint8Array(size * 2),
@@ -79,6 +98,7 @@ export class Units {
     this.#verbs = verbs;
     this.#times = times;
     this.#first = 0;
+    return true;
   }
 }
 

@@ -11,6 +11,7 @@
  */
 import { type Application, type Dialogue, Read } from "../application.js";
 import type { Exchanges } from "../exchanges.js";
+import { Missed } from "../missed.js";
 import { looksLikePostgres, MAX_LENGTH, MAX_START, Start } from "./postgres-looks.js";
 import { Statements } from "./postgres-statements.js";
 import { Unit, Units } from "./postgres-units.js";
@@ -24,6 +25,7 @@ const HEADER = 5;
 export const postgres: Application = {
   name: "postgres",
   isPipelined: false,
+  resumes: "byte",
   looks: looksLikePostgres,
   open: (exchanges) => new PostgresDialogue(exchanges),
 };
@@ -63,7 +65,7 @@ for (const letter of "23ADGHKNRSTVWcdntv") OTHERS[letter.charCodeAt(0)] = 1;
 
 class PostgresDialogue implements Dialogue {
   readonly #exchanges: Exchanges;
-  readonly #units = new Units();
+  readonly #units: Units;
   readonly #statements = new Statements();
   readonly #portals = new Statements();
   /** Encryption was asked for, and not answered yet: since when, or null. */
@@ -82,6 +84,7 @@ class PostgresDialogue implements Dialogue {
 
   constructor(exchanges: Exchanges) {
     this.#exchanges = exchanges;
+    this.#units = new Units(exchanges);
   }
 
   read(fromClient: boolean, view: DataView, at: number, end: number, firstUs: number, nowUs: number): number {
@@ -110,7 +113,9 @@ class PostgresDialogue implements Dialogue {
     this.#portals.clear();
   }
 
-  end(): void {}
+  end(): void {
+    this.#units.clear();
+  }
 
   #readClient(view: DataView, at: number, end: number, timeUs: number): number {
     const type = view.getUint8(at);
@@ -189,6 +194,8 @@ class PostgresDialogue implements Dialogue {
 
   #push(kind: Unit, verb: number, timeUs: number): void {
     if (this.#units.push(kind, verb, timeUs)) return;
+    const { operations, application, count } = this.#exchanges;
+    operations.missed.add(application, Missed.requestRoom, Math.max(1, count));
     this.#exchanges.lose();
     this.lost(true);
   }
@@ -197,7 +204,7 @@ class PostgresDialogue implements Dialogue {
   #parse(view: DataView, at: number, end: number, timeUs: number): void {
     const name = endOfString(view, at, end);
     const verb = name < end ? verbOf(view, name + 1, end) : Verb.other;
-    this.#statements.set(view, at, name, verb);
+    if (!this.#statements.set(view, at, name, verb)) this.#missStatement();
     if (!this.#isSkipping || this.#units.ends > 0) this.#push(Unit.parse, verb, timeUs);
   }
 
@@ -207,7 +214,13 @@ class PostgresDialogue implements Dialogue {
     const portal = endOfString(view, at, end);
     if (portal === end) return;
     const statement = endOfString(view, portal + 1, end);
-    this.#portals.set(view, at, portal, this.#statements.get(view, portal + 1, statement));
+    const verb = this.#statements.get(view, portal + 1, statement);
+    if (!this.#portals.set(view, at, portal, verb)) this.#missStatement();
+  }
+
+  /** Its executions are `(prepared)`. */
+  #missStatement(): void {
+    this.#exchanges.operations.missed.add("postgres", Missed.statementRoom);
   }
 
   #verbOfPortal(view: DataView, at: number, end: number): number {

@@ -57,6 +57,7 @@ function numbersOf(...commands: string[]): ReadonlySet<number> {
 export const redis: Application = {
   name: "redis",
   isPipelined: true,
+  resumes: "line",
   looks(view, at, end, fromClient) {
     if (view.getUint8(at) === Type.array) return looksLikeArray(view, at, end, fromClient);
     const reply = looksLikeReply(view, at, end);
@@ -170,7 +171,7 @@ class RedisDialogue implements Dialogue, ReplyListener {
   read(fromClient: boolean, view: DataView, at: number, end: number, firstUs: number, nowUs: number): number {
     if (this.#isDone) return Read.enough;
     if (!fromClient) {
-      if (!this.#isProven && !this.#prove(view, at, end)) return Read.broken;
+      if (!this.#isProven && !this.#prove(view, at, end)) return Read.foreign;
       const used = this.#replies.read(view, at, end, nowUs);
       return this.#isDone ? Read.enough : used;
     }
@@ -346,9 +347,9 @@ class RedisDialogue implements Dialogue, ReplyListener {
       this.#commandRead();
       return used;
     }
-    if (this.#command < 0) return Read.broken;
+    if (this.#command < 0) return Read.foreign;
     if (this.#unproven.length < MAX_UNPROVEN) this.#unproven.push({ name: this.#name, timeUs, bytes: used });
-    else if (this.#unproven.every(({ name }) => name === GET)) return Read.broken;
+    else if (this.#unproven.every(({ name }) => name === GET)) return Read.foreign;
     else {
       this.#settle();
       this.#commandRead();
@@ -368,13 +369,13 @@ class RedisDialogue implements Dialogue, ReplyListener {
   }
 
   get isAwaited(): boolean {
-    return this.#exchanges.count > 0;
+    return this.#exchanges.isAwaited;
   }
 
   answered(timeUs: number, outcome: number, isError: boolean, bytes: number): void {
     this.#exchanges.answer(timeUs, outcome, isError, bytes);
     if (this.#replies.isReplica && !isError && outcome === Outcome.ok)
-      this.#isDone = this.#exchanges.count === 0;
+      this.#isDone = !this.#exchanges.isAwaited;
   }
 
   /** The first confirmation of a request answers it. */
@@ -384,6 +385,7 @@ class RedisDialogue implements Dialogue, ReplyListener {
     else if (this.#exchanges.count > 0 && this.#exchanges.oldestKind > 0) {
       this.#confirmations = this.#exchanges.oldestKind - 1;
       this.answered(timeUs, Outcome.ok, false, bytes);
-    }
+    } else if (this.#exchanges.count === 0 && this.#exchanges.isAwaited)
+      this.answered(timeUs, Outcome.ok, false, bytes);
   }
 }

@@ -19,12 +19,11 @@ const QUIET_US = 1_000_000;
 /** What is kept of a request that waits: two numbers. */
 const enum Place {
   time = 0,
-  /** Its operation, kind and key in one number, exact below 2^53. */
+  /** Its operation, and its kind or key times OPERATIONS: exact below 2^53. */
   packed = 1,
   fields = 2,
 }
-const KIND = 2 ** 24;
-const KEY = 2 ** 32;
+const OPERATIONS = 2 ** 24;
 
 /** Room for requests that wait, shared by all connections. */
 export interface RequestRoom {
@@ -72,7 +71,7 @@ export class Exchanges {
   }
 
   /**
-   * A request for what bytes [0, length) of `name` call (see Operations.intern), asked at `timeUs`. `kind` (0 to 255): what the dialogue
+   * A request for what bytes [0, length) of `name` call (see Operations.intern), asked at `timeUs`. `kind` (below 2^29): what the dialogue
    * must know of it when its answer comes. Returns the number of the operation.
    */
   request(name: Uint8Array, length: number, timeUs: number, bytes: number, kind = 0): number {
@@ -84,23 +83,23 @@ export class Exchanges {
     if (isAdrift) {
       this.operations.unseen(operation);
       if (++this.#balance - this.#lowest > 1) this.overlaps = true;
-    } else if (this.#beyond > 0 || !this.#append(operation, timeUs, kind, 0, MAX_OPEN)) {
+    } else if (this.#beyond > 0 || !this.#append(operation, timeUs, kind, MAX_OPEN)) {
       this.#beyond++;
       this.#loseForRoom(operation);
     }
     return operation;
   }
 
-  /** A request whose answer will carry `key` (16 bits) too: answers come in any order. All of a connection are asked so, and answered by `answerTo`. */
+  /** A request whose answer will carry `key` (below 2^29) too: answers come in any order. All of a connection are asked so, and answered by `answerTo`. */
   requestBy(key: number, name: Uint8Array, length: number, timeUs: number, bytes: number): void {
     const operation = this.operations.intern(this.channel, this.application, name, length);
     this.operations.requested(operation, bytes);
-    if (this.#append(operation, timeUs, 0, key, MAX_OPEN_BY_KEY)) return;
+    if (this.#append(operation, timeUs, key, MAX_OPEN_BY_KEY)) return;
     if (this.count > 0) {
       this.#loseForRoom(this.oldest);
       this.#drop();
     }
-    this.#append(operation, timeUs, 0, key, MAX_OPEN_BY_KEY);
+    this.#append(operation, timeUs, key, MAX_OPEN_BY_KEY);
   }
 
   /** The request that waits longest of those with `key` is answered; an answer to what nobody was seen to ask is passed over. */
@@ -108,8 +107,8 @@ export class Exchanges {
     const ring = this.#ring;
     for (let i = 0; i < this.count; i++) {
       const place = this.#place(i);
-      if (Math.floor(ring[place + Place.packed]! / KEY) !== key) continue;
-      const [operation, time] = [ring[place + Place.packed]! % KIND, ring[place + Place.time]!];
+      if (Math.floor(ring[place + Place.packed]! / OPERATIONS) !== key) continue;
+      const [operation, time] = [ring[place + Place.packed]! % OPERATIONS, ring[place + Place.time]!];
       this.operations.answered(operation, time, timeUs, outcome, isError, bytes);
       for (let j = i; j > 0; j--)
         ring.copyWithin(this.#place(j), this.#place(j - 1), this.#place(j - 1) + Place.fields);
@@ -124,6 +123,13 @@ export class Exchanges {
     const operation = this.operations.intern(this.channel, this.application, name, length);
     this.operations.requested(operation, bytes);
     this.operations.lost(operation);
+  }
+
+  /** A request whose answer cannot be followed for want of room. */
+  tellUnseen(name: Uint8Array, length: number, bytes: number): void {
+    const operation = this.operations.intern(this.channel, this.application, name, length);
+    this.operations.requested(operation, bytes);
+    this.#loseForRoom(operation);
   }
 
   /** The request that waits longest will have no answer, as the server said: it is lost. */
@@ -154,12 +160,12 @@ export class Exchanges {
 
   /** Number of the operation that waits longest, or -1. */
   get oldest(): number {
-    return this.count === 0 ? -1 : this.#ring[this.#place(0) + Place.packed]! % KIND;
+    return this.count === 0 ? -1 : this.#ring[this.#place(0) + Place.packed]! % OPERATIONS;
   }
 
   /** What was said of the request that waits longest. Only while `count` is not 0. */
   get oldestKind(): number {
-    return Math.floor(this.#ring[this.#place(0) + Place.packed]! / KIND) & 0xff;
+    return Math.floor(this.#ring[this.#place(0) + Place.packed]! / OPERATIONS);
   }
 
   /**
@@ -252,12 +258,12 @@ export class Exchanges {
   }
 
   /** False: there is no room. */
-  #append(operation: number, timeUs: number, kind: number, key: number, most: number): boolean {
+  #append(operation: number, timeUs: number, kindOrKey: number, most: number): boolean {
     if (this.count === most) return false;
     if (this.count * Place.fields === this.#ring.length && !this.#grow()) return false;
     const place = this.#place(this.count++);
     this.#ring[place + Place.time] = timeUs;
-    this.#ring[place + Place.packed] = operation + kind * KIND + key * KEY;
+    this.#ring[place + Place.packed] = operation + kindOrKey * OPERATIONS;
     return true;
   }
 

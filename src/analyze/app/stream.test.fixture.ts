@@ -26,6 +26,8 @@ export interface FollowOptions {
   readonly acknowledged?: boolean;
   /** The order in which the segments of one thing said come, by number; some may come twice. Not given: as they were sent. */
   readonly disorder?: (segments: number) => readonly number[];
+  /** Requests that may wait beyond the few that each connection has room for. */
+  readonly room?: number;
   /** Sides that end in order (FIN) behind their last byte. */
   readonly finish?: readonly ("client" | "server")[];
 }
@@ -67,7 +69,7 @@ export function follow(
     operations: new Operations(),
     roomBytes: ROOM,
     gaps: 0,
-    roomRequests: 1000,
+    roomRequests: options.room ?? 1000,
   };
   const stream = new Stream(host, false, certain, () => 0);
   const next = { client: 0xffff_ff00, server: 1000 };

@@ -102,6 +102,7 @@ export class Units {
   }
 }
 
-function isEnd(kind: Unit): boolean {
+/** Whether the server says ReadyForQuery behind it. */
+export function isEnd(kind: Unit): boolean {
   return kind === Unit.sync || kind === Unit.query || kind === Unit.startup;
 }

@@ -325,3 +325,105 @@ test("random bytes do no harm", () => {
     ),
   );
 });
+
+test("a pipeline of any depth: each execution has its answer, and what follows is read on", () => {
+  const many = 20_000;
+  const asked = `${parse("i", "INSERT INTO t VALUES ($1)")}${(bind("", "i") + execute()).repeat(many)}${sync}`;
+  const done = (bound + complete("INSERT 0 1")).repeat(many - 1);
+  const script = [
+    client(asked),
+    server(parsed, done, error("23505"), ready),
+    client(query("SELECT 1")),
+    server(row("1"), complete("SELECT 1"), ready),
+  ];
+  for (const segment of [1448, 65_000])
+    assert.deepEqual(foundAfterLogin(script, { segment, room: 100_000 }), [
+      `INSERT ${many}/${many} !1 23505:1`,
+      "SELECT 1/1",
+    ]);
+});
+
+test("where there is no room for a pipeline, what came of it is unknown and counted, and later queries are joined", () => {
+  const many = 5000;
+  const asked = `${parse("i", "INSERT INTO t VALUES ($1)")}${(bind("", "i") + execute()).repeat(many)}${sync}`;
+  const run = follow(
+    [postgres],
+    [
+      ...LOGIN,
+      client(asked),
+      server(parsed, (bound + complete("INSERT 0 1")).repeat(many), ready),
+      ...Array.from({ length: 6 }, () => [
+        client(query("SELECT 1")),
+        server(complete("SELECT 1"), ready),
+      ]).flat(),
+    ],
+    { room: 1000 },
+  );
+  const insert = run.operations.find(({ name }) => name === "INSERT")!;
+  assert.deepEqual([insert.requests, insert.errors], [many, 0]);
+  assert.equal(insert.unseen + insert.answered, many);
+  assert.ok(insert.unseen > 0);
+  assert.ok(run.missed.some(({ reason, count }) => reason === "request without room" && count > 0));
+  assert.ok(run.operations.find(({ name }) => name === "SELECT")!.answered > 0);
+});
+
+test("a message of an unknown type is passed over by its length and counted", () => {
+  for (const segment of [1, 9, 1000]) {
+    const run = follow(
+      [postgres],
+      [
+        ...LOGIN,
+        client(message("y", "new\0"), query("SELECT 1")),
+        server(message("q", "x".repeat(100)), row("1"), complete("SELECT 1"), ready),
+      ],
+      { segment },
+    );
+    assert.deepEqual(told(run).slice(1), ["SELECT 1/1"]);
+    assert.deepEqual(run.missed, [{ application: "postgres", reason: "unreadable message", count: 2 }]);
+  }
+});
+
+test("behind bytes that are no message the next one is found, wherever it begins", () => {
+  const garbage = "\xff\xfe?!\x07 not a message ".repeat(20);
+  for (const segment of [1, 10, 1000]) {
+    const run = follow(
+      [postgres],
+      [
+        ...LOGIN,
+        client(garbage, query("SELECT 1")),
+        server(garbage, row("1"), complete("SELECT 1"), ready),
+        ...Array.from({ length: 5 }, () => [
+          client(query("DELETE FROM t")),
+          server(complete("DELETE 1"), ready),
+        ]).flat(),
+      ],
+      { segment },
+    );
+    const [, select, remove] = run.operations;
+    assert.deepEqual([select!.name, select!.requests, remove!.requests], ["SELECT", 1, 5], `${segment}`);
+    assert.ok(remove!.answered > 0);
+    assert.deepEqual(
+      run.missed.filter(({ reason }) => reason === "unreadable message").map(({ count }) => count),
+      [2],
+    );
+  }
+});
+
+test("statements beyond those remembered are (prepared), and counted", () => {
+  const names = Array.from({ length: 1100 }, (_, i) => `s${i}`);
+  const run = follow(
+    [postgres],
+    [
+      ...LOGIN,
+      client(...names.map((name) => parse(name, "SELECT 1")), sync),
+      server(parsed.repeat(names.length), ready),
+      client(bind("", "s1"), execute(), bind("", "s1099"), execute(), sync),
+      server(result(1), result(1), ready),
+    ],
+    { room: 10_000 },
+  );
+  assert.deepEqual(told(run).slice(1), ["SELECT 1/1", "(prepared) 1/1"]);
+  assert.deepEqual(run.missed, [
+    { application: "postgres", reason: "prepared statement without room", count: 76 },
+  ]);
+});

@@ -14,11 +14,13 @@ import type { Exchanges } from "../exchanges.js";
 import { Missed } from "../missed.js";
 import { looksLikePostgres, MAX_LENGTH, MAX_START, Start } from "./postgres-looks.js";
 import { Statements } from "./postgres-statements.js";
-import { Unit, Units } from "./postgres-units.js";
+import { isEnd, Unit, Units } from "./postgres-units.js";
 import { NO_SQLSTATE, packSqlstate, VERB_NAMES, Verb, verbOf } from "./postgres-words.js";
 
 /** Bytes of a message that are waited for: for a verb behind comments, names, the fields of an error. */
 const MAX_READ = 1024;
+/** Longest message of an unknown type that is believed. */
+const MAX_UNKNOWN = 65_536;
 /** Type and length. */
 const HEADER = 5;
 
@@ -81,6 +83,9 @@ class PostgresDialogue implements Dialogue {
   #completeUs: number | null = null;
   /** The server passes over everything up to Sync. */
   #isSkipping = false;
+  /** Behind the units are others for which there was no room, and so many of them end with ReadyForQuery. */
+  #isBeyond = false;
+  #endsBeyond = 0;
 
   constructor(exchanges: Exchanges) {
     this.#exchanges = exchanges;
@@ -95,7 +100,8 @@ class PostgresDialogue implements Dialogue {
         ? this.#readClient(view, next, end, next === at ? firstUs : nowUs)
         : this.#readServer(view, next, end, nowUs);
       if (used === Read.more) break;
-      if (used < 0) return used;
+      // What was read before it is done with: a message that cannot be read begins here.
+      if (used < 0) return next > at ? next - at : used;
       next += used;
     }
     return this.#isEncrypted ? Read.enough : next - at;
@@ -103,6 +109,8 @@ class PostgresDialogue implements Dialogue {
 
   lost(fromClient: boolean): void {
     this.#units.clear();
+    this.#isBeyond = false;
+    this.#endsBeyond = 0;
     this.#isSkipping = false;
     this.#isFailed = false;
     this.#completeUs = null;
@@ -161,7 +169,7 @@ class PostgresDialogue implements Dialogue {
       case Front.password:
         break;
       default:
-        return Read.broken;
+        return this.#readUnknown(type, length);
     }
     return 1 + length;
   }
@@ -185,19 +193,18 @@ class PostgresDialogue implements Dialogue {
   #ask(kind: Unit, verb: number, timeUs: number): void {
     const name = nameOf(verb);
     const isExecuted = !this.#isSkipping || this.#units.ends > 0 || kind !== Unit.execute;
-    if (isExecuted) {
-      this.#exchanges.request(name, name.length, timeUs, this.#sent);
-      this.#push(kind, verb, timeUs);
-    } else this.#exchanges.tell(name, name.length, this.#sent);
+    if (!isExecuted && !this.#isBeyond) this.#exchanges.tell(name, name.length, this.#sent);
+    else if (this.#push(kind, verb, timeUs)) this.#exchanges.request(name, name.length, timeUs, this.#sent);
+    else this.#exchanges.tellUnseen(name, name.length, this.#sent);
     this.#sent = 0;
   }
 
-  #push(kind: Unit, verb: number, timeUs: number): void {
-    if (this.#units.push(kind, verb, timeUs)) return;
-    const { operations, application, count } = this.#exchanges;
-    operations.missed.add(application, Missed.requestRoom, Math.max(1, count));
-    this.#exchanges.lose();
-    this.lost(true);
+  /** False: there is no room for it, or was none for one before it. */
+  #push(kind: Unit, verb: number, timeUs: number): boolean {
+    if (!this.#isBeyond && this.#units.push(kind, verb, timeUs)) return true;
+    this.#isBeyond = true;
+    if (isEnd(kind)) this.#endsBeyond++;
+    return false;
   }
 
   /** Parse: statement, query, types. */
@@ -260,8 +267,21 @@ class PostgresDialogue implements Dialogue {
         this.#ready(nowUs);
         break;
       default:
-        return Read.broken;
+        return this.#readUnknown(type, length);
     }
+    return 1 + length;
+  }
+
+  /** A message of a type that is not known: passed over by its length, if it may be one at all. */
+  #readUnknown(type: number, length: number): number {
+    const isLetter = (type | 0x20) >= 0x61 && (type | 0x20) <= 0x7a;
+    if (!isLetter || length > MAX_UNKNOWN) {
+      // Of what cannot be read nothing counts.
+      this.#sent = 0;
+      this.#received = 0;
+      return Read.broken;
+    }
+    this.#exchanges.operations.missed.add("postgres", Missed.unreadable);
     return 1 + length;
   }
 
@@ -277,7 +297,13 @@ class PostgresDialogue implements Dialogue {
     return 1;
   }
 
+  /** Whether the server is past the units, where its answers cannot be followed. */
+  get #isPast(): boolean {
+    return this.#isBeyond && this.#units.front === Unit.none;
+  }
+
   #complete(nowUs: number): void {
+    if (this.#isPast) return;
     const { front } = this.#units;
     if (front === Unit.query) this.#completeUs = nowUs;
     else if (front === Unit.execute || front === Unit.none) {
@@ -293,6 +319,7 @@ class PostgresDialogue implements Dialogue {
   }
 
   #fail(nowUs: number, outcome: number): void {
+    if (this.#isPast) return;
     const { front } = this.#units;
     if (front === Unit.query) {
       if (!this.#isFailed) this.#answer(nowUs, outcome);
@@ -334,6 +361,10 @@ class PostgresDialogue implements Dialogue {
   #ready(nowUs: number): void {
     this.#skip();
     const { front } = this.#units;
+    if (this.#isPast) {
+      if (this.#endsBeyond > 0) this.#endsBeyond--;
+      this.#isBeyond = this.#endsBeyond > 0;
+    }
     if (front !== Unit.none) this.#units.shift();
     if (front === Unit.startup || (front === Unit.query && !this.#isFailed))
       this.#answer(this.#completeUs ?? nowUs, 0);

@@ -3,8 +3,9 @@ import { Read } from "../application.js";
 import { ERRORS, Outcome } from "./redis-words.js";
 import { FIRST_CONFIRMATION, LengthLine, Line, PUSHES, STREAMED, Type } from "./resp.js";
 
-/** Deepest nesting that is followed. */
-const MAX_DEPTH = 32;
+/** Deepest nesting that is followed, and that there is room for at first. */
+const MAX_DEPTH = 4096;
+const USUAL_DEPTH = 8;
 /** A line whose end is not there yet is told by so many bytes. */
 const TELLING = 64;
 
@@ -47,8 +48,8 @@ export class RedisReplies {
   readonly #length = new LengthLine();
   #at = At.value;
   /** Values still to come at each level; Infinity where it is streamed. */
-  readonly #left = new Float64Array(MAX_DEPTH);
-  readonly #levels = new Uint8Array(MAX_DEPTH);
+  #left = new Float64Array(USUAL_DEPTH);
+  #levels = new Uint8Array(USUAL_DEPTH);
   #depth = 0;
   /** Of the message that is being read. */
   #isBegun = false;
@@ -75,7 +76,8 @@ export class RedisReplies {
     while (next < end) {
       const used = this.#readPart(view, next, end);
       if (used === Read.more) break;
-      if (used < 0) return used;
+      // What was read before it is done with: a message that cannot be read begins here.
+      if (used < 0) return next > at ? next - at : used;
       this.#bytes += used;
       next += used;
       if (this.#isDone) this.#finish(nowUs);
@@ -239,10 +241,19 @@ export class RedisReplies {
 
   #open(level: Level, count: number, used: number): number {
     if (this.#depth === MAX_DEPTH) return Read.broken;
+    if (this.#depth === this.#left.length) this.#deepen();
     if (this.#depth === 0) this.#count = count;
     this.#left[this.#depth] = count;
     this.#levels[this.#depth++] = level;
     return used;
+  }
+
+  #deepen(): void {
+    const [left, levels] = [new Float64Array(this.#depth * 2), new Uint8Array(this.#depth * 2)];
+    left.set(this.#left);
+    levels.set(this.#levels);
+    this.#left = left;
+    this.#levels = levels;
   }
 
   #readChunk(view: DataView, at: number, end: number): number {

@@ -389,3 +389,74 @@ test("random bytes do no harm, and hold back little", () => {
     ),
   );
 });
+
+test("however many commands are sent ahead, in pieces of any size, each has its answer", () => {
+  const many = 20_000;
+  const ask = client(...Array.from({ length: many }, (_, i) => [i % 2 === 0 ? "SET" : "INCR", `k${i}`, "v"]));
+  const answers = server(...Array.from({ length: many }, (_, i) => (i % 4 === 0 ? "-READONLY no\r\n" : OK)));
+  for (const segment of [1448, 65_000])
+    assert.deepEqual(told(follow([redis], [ask, answers], { segment, room: many * 2 })), [
+      `SET ${many / 2}/${many / 2} !${many / 4} READONLY:${many / 4}`,
+      `INCR ${many / 2}/${many / 2}`,
+    ]);
+});
+
+test("a subscription to more channels than fit a byte does not take the next one's confirmation", () => {
+  const channels = Array.from({ length: 1000 }, (_, i) => `c${i}`);
+  const confirmed = (name: string) =>
+    channels.map((of, i) => `*3\r\n${bulk(name)}${bulk(of)}:${i}\r\n`).join("");
+  assert.deepEqual(
+    found([
+      client(["SUBSCRIBE", ...channels], ["PSUBSCRIBE", ...channels], ["PING"]),
+      server(confirmed("subscribe")),
+      server(confirmed("psubscribe"), "*2\r\n$4\r\npong\r\n$0\r\n\r\n"),
+    ]),
+    ["SUBSCRIBE 1/1", "PSUBSCRIBE 1/1", "PING 1/1"],
+  );
+});
+
+test("an inline command of 60,000 bytes, and a reply nested 1,000 deep, are read", () => {
+  const deep = `${"*1\r\n".repeat(1000)}:1\r\n`;
+  for (const segment of [100, 1448, 100_000])
+    assert.deepEqual(
+      found(
+        [
+          { from: "client", text: `PING\r\nSET key ${"v".repeat(60_000)}\r\nGET key\r\n` },
+          server("+PONG\r\n", OK, bulk("v".repeat(60_000))),
+          client(["EVAL", "x"]),
+          server(deep),
+          client(["PING"]),
+          server("+PONG\r\n"),
+        ],
+        { segment },
+      ),
+      ["PING 2/2", "SET 1/1", "GET 1/1", "EVAL 1/1"],
+    );
+});
+
+test("what cannot be read is missed and counted, and the next command that can be told is read", () => {
+  for (const segment of [1, 7, 1000]) {
+    const run = follow(
+      [redis],
+      [
+        client(["PING"]),
+        server("+PONG\r\n"),
+        { from: "client", text: `*2\r\n$3\r\nGET\r\n?oops\r\n${command("GET", "a")}` },
+        server("^what\r\n", "-ERR Protocol error\r\n"),
+        client(["SET", "a", "b"]),
+        server(OK),
+        ...Array.from({ length: 5 }, () => [client(["GET", "b"]), server("$1\r\nx\r\n")]).flat(),
+      ],
+      { segment },
+    );
+    assert.deepEqual(
+      run.missed,
+      [{ application: "redis", reason: "unreadable message", count: 2 }],
+      `${segment}`,
+    );
+    const counts = run.operations.map(({ name, requests }) => `${name} ${requests}`);
+    assert.deepEqual(counts, ["PING 1", "GET 6", "SET 1"], `${segment}`);
+    for (const of of run.operations) assert.equal(of.errors, 0);
+    assert.ok(run.operations[1]!.answered > 0);
+  }
+});

@@ -14,7 +14,7 @@ import { RedisReplies, type ReplyListener } from "./redis-replies.js";
 import { COMMANDS, Outcome, SECOND_WORDS } from "./redis-words.js";
 import { isType, LengthLine, Line, looksLikeReply, Type } from "./resp.js";
 
-/** Longest inline command that is recognised; a longer one that was begun is read as long as it is held. */
+/** Longest inline command that is recognised; of a longer one that was begun so much is read. */
 const MAX_INLINE = 1024;
 /** Inline commands that wait for the server to show that it is one of Redis; so many in a row show it too, if they are not memcached's. */
 const MAX_UNPROVEN = 8;
@@ -37,8 +37,8 @@ const SUBSCRIPTIONS = numbersOf(
   "PUNSUBSCRIBE",
   "SUNSUBSCRIBE",
 );
-/** Largest kind of request (see Exchanges.request). */
-const MAX_KIND = 255;
+/** Largest kind of request (see Exchanges.request): more arguments than a server takes. */
+const MAX_KIND = 2 ** 28;
 const MONITOR = numberOf("MONITOR");
 const RESET = numberOf("RESET");
 const SYNCS = numbersOf("SYNC", "PSYNC");
@@ -92,6 +92,13 @@ function looksLikeFirst(view: DataView, at: number, length: number, end: number,
   return at + length <= end ? Looks.request : Looks.short;
 }
 
+/** Where the line at `at` ends; `end`: not seen. */
+function lineFeed(view: DataView, at: number, end: number): number {
+  let i = at;
+  while (i < end && view.getUint8(i) !== Byte.lf) i++;
+  return i;
+}
+
 function isUpper(byte: number): boolean {
   return byte >= 0x41 && byte <= 0x5a;
 }
@@ -129,6 +136,8 @@ const enum At {
   argument = 1,
   /** CR LF after an argument whose bytes were passed over. */
   tail = 2,
+  /** The rest of a long inline command. */
+  line = 3,
 }
 
 const enum Mute {
@@ -179,7 +188,8 @@ class RedisDialogue implements Dialogue, ReplyListener {
     while (next < end) {
       const used = this.#readPart(view, next, end, next === at ? firstUs : nowUs);
       if (used === Read.more) break;
-      if (used < 0) return used;
+      // What was read before it is done with: a message that cannot be read begins here.
+      if (used < 0) return next > at ? next - at : used;
       next += used;
     }
     return next - at;
@@ -223,6 +233,11 @@ class RedisDialogue implements Dialogue, ReplyListener {
           : this.#readInline(view, at, end, timeUs);
       case At.argument:
         return this.#readArgument(view, at, end);
+      case At.line: {
+        const feed = lineFeed(view, at, end);
+        if (feed < end) this.#at = At.message;
+        return Math.min(end, feed + 1) - at;
+      }
       default:
         if (end - at < 2) return Read.more;
         if (view.getUint16(at) !== 0x0d0a) return Read.broken;
@@ -331,10 +346,12 @@ class RedisDialogue implements Dialogue, ReplyListener {
   }
 
   #readInline(view: DataView, at: number, end: number, timeUs: number): number {
-    let last = at;
-    while (last < end && view.getUint8(last) !== Byte.lf) last++;
-    if (last === end) return Read.more;
-    const used = last + 1 - at;
+    const seen = Math.min(end, at + MAX_INLINE);
+    const last = lineFeed(view, at, seen);
+    const isLong = last === at + MAX_INLINE;
+    if (last === end && !isLong) return Read.more;
+    if (isLong) this.#at = At.line;
+    const used = isLong ? MAX_INLINE : last + 1 - at;
     let first = at;
     while (first < last && view.getUint8(first) <= Byte.space) first++;
     // An empty line is no command, and has no answer.

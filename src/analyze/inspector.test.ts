@@ -85,3 +85,74 @@ test("a segment of which the capture holds the header alone is counted whole", (
   const [row] = [...snapshotOf(analyzer).tables.tcp.rows];
   assert.deepEqual([row!.segments, row!.gaps, row!.retransmissions], [4, 0, 0]);
 });
+
+/** A segment of the client or the server that carries this text. */
+function saying(segment: Omit<Segment, "length" | "flags">, text: string): Analyzed {
+  const frame = frameOf({ ...segment, flags: "A", length: text.length });
+  frame.bytes.set(Buffer.from(text, "latin1"), frame.bytes.length - text.length);
+  return frame;
+}
+type Analyzed = ReturnType<typeof frameOf>;
+
+const GET = "GET /x HTTP/1.1\r\n\r\n";
+const OK = "HTTP/1.1 204 No\r\n\r\n";
+
+/** A connection with one request, and perhaps its answer and its end. */
+function asking(clientPort: number, atUs: number, isWhole: boolean): Analyzed[] {
+  const open = HANDSHAKE.map((segment) => frameOf({ ...segment, clientPort, atUs }));
+  const ask = saying({ from: "client", seq: 1001, ack: 5001, atUs: atUs + 1, clientPort }, GET);
+  if (!isWhole) return [...open, ask];
+  const [seq, ack] = [1001 + GET.length, 5001 + OK.length];
+  return [
+    ...open,
+    ask,
+    saying({ from: "server", seq: 5001, ack: seq, atUs: atUs + 2, clientPort }, OK),
+    frameOf({ from: "client", flags: "FA", seq, ack, length: 0, atUs: atUs + 3, clientPort }),
+    frameOf({ from: "server", flags: "FA", seq: ack, ack: seq + 1, length: 0, atUs: atUs + 4, clientPort }),
+    frameOf({
+      from: "client",
+      flags: "A",
+      seq: seq + 1,
+      ack: ack + 1,
+      length: 0,
+      atUs: atUs + 5,
+      clientPort,
+    }),
+  ];
+}
+
+test("connections that have ended leave room for others: more than are followed at once are followed in turn", () => {
+  const analyzer = new Analyzer();
+  for (let i = 0; i < 33_000; i++)
+    for (const frame of asking(2000 + i, i * 10, true)) analyzer.add(asPacket(frame));
+  const { tables, ledger } = snapshotOf(analyzer);
+  const [row] = [...tables.http.rows];
+  assert.deepEqual([row!.requests, row!.status_2xx, row!.unanswered], [33_000, 33_000, 0]);
+  assert.deepEqual([ledger.inspection.unfollowed, ledger.inspection.missed], [0, undefined]);
+});
+
+test("connections beyond those followed at once are counted as not followed", () => {
+  const analyzer = new Analyzer();
+  for (let i = 0; i < 33_000; i++)
+    for (const frame of asking(2000 + i, i * 10, false)) analyzer.add(asPacket(frame));
+  const { ledger } = snapshotOf(analyzer);
+  const unfollowed = 33_000 - 32_768;
+  assert.equal(ledger.inspection.unfollowed, unfollowed);
+  assert.deepEqual(ledger.inspection.missed, [
+    { application: "tcp", reason: "connection without room", count: unfollowed },
+  ]);
+});
+
+test("what waits in a connection that finds no room any more is not unanswered: nobody knows, and it is said", () => {
+  const analyzer = new Analyzer({ maxFlows: 64 });
+  for (let i = 0; i < 200; i++)
+    for (const frame of asking(2000 + i, i * 10, false)) analyzer.add(asPacket(frame));
+  const { tables, ledger } = snapshotOf(analyzer);
+  const [row] = [...tables.http.rows];
+  assert.equal(row!.requests, 200);
+  const [missed] = ledger.inspection.missed!;
+  assert.deepEqual([missed!.application, missed!.reason], ["http", "connection without room"]);
+  assert.ok(missed!.count > 0);
+  assert.deepEqual([row!.unseen, row!.unanswered], [missed!.count, 200 - missed!.count]);
+  assert.equal(row!.errors, null);
+});

@@ -1,11 +1,8 @@
 /** How services answer: operations that fail, go unanswered, or are slow for some. */
 import { formatClock, formatCount, formatCounted, formatDuration, formatRatio } from "../../format.js";
 import type { ApplicationName } from "../app/application.js";
-import { dnsOutcome, isDnsError } from "../app/dns/dns-message.js";
 import { Durations } from "../app/durations.js";
-import { postgresOutcome } from "../app/postgres/postgres-words.js";
-import { Outcome, redisOutcome } from "../app/redis/redis-words.js";
-import { tlsOutcome } from "../app/tls/tls-outcome.js";
+import { OUTCOMES } from "../app/outcomes.js";
 import type { Finding } from "../snapshot.js";
 import { commonestOutcome, countOutcomes, later, type OperationSum } from "../tables/applications.js";
 import { formatTime } from "../time.js";
@@ -29,25 +26,6 @@ const LIMIT = REQUEST_THRESHOLDS;
 
 /** HTTP's statuses from here on are the server's fault. */
 const SERVER_ERROR = 500;
-
-interface Protocol {
-  readonly title: string;
-  readonly isError: (outcome: number) => boolean;
-  /** What an outcome is called. */
-  readonly word: (outcome: number) => string;
-}
-
-const PROTOCOLS: Readonly<Partial<Record<ApplicationName, Protocol>>> = {
-  http: { title: "HTTP", isError: (status) => status >= 400, word: String },
-  redis: { title: "Redis", isError: (outcome) => outcome >= Outcome.otherError, word: redisOutcome },
-  postgres: { title: "PostgreSQL", isError: (outcome) => outcome !== 0, word: postgresOutcome },
-  dns: { title: "DNS", isError: isDnsError, word: dnsOutcome },
-  tls: {
-    title: "TLS",
-    isError: (outcome) => tlsOutcome(outcome).alert !== null,
-    word: (outcome) => tlsOutcome(outcome).alert ?? "",
-  },
-};
 
 /** What all clients together ask of one service under one name. */
 interface Asked {
@@ -104,8 +82,8 @@ function errorsOf(asked: Asked): Candidate[] {
 
 /** `5xx, mostly 503`; `Redis errors, mostly WRONGTYPE`. */
 function errorWords(application: ApplicationName, sums: readonly OperationSum[]): string {
-  const protocol = PROTOCOLS[application];
-  if (protocol === undefined) return "errors";
+  if (application === "http2" || application === "grpc") return "errors";
+  const protocol = OUTCOMES[application];
   const outcomes = new Map<number, number>();
   for (const sum of sums)
     for (const [outcome, n] of sum.outcomes) outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + n);

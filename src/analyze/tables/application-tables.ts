@@ -1,20 +1,22 @@
 /** What the table of each application protocol shows beside requests, errors and durations. */
-import { dnsOutcome } from "../app/dns/dns-message.js";
-import { postgresOutcome } from "../app/postgres/postgres-words.js";
-import { redisOutcome } from "../app/redis/redis-words.js";
+import { OUTCOMES } from "../app/outcomes.js";
 import { tlsOutcome } from "../app/tls/tls-outcome.js";
-import type { Column } from "../snapshot.js";
-import { type ApplicationTable, commonestOutcome, countOutcomes, textOr } from "./applications.js";
+import type { Cell, Column } from "../snapshot.js";
+import { type ApplicationTable, commonestOutcome, countOutcomes, type OperationSum } from "./applications.js";
 
 const STATUS_CLASSES = [2, 3, 4, 5] as const;
-/** Outcomes of success. */
-const REDIS_ANSWERS: ReadonlySet<string> = new Set(["OK", "QUEUED"]);
-const SQL_SUCCESS = 0;
 /** RFC 1035 4.1.1 */
 const NXDOMAIN = 3;
 const SERVFAIL = 2;
 
 const COMMONEST: Column = { name: "error", title: "Commonest error", kind: "text" };
+
+/** The outcome that most of the answers had that count as errors; null: none does. */
+function commonestError(sum: OperationSum, name: keyof typeof OUTCOMES): Cell {
+  const { isError, word } = OUTCOMES[name];
+  const outcome = commonestOutcome(sum, isError);
+  return outcome === null ? null : word(outcome);
+}
 
 export const APPLICATION_TABLES: readonly ApplicationTable[] = [
   {
@@ -39,24 +41,14 @@ export const APPLICATION_TABLES: readonly ApplicationTable[] = [
     title: "Redis",
     operation: "Command",
     columns: [COMMONEST],
-    cells: (sum) => ({
-      error: textOr(
-        commonestOutcome(sum, (outcome) => !REDIS_ANSWERS.has(redisOutcome(outcome))),
-        redisOutcome,
-      ),
-    }),
+    cells: (sum) => ({ error: commonestError(sum, "redis") }),
   },
   {
     name: "postgres",
     title: "PostgreSQL",
     operation: "Statement",
     columns: [{ ...COMMONEST, title: "Commonest SQLSTATE" }],
-    cells: (sum) => ({
-      error: textOr(
-        commonestOutcome(sum, (outcome) => outcome !== SQL_SUCCESS),
-        postgresOutcome,
-      ),
-    }),
+    cells: (sum) => ({ error: commonestError(sum, "postgres") }),
   },
   {
     name: "dns",
@@ -70,10 +62,7 @@ export const APPLICATION_TABLES: readonly ApplicationTable[] = [
     cells: (sum) => ({
       nxdomain: countOutcomes(sum, (rcode) => rcode === NXDOMAIN),
       servfail: countOutcomes(sum, (rcode) => rcode === SERVFAIL),
-      error: textOr(
-        commonestOutcome(sum, (rcode) => rcode !== 0),
-        dnsOutcome,
-      ),
+      error: commonestError(sum, "dns"),
     }),
   },
   {
@@ -87,11 +76,10 @@ export const APPLICATION_TABLES: readonly ApplicationTable[] = [
     ],
     cells: (sum) => {
       const agreed = commonestOutcome(sum, (outcome) => tlsOutcome(outcome).version !== null);
-      const failed = commonestOutcome(sum, (outcome) => tlsOutcome(outcome).alert !== null);
       return {
         version: agreed === null ? null : tlsOutcome(agreed).version,
         alpn: agreed === null ? null : tlsOutcome(agreed).alpn,
-        error: failed === null ? null : tlsOutcome(failed).alert,
+        error: commonestError(sum, "tls"),
       };
     },
   },

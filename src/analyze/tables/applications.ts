@@ -6,7 +6,7 @@ import type { Channels } from "../app/channels.js";
 import { createCounts, type Operation, type RequestCounts } from "../app/operations.js";
 import { OTHER } from "../limit.js";
 import { StandIns } from "../redact.js";
-import type { Cell, Column, Row, Table, TableName } from "../snapshot.js";
+import type { Column, Row, Table, TableName } from "../snapshot.js";
 import { createTable } from "./table.js";
 import { toMs } from "./tcp.js";
 
@@ -206,9 +206,4 @@ export function commonestOutcome(sum: OperationSum, is: (outcome: number) => boo
     if (n > most || (n === most && outcome < best!)) best = outcome;
   }
   return best;
-}
-
-/** A cell of text or nothing. */
-export function textOr(value: number | null, text: (value: number) => string): Cell {
-  return value === null ? null : text(value);
 }

@@ -15,8 +15,6 @@ const enum Flag {
   response = 0x8000,
   truncated = 0x0200,
   recursionAvailable = 0x0080,
-  /** Must be zero. */
-  reserved = 0x0040,
   rcode = 0x000f,
 }
 const OPCODE_SHIFT = 11;
@@ -53,7 +51,7 @@ const OPCODES: readonly (Uint8Array | null)[] = [
 const QUERY = 0;
 const NOTIFY = 4;
 const UPDATE = 5;
-/** IANA, DNS RCODEs: those that fit in the head. */
+/** IANA, DNS RCODEs. Those from 16 on need EDNS (RFC 6891 6.1.3). */
 const RCODES = [
   "NOERROR",
   "FORMERR",
@@ -67,14 +65,37 @@ const RCODES = [
   "NOTAUTH",
   "NOTZONE",
   "DSOTYPENI",
+  "RCODE12",
+  "RCODE13",
+  "RCODE14",
+  "RCODE15",
+  "BADVERS",
+  "BADKEY",
+  "BADTIME",
+  "BADMODE",
+  "BADNAME",
+  "BADALG",
+  "BADTRUNC",
+  "BADCOOKIE",
 ] as const;
 const NXDOMAIN = 3;
+/** RFC 6891 6.1.2: the type of the record that EDNS adds, and where its fields lie behind its name. */
+const OPT = 41;
+const enum RecordField {
+  type = 0,
+  extendedRcode = 4,
+  dataLength = 8,
+  length = 10,
+}
+const EXTENDED_SHIFT = 4;
+/** RFC 1035 4.1.4: the first of two bytes that point to a name. */
+const POINTER = 0xc0;
 
 function bytesOf(text: string): Uint8Array {
   return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 }
 
-/** What an outcome, the rcode of the head, is called. */
+/** What an outcome, a response code, is called. */
 export function dnsOutcome(outcome: number): string {
   return RCODES[outcome] ?? `RCODE${outcome}`;
 }
@@ -91,7 +112,7 @@ export class DnsMessage {
   rcode = 0;
   /** What is asked: a type, or what is asked for otherwise (UPDATE). Empty where there is no question. */
   operation: Uint8Array = NO_OPERATION;
-  /** Of the first question's name and type; 0: there is none. Names are case-sensitive here: a server repeats them as they were. */
+  /** Hash of the first question's name, without case (RFC 4343), and type; 0: there is none. */
   question = 0;
 
   /** Decodes bytes [at, end). False: they are none, or the question is not whole. */
@@ -101,6 +122,7 @@ export class DnsMessage {
     const flags = view.getUint16(at + Head.flags);
     this.isResponse = (flags & Flag.response) !== 0;
     this.rcode = flags & Flag.rcode;
+    if (this.isResponse) this.rcode |= extendedRcode(view, at, end) << EXTENDED_SHIFT;
     this.question = 0;
     const opcode = (flags >> OPCODE_SHIFT) & OPCODE_MASK;
     this.operation = OPCODES[opcode] ?? NO_OPERATION;
@@ -110,7 +132,7 @@ export class DnsMessage {
     if (behind < 0 || behind + 4 > end) return false;
     const type = view.getUint16(behind);
     let hash = 0x811c9dc5 ^ type;
-    for (let i = name; i < behind; i++) hash = Math.imul(hash ^ view.getUint8(i), 0x01000193);
+    for (let i = name; i < behind; i++) hash = Math.imul(hash ^ lowerCase(view.getUint8(i)), 0x01000193);
     this.question = hash | 1;
     if (opcode === QUERY) this.operation = typeName(type);
     return true;
@@ -118,6 +140,45 @@ export class DnsMessage {
 }
 
 const NO_OPERATION = new Uint8Array(0);
+
+/** Of ASCII letters only. The length of a label is below them. */
+function lowerCase(byte: number): number {
+  return byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
+}
+
+/** The upper bits of the response code, from the OPT record of message [at, end); 0 where it has none or was cut before it. */
+function extendedRcode(view: DataView, at: number, end: number): number {
+  const additionals = view.getUint16(at + Head.additionals);
+  if (additionals === 0) return 0;
+  let behind = at + Head.length;
+  for (let n = view.getUint16(at + Head.questions); n > 0; n--) {
+    behind = skipRecordName(view, behind, end) + 4;
+    if (behind < 4 || behind > end) return 0;
+  }
+  const before = view.getUint16(at + Head.answers) + view.getUint16(at + Head.authorities);
+  for (let n = 0; n < before + additionals; n++) {
+    const fields = skipRecordName(view, behind, end);
+    if (fields < 0 || fields + RecordField.length > end) return 0;
+    if (n >= before && view.getUint16(fields + RecordField.type) === OPT)
+      return view.getUint8(fields + RecordField.extendedRcode);
+    behind = fields + RecordField.length + view.getUint16(fields + RecordField.dataLength);
+  }
+  return 0;
+}
+
+/** The position behind a name that may end with a pointer, or -1. */
+function skipRecordName(view: DataView, at: number, end: number): number {
+  let i = at;
+  while (i < end) {
+    const length = view.getUint8(i);
+    if (length >= POINTER) return i + 2 <= end ? i + 2 : -1;
+    if (length > MAX_LABEL) return -1;
+    i += 1 + length;
+    if (length === 0) return i;
+    if (i - at > MAX_NAME_BYTES) return -1;
+  }
+  return -1;
+}
 
 /** The type's name, or TYPE and its number (RFC 3597 5). */
 function typeName(type: number): Uint8Array {
@@ -139,15 +200,14 @@ function skipName(view: DataView, at: number, end: number): number {
 
 /**
  * What a datagram looks like. Strict, since the port is not asked: a head without contradictions, counts that fit the length, one question
- * with a name of printable bytes and a class that exists; or, in a response without a question, a first record.
+ * with a type and a class that exists (the bytes of a name can be any: RFC 2181 11); or, in a response without a question, a first record.
  */
 export function looksLikeDns(view: DataView, at: number, end: number): Looks {
   if (end - at < Head.length) return Looks.no;
   const flags = view.getUint16(at + Head.flags);
   const opcode = (flags >> OPCODE_SHIFT) & OPCODE_MASK;
   const isResponse = (flags & Flag.response) !== 0;
-  if ((flags & Flag.reserved) !== 0 || (opcode !== QUERY && opcode !== NOTIFY && opcode !== UPDATE))
-    return Looks.no;
+  if (opcode !== QUERY && opcode !== NOTIFY && opcode !== UPDATE) return Looks.no;
   if (!isResponse && (flags & (Flag.recursionAvailable | Flag.rcode | Flag.truncated)) !== 0) return Looks.no;
   const questions = view.getUint16(at + Head.questions);
   const answers = view.getUint16(at + Head.answers);
@@ -162,7 +222,7 @@ export function looksLikeDns(view: DataView, at: number, end: number): Looks {
   let behind = at + Head.length;
   if (questions === 1) {
     behind = skipName(view, behind, end);
-    if (behind < 0 || behind + 4 > end || !isPrintable(view, at + Head.length, behind)) return Looks.no;
+    if (behind < 0 || behind + 4 > end) return Looks.no;
     if (view.getUint16(behind) === 0 || !isClass(view.getUint16(behind + 2))) return Looks.no;
     if (isNetbios(view, at + Head.length)) return Looks.no;
     behind += 4;
@@ -191,20 +251,6 @@ function isRefusal(view: DataView, at: number, end: number): boolean {
   return end - at === Head.length && isDnsError(view.getUint16(at + Head.flags) & Flag.rcode);
 }
 
-/** A label's bytes are anything; those in use are letters, digits and signs, and a length is below 64. */
-function isPrintable(view: DataView, at: number, end: number): boolean {
-  let label = at;
-  while (label < end) {
-    const length = view.getUint8(label);
-    for (let i = label + 1; i <= label + length; i++) {
-      const byte = view.getUint8(i);
-      if (byte < 0x20 || byte > 0x7e) return false;
-    }
-    label += 1 + length;
-  }
-  return true;
-}
-
 /** IANA, DNS classes: IN, CH, HS, NONE, ANY. */
 function isClass(value: number): boolean {
   return value === 1 || value === 3 || value === 4 || value === 254 || value === 255;
@@ -213,9 +259,9 @@ function isClass(value: number): boolean {
 /** A record's name is a pointer, the root or labels; its class exists, unless it is EDNS (RFC 6891 6.1.2). What a capture cut is believed. */
 function looksLikeRecord(view: DataView, at: number, end: number): boolean {
   const first = view.getUint8(at);
-  const behind = first >= 0xc0 ? at + 2 : skipName(view, at, end);
-  if (behind < 0) return first >= 0xc0 || first <= MAX_LABEL;
+  const behind = skipRecordName(view, at, end);
+  if (behind < 0) return first >= POINTER || first <= MAX_LABEL;
   if (behind + 4 > end) return true;
   const type = view.getUint16(behind);
-  return type === 41 || (type !== 0 && isClass(view.getUint16(behind + 2)));
+  return type === OPT || (type !== 0 && isClass(view.getUint16(behind + 2)));
 }

@@ -133,16 +133,17 @@ test("only what is plainly DNS looks like it", () => {
   assert.equal(looks(query()), Looks.request);
   assert.equal(looks(answer()), Looks.response);
   assert.equal(looks(query({ name: "_ldap._tcp.secret" })), Looks.request);
+  assert.equal(looks(query({ name: "a\x01b.caf\xe9.\xff\0\x80" })), Looks.request, "labels of any octet");
+  for (const bit of [0x0040, 0x0020, 0x0010])
+    assert.equal(looks(query({}, 0x0100 | bit)), Looks.request, "Z, AD and CD say nothing of the form");
   assert.equal(looks(`${int16(5)}${int16(0x8181)}${"\0".repeat(8)}`), Looks.response);
   const no = {
-    "reserved bit": query({}, 0x0140),
     "a query with an rcode": query({}, 0x0103),
     "two questions":
       query().replace("\x01\0\0", "\x02\0\0").slice(0, 5) + query().slice(5).replace("\x01", "\x02"),
     "bytes behind": `${query()}x`,
     "a pointer as the question's name": `${query().slice(0, 12)}\xc0\x0c${int16(1)}${int16(1)}`,
     "a name without end": query().slice(0, 20),
-    "a name of control bytes": query({ name: "a\x01b" }),
     "a class that does not exist": `${query().slice(0, -2)}${int16(77)}`,
     "a name of NetBIOS": query({ name: "EJFDEBFEEBFACACACACACACACACACAAA", type: 32 }),
     "a head alone": query().slice(0, 12),
@@ -163,6 +164,59 @@ test("random bytes rarely look like DNS, and hostile names do no harm", () => {
       for (const { name } of operations) assert.match(name, /^[A-Z0-9()a-z-]+$/);
     }),
   );
+});
+
+/** A message with an OPT record behind its other records, `upper` its part of the response code. */
+function withOpt(message: string, upper = 0): string {
+  const counts = `${message.slice(0, 10)}${int16(1)}${message.slice(12)}`;
+  return `${counts}\0${int16(41)}${int16(1232)}${String.fromCharCode(upper)}\0\0\0${int16(0)}`;
+}
+
+test("names compare without case, over UDP and TCP, and other bytes than letters do not", () => {
+  const { client, server, operations } = udp();
+  client(query({ name: "SeCrEt.ExAmPlE" }));
+  server(answer({ name: "secret.example" }));
+  client(query({ id: 2, name: "a@b.example" }));
+  server(answer({ id: 2, name: "a`b.example" }));
+  assert.deepEqual(told(operations), ["A 2/1"]);
+  const over = follow(
+    [dns],
+    [
+      { from: "client", text: framed(query({ name: "SECRET.example" })) },
+      { from: "server", text: framed(answer({ name: "secret.EXAMPLE" })) },
+    ],
+  );
+  assert.deepEqual(told(over.operations), ["A 1/1"]);
+});
+
+test("a response code has its upper bits in the OPT record, wherever the additional records hold it", () => {
+  const { client, server, operations } = udp();
+  const codes = [
+    ["BADVERS", 0, 1],
+    ["BADCOOKIE", 7, 1],
+    ["YXRRSET", 7, 0],
+    ["RCODE4095", 15, 255],
+  ] as const;
+  for (const [i, [, lower, upper]] of codes.entries()) {
+    client(withOpt(query({ id: i })));
+    server(withOpt(answer({ id: i }, lower), upper));
+  }
+  assert.deepEqual(told(operations), [`A 4/4 !4${codes.map(([word]) => ` ${word}:1`).join("")}`]);
+});
+
+test("over TCP the OPT record is waited for, however the stream is cut", () => {
+  const message = withOpt(answer({}, 7), 1);
+  for (const piece of [1, 7, 1000]) {
+    const answers = framed(message).match(new RegExp(`[^]{1,${piece}}`, "g"))!;
+    const over = follow(
+      [dns],
+      [
+        { from: "client", text: framed(withOpt(query())) },
+        ...answers.map((text) => ({ from: "server", text }) as const),
+      ],
+    );
+    assert.deepEqual(told(over.operations), ["A 1/1 !1 BADCOOKIE:1"]);
+  }
 });
 
 const framed = (text: string) => int16(text.length) + text;

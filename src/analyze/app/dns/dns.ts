@@ -1,6 +1,6 @@
 /**
  * DNS over UDP and TCP. A request is a message with a query, its operation the type that is asked for (`A`, `AAAA`; TYPEn where it has
- * no name) or the opcode (`NOTIFY`, `UPDATE`); the outcome is the rcode of the head. Failed are all but NOERROR and NXDOMAIN: that a name
+ * no name) or the opcode (`NOTIFY`, `UPDATE`); the outcome is the response code, that of EDNS included. Failed are all but NOERROR and NXDOMAIN: that a name
  * does not exist is an answer, and is told apart by its outcome.
  *
  * A query and its answer have the id, the client's port and the question in common; an answer without a question goes by the id. A query
@@ -14,6 +14,8 @@ import { DnsMessage, isDnsError, looksLikeDns, MAX_QUESTION } from "./dns-messag
 
 /** RFC 1035 4.2.2: a length stands before each message. */
 const PREFIX = 2;
+/** Bytes of an answer that are waited for: EDNS' record stands at its end. Of longer ones the head's response code counts. */
+const MAX_ANSWER = 8192;
 /** Shortest message that is looked for: a head, the root and a type. */
 const MIN_MESSAGE = 17;
 const OTHER = Uint8Array.from(OTHER_OPERATION, (letter) => letter.charCodeAt(0));
@@ -38,7 +40,7 @@ export const dns: Application = {
 /** A message whose question is not whole yet: its head decides whether to wait. One question, no answers, opcode 0. */
 function looksCut(view: DataView, at: number, end: number): Looks {
   if (end - at < PREFIX + 12) return Looks.short;
-  const isPlain = (view.getUint16(at + PREFIX + 2) & 0x7840) === 0;
+  const isPlain = (view.getUint16(at + PREFIX + 2) & 0x7800) === 0;
   return isPlain && view.getUint32(at + PREFIX + 4) === 0x0001_0000 ? Looks.short : Looks.no;
 }
 
@@ -54,7 +56,8 @@ class DnsDialogue implements Dialogue {
   read(fromClient: boolean, view: DataView, at: number, end: number, firstUs: number, nowUs: number): number {
     if (end - at < PREFIX) return Read.more;
     const length = view.getUint16(at);
-    if (end - at < PREFIX + Math.min(length, MAX_QUESTION)) return Read.more;
+    const isAnswer = end - at >= PREFIX + 4 && view.getUint16(at + PREFIX + 2) >= 0x8000;
+    if (end - at < PREFIX + Math.min(length, isAnswer ? MAX_ANSWER : MAX_QUESTION)) return Read.more;
     const message = this.#message;
     const whole = at + PREFIX + length;
     if (!message.decode(view, at + PREFIX, Math.min(end, whole))) return Read.broken;

@@ -16,6 +16,7 @@ export const enum LinkType {
   linuxSll = 113,
   ipv4 = 228,
   ipv6 = 229,
+  nflog = 239,
   linuxSll2 = 276,
 }
 

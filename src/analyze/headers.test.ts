@@ -17,6 +17,7 @@ import {
   ipv6,
   join,
   linkHeader,
+  nflogHeader,
   SEED,
   tcp,
   text,
@@ -110,6 +111,23 @@ for (const linkType of IP_LINK_TYPES) {
 test("link types that do not lead to IP are OTHER, whatever follows", () => {
   for (const linkType of [2, 7, 9, 105, 127, 147, 192, 9999])
     assert.equal(decode(ethernet(ipv4(SEGMENT)), linkType), "other");
+});
+
+test("NFLOG frames hold a packet among attributes of either byte order, or none", () => {
+  for (const little of [true, false]) {
+    assert.deepEqual(decode(join(nflogHeader(2, little), ipv4(SEGMENT)), 239), TCP4);
+    assert.deepEqual(decode(join(nflogHeader(10, little), ipv6(SEGMENT)), 239), TCP6);
+    // Of a bridge's hook the packet itself says what it is.
+    assert.deepEqual(decode(join(nflogHeader(7, little), ipv4(SEGMENT)), 239), TCP4);
+    const head = nflogHeader(2, little);
+    for (let length = 0; length <= head.length; length++)
+      assert.equal(decode(join(head.subarray(0, length)), 239), "other");
+    assert.equal(
+      decode(join(head.subarray(0, 4), new Uint8Array(40)), 239),
+      "other",
+      "attributes of no length",
+    );
+  }
 });
 
 test("IPv4 and IPv6 link types carry their own version alone", () => {

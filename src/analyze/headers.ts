@@ -2,6 +2,7 @@
  * What the headers of one packet say, as one reused view: the outermost IP header, reached by the link header and VLAN
  * tags alone, and the transport header behind it. Tunnels, LLC, PPPoE and MPLS are not entered.
  */
+import { nflogPayload } from "../capture/nflog.js";
 import type { Packet } from "../capture/packet.js";
 import { EtherType, IpProtocol, LinkType } from "../net.js";
 
@@ -148,8 +149,15 @@ export class Headers {
       case LinkType.rawBsd:
       case LinkType.rawOpenBsd: {
         if (at >= end) return;
-        const version = view.getUint8(at) >> 4;
-        type = version === 4 ? EtherType.ipv4 : version === 6 ? EtherType.ipv6 : 0;
+        type = typeOfVersion(view.getUint8(at));
+        break;
+      }
+      case LinkType.nflog: {
+        at = nflogPayload(view, start, end);
+        if (at < 0 || at >= end) return;
+        const family = view.getUint8(start);
+        if (family === AF_INET) type = EtherType.ipv4;
+        else type = AF_INET6.has(family) ? EtherType.ipv6 : typeOfVersion(view.getUint8(at));
         break;
       }
       case LinkType.ipv4:
@@ -307,6 +315,12 @@ function isExtension(protocol: number): boolean {
 
 /** Above an Ethernet length field, so an EtherType (IEEE 802.3). */
 const MAX_FRAME_LENGTH = 1500;
+
+/** Of a packet that nothing but its first byte describes. */
+function typeOfVersion(byte: number): number {
+  const version = byte >> 4;
+  return version === 4 ? EtherType.ipv4 : version === 6 ? EtherType.ipv6 : 0;
+}
 
 /**
  * The EtherType that the 4 bytes before a BSD loopback packet stand for. With link type loop they are an address family in

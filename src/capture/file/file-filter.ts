@@ -3,6 +3,7 @@ import { LinkType } from "../../net.js";
 import { FilterMachine } from "../kernel/bpf.js";
 import { compileFilter } from "../kernel/filter.js";
 import { CaptureError } from "../live/live.js";
+import { nflogPayload } from "../nflog.js";
 import type { Packet } from "../packet.js";
 
 const SNAPLEN = 262_144;
@@ -23,11 +24,21 @@ export class PacketFilter {
 
   /** Whether the packet matches. Borrows it. */
   matches(packet: Packet): boolean {
+    if (packet.linkType === LinkType.nflog) return this.#matchesNflog(packet);
     if (packet.linkType !== this.#linkType) {
       this.#linkType = packet.linkType;
       this.#machine = this.#machineOf(packet.linkType);
     }
     return this.#machine?.matches(packet) ?? false;
+  }
+
+  /** libpcap compiles nothing for NFLOG: the packet inside is looked at, as raw IP. */
+  #matchesNflog({ view, offset, caplen, length, linkType: _, ...times }: Packet): boolean {
+    const at = nflogPayload(view, offset, offset + caplen);
+    if (at < 0) return false;
+    const before = at - offset;
+    const inside = { view, offset: at, caplen: caplen - before, length: length - before, ...times };
+    return this.matches({ ...inside, linkType: LinkType.raw });
   }
 
   #machineOf(linkType: number): FilterMachine | null {

@@ -157,7 +157,7 @@ export function arp(): Uint8Array {
 }
 
 /** Link types that lead to IP. */
-export const IP_LINK_TYPES = [0, 1, 12, 14, 101, 108, 113, 228, 229, 276] as const;
+export const IP_LINK_TYPES = [0, 1, 12, 14, 101, 108, 113, 228, 229, 239, 276] as const;
 
 /** The link header before an IP packet of this version, or null where the link type cannot carry it. */
 export function linkHeader(linkType: number, version: 4 | 6): Uint8Array | null {
@@ -181,9 +181,19 @@ export function linkHeader(linkType: number, version: 4 | 6): Uint8Array | null 
       return version === 4 ? new Uint8Array(0) : null;
     case 229:
       return version === 6 ? new Uint8Array(0) : null;
+    case 239:
+      return nflogHeader(version === 4 ? 2 : 10, true);
     default:
       return null;
   }
+}
+
+/** What stands before the packet in an NFLOG frame: family, version, group, a hook, a prefix of odd length, and the payload's head. */
+export function nflogHeader(family: number, little: boolean): Uint8Array {
+  const head = (length: number, type: number) => join(u16(length, little), u16(type, little));
+  const hook = join(head(8, 1), u8(8, 0, 0, 0));
+  const prefix = join(head(9, 10), u8(0x77, 0x65, 0x62, 0x3a, 0, 0, 0, 0));
+  return join(u8(family, 0, 0, 5), hook, prefix, head(44, 9));
 }
 
 // Packets

@@ -35,10 +35,13 @@ export const enum EtherType {
 export const enum IpProtocol {
   hopByHop = 0,
   icmp = 1,
+  ipv4 = 4,
   tcp = 6,
   udp = 17,
+  ipv6 = 41,
   routing = 43,
   fragment = 44,
+  gre = 47,
   icmpv6 = 58,
   destinationOptions = 60,
 }

@@ -5,6 +5,7 @@ import { FlowTable } from "./flows.js";
 import { Headers, MALFORMED, Network } from "./headers.js";
 import { Inspector } from "./inspector.js";
 import { Series } from "./series.js";
+import { UdpTunnels } from "./tunnels.js";
 
 /** Conversations kept unless told otherwise. */
 export const DEFAULT_MAX_FLOWS = 1_000_000;
@@ -77,6 +78,7 @@ export class Analyzer {
   readonly flows: FlowTable;
   readonly inspector: Inspector;
   readonly series = new Series(SERIES_CLASSES.length);
+  readonly udpTunnels = new UdpTunnels();
   readonly #headers = new Headers();
 
   constructor(options: AnalyzerOptions = {}) {
@@ -113,6 +115,8 @@ export class Analyzer {
       default:
         slot = ProtocolSlot.other;
     }
+    if ((slot & 0xff) === IpProtocol.udp && slot < ProtocolSlot.arp)
+      this.udpTunnels.note(packet.view, headers);
     const protocols = this.protocols;
     protocols[slot * 2] = protocols[slot * 2]! + 1;
     protocols[slot * 2 + 1] = protocols[slot * 2 + 1]! + length;

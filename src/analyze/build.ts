@@ -14,6 +14,7 @@ import { formatTime } from "./time.js";
 import { EndNames } from "./tracking/ends.js";
 import { buildJoined, countVerdicts, summarizeNamespaces } from "./tracking/joined.js";
 import { reconcile } from "./tracking/reconcile.js";
+import { listTunnels } from "./tunnels.js";
 
 /** What the analyzer cannot know of itself. */
 export interface SnapshotContext {
@@ -104,6 +105,7 @@ function buildLedger(analyzer: Analyzer, context: SnapshotContext, unresolvedByt
     ),
     non_ip: protocols[ProtocolSlot.arp * 2]! + protocols[ProtocolSlot.other * 2]!,
     timeless: analyzer.timeless,
+    ...tunnelsOf(analyzer),
     dropped: context.dropped,
     evicted: {
       conversations: evicted.flows,
@@ -128,6 +130,12 @@ function buildLedger(analyzer: Analyzer, context: SnapshotContext, unresolvedByt
 function missedOf({ inspector }: Analyzer): Pick<Ledger["inspection"], "missed"> {
   const missed = inspector.operations.missed.list();
   return missed.length > 0 ? { missed } : {};
+}
+
+function tunnelsOf({ protocols, udpTunnels }: Analyzer): Pick<Ledger, "tunnels"> {
+  const packets = (version: ProtocolSlot) => (protocol: number) => protocols[(version + protocol) * 2]!;
+  const tunnels = listTunnels(packets(ProtocolSlot.ipv4), packets(ProtocolSlot.ipv6), udpTunnels);
+  return tunnels.length > 0 ? { tunnels } : {};
 }
 
 function buildSeries(analyzer: Analyzer): SeriesData {

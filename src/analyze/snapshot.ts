@@ -83,6 +83,12 @@ const ledgerSchema = z
       "Packets that are ARP or OTHER, malformed ones included; they have no pair, talker, endpoint or conversation",
     ),
     timeless: count.describe("Packets without a time"),
+    tunnels: z
+      .array(z.strictObject({ kind: text, packets: count }))
+      .optional()
+      .describe(
+        "Packets that carry another IP packet, by kind of tunnel, whose inner addresses are not in the tables; absent: none",
+      ),
     dropped: z.nullable(count).describe("Packets the capturing machine says it lost; null: it does not say"),
     evicted: z
       .strictObject({ conversations: count, packets: count, bytes: count })

@@ -61,15 +61,17 @@ function partOf(path: string): string {
 /** Who may import what of whom: everything (value), or only what the compiler erases (type). */
 const ALLOWED: Readonly<Record<string, readonly (readonly [to: RegExp, what: "value" | "type"])[]>> = {
   net: [],
+  "output-path": [],
   format: [[/^src\/analyze\/snapshot\.ts$/, "type"]],
-  capture: [[/^src\/net\.ts$/, "value"]],
+  capture: [[/^src\/(net|output-path)\.ts$/, "value"]],
   analyze: [
     [/^src\/(net|format)\.ts$/, "value"],
+    [/^src\/capture\/nflog\.ts$/, "value"],
     [/^src\/capture\//, "type"],
   ],
   report: [
     [/^src\/analyze\/(snapshot|benchmark\/benchmark)\.ts$/, "type"],
-    [/^src\/(analyze\/limit|format)\.ts$/, "value"],
+    [/^src\/(analyze\/limit|format|output-path)\.ts$/, "value"],
   ],
   tui: [
     [/^src\/analyze\/(snapshot|events)\.ts$/, "type"],

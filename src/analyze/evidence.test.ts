@@ -12,7 +12,8 @@ import { Analyzer } from "./analyzer.js";
 import { buildSnapshot } from "./build.js";
 import { type CaptureFacts, Evidence } from "./evidence.js";
 import { limitSnapshot } from "./limit.js";
-import { parseSnapshot, type Snapshot } from "./snapshot.js";
+import { parseSnapshot } from "./read-snapshot.js";
+import type { Snapshot } from "./snapshot.js";
 
 const START = 1_000_000_000;
 const TIMEOUTS = new Map([

@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 /** Raised when a reader of the old shape would misread the new one. */
-const SNAPSHOT_VERSION = 1;
+export const SNAPSHOT_VERSION = 1;
 
 const count = z.number().nonnegative();
 const text = z.string();
@@ -291,20 +291,4 @@ export interface HealthReport {
   /** ISO 8601. */
   readonly time: string;
   readonly targets: readonly HealthTargetReport[];
-}
-
-/** Reads a Snapshot from JSON text. Throws an Error of one line where it is none. */
-export function parseSnapshot(json: string): Snapshot {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    throw new Error("not JSON");
-  }
-  const result = snapshotSchema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0]!;
-  throw new Error(
-    `not a snapshot of version ${SNAPSHOT_VERSION}: ${issue.path.join(".") || "value"}: ${issue.message}`,
-  );
 }

@@ -4,6 +4,7 @@ import { EventCourse, type NetworkEvent } from "../analyze/events.js";
 import type { HealthReport, Snapshot } from "../analyze/snapshot.js";
 import { formatTime } from "../analyze/time.js";
 import { visible } from "../format.js";
+import { lookAtOutput, restrictOutput } from "../output-path.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 
 const MAX_TEXT = 400;
@@ -67,7 +68,12 @@ export class EventWriter {
   open(nowUs: number): void {
     const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
     try {
-      this.#fd = openSync(this.#path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
+      const target = lookAtOutput(this.#path);
+      this.#fd =
+        target.kind === "descriptor"
+          ? target.fd
+          : openSync(this.#path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
+      restrictOutput(this.#fd);
     } catch (error) {
       throw new CommandError(ExitCode.unwritable, `${this.#path}: ${reasonOf(error)}`);
     }

@@ -1,13 +1,15 @@
 /** The last Snapshot netwatch made, kept for `netwatch report` to take up. */
-import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { limitSnapshot } from "../analyze/limit.js";
 import type { Snapshot } from "../analyze/snapshot.js";
+import { readText } from "../capture/file/text.js";
 import { renderSnapshotJson } from "../report/json.js";
 import { makeFolder, writeWhole } from "../report/write.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 
+/** What no Snapshot reaches: a million conversations take less. */
+const MAX_SNAPSHOT_BYTES = 512 * 1024 * 1024 - 1;
 /** Rows a table keeps: more than any report shows. */
 const ROWS_KEPT = 1000;
 
@@ -39,11 +41,11 @@ export function keptPieces(snapshot: Snapshot): Iterable<string> {
 export async function readSnapshot(path: string): Promise<Snapshot> {
   let json: string;
   try {
-    json = readFileSync(path, "utf8");
+    json = readText(path, MAX_SNAPSHOT_BYTES);
   } catch (error) {
     throw new CommandError(ExitCode.unreadable, `${path}: ${reasonOf(error)}`);
   }
-  const { parseSnapshot } = await import("../analyze/snapshot.js");
+  const { parseSnapshot } = await import("../analyze/read-snapshot.js");
   try {
     return parseSnapshot(json);
   } catch (error) {

@@ -1,5 +1,6 @@
 /** Files whose place is taken while there still is the right to: they are written when there no longer is. */
 import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { lookAtOutput, restrictOutput } from "../output-path.js";
 import { gather } from "../report/write.js";
 
 /** An open file that waits for its content. */
@@ -11,7 +12,12 @@ export interface ReservedFile {
 
 /** Opens a file, or makes it, for its owner alone; what it holds stays until `write`. Links are not followed. */
 export function reserveFile(path: string): ReservedFile {
-  const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  const target = lookAtOutput(path);
+  const fd =
+    target.kind === "descriptor"
+      ? target.fd
+      : openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  restrictOutput(fd);
   const regular = fstatSync(fd).isFile();
   return {
     write(pieces) {

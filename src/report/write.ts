@@ -13,12 +13,19 @@ import {
   writeSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { lookAtOutput } from "../output-path.js";
 
 /**
  * Writes a file beside its final name, syncs it, and only then gives it the name: whatever happens, there is the old file
- * or the new one. Mode 0600. A link at the name is replaced, not followed. Throws the system's error.
+ * or the new one. Mode 0600. A link at the name is replaced, not followed. A device, a named pipe or a descriptor is written into.
+ * Throws the system's error.
  */
 export function writeWhole(path: string, pieces: Iterable<string | Uint8Array>): void {
+  const target = lookAtOutput(path);
+  if (target.kind !== "replace") {
+    writeInto(target.kind === "descriptor" ? target.fd : null, path, pieces);
+    return;
+  }
   const temporary = join(dirname(path), `.${basename(path).slice(0, 100)}.${randomBytes(6).toString("hex")}`);
   const fd = openSync(
     temporary,
@@ -36,6 +43,15 @@ export function writeWhole(path: string, pieces: Iterable<string | Uint8Array>):
   } catch (error) {
     unlinkSync(temporary);
     throw error;
+  }
+}
+
+function writeInto(descriptor: number | null, path: string, pieces: Iterable<string | Uint8Array>): void {
+  const fd = descriptor ?? openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NOCTTY);
+  try {
+    for (const piece of gather(pieces)) writeAll(fd, piece);
+  } finally {
+    if (descriptor === null) closeSync(fd);
   }
 }
 
@@ -57,8 +73,17 @@ export function makeFolder(path: string, mode = 0o777): void {
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
+  for (let written = 0; written < bytes.length; )
+    try {
+      written += writeSync(fd, bytes, written);
+    } catch (error) {
+      // A pipe that Node has set not to block is full: its reader takes a moment.
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+    }
 }
+
+const RETRY_MS = 5;
 
 /** Text handed on at a time. */
 const PIECE = 64 * 1024;

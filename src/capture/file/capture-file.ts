@@ -2,7 +2,6 @@
 import {
   closeSync,
   constants,
-  fchmodSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
@@ -11,6 +10,7 @@ import {
   writeSync,
 } from "node:fs";
 import { parse } from "node:path";
+import { lookAtOutput, restrictOutput } from "../../output-path.js";
 
 /** When to go on to the next file. null: not for this reason. */
 export interface Rotation {
@@ -33,18 +33,22 @@ export interface CaptureFile {
 }
 
 /**
- * Opens a file to be written from its start. A link is not followed; a file made here is for its owner alone. Devices and
- * named pipes are written to as they are.
+ * Opens a file to be written from its start. A link is not followed; the file is for its owner alone. What it held stays until the
+ * first write. Devices and named pipes are written to as they are.
  */
 export function openCaptureFile(path: string): CaptureFile {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
-  const fd = openSync(path, flags, 0o600);
-  const regular = fstatSync(fd).isFile();
-  if (regular) {
-    ftruncateSync(fd);
-    restrict(fd);
+  const target = lookAtOutput(path);
+  const fd = target.kind === "descriptor" ? target.fd : openSync(path, flags, 0o600);
+  try {
+    restrictOutput(fd);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
   }
+  const regular = fstatSync(fd).isFile();
   let size = 0;
+  let begun = false;
   return {
     path,
     get size() {
@@ -52,6 +56,8 @@ export function openCaptureFile(path: string): CaptureFile {
     },
     write(blocks) {
       let written = 0;
+      if (regular && !begun) ftruncateSync(fd);
+      begun = true;
       try {
         while (written < blocks.length) written += writeSync(fd, blocks, written);
       } catch (error) {
@@ -68,15 +74,6 @@ export function openCaptureFile(path: string): CaptureFile {
       }
     },
   };
-}
-
-/** A file that was there may be someone else's: then it keeps its mode. */
-function restrict(fd: number): void {
-  try {
-    fchmodSync(fd, 0o600);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EPERM") throw error;
-  }
 }
 
 /** Bytes of the whole pcapng blocks within the first `written` bytes. */

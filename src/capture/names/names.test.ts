@@ -218,7 +218,7 @@ test("a names file is read; one of more than 16 MiB is not", () => {
     writeFileSync(path, '{"web": "10.0.0.1"}');
     assert.equal(readNames(path).find("10.0.0.1", null, null), "web");
     truncateSync(path, 16 * 1024 * 1024 + 1);
-    assert.throws(() => readNames(path), { message: "larger than 16777216 bytes" });
+    assert.throws(() => readNames(path), { message: "is larger than 16384 KiB" });
     assert.throws(() => readNames(folder), { code: "EISDIR" });
     assert.throws(() => readNames(join(folder, "none")), { code: "ENOENT" });
   } finally {

@@ -1,5 +1,5 @@
 /** Names of addresses: from a names file, and from the capture itself. */
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import {
   type AddressBytes,
   type Cidr,
@@ -8,6 +8,7 @@ import {
   parseAddress,
   parseCidr,
 } from "../../net.js";
+import { readText } from "../file/text.js";
 import type { EmbeddedName } from "../packet.js";
 
 /** The name of whatever a names file does not know. */
@@ -157,10 +158,27 @@ export function namesOfCapture(embedded: readonly EmbeddedName[]): Names | null 
   return names;
 }
 
-/** Reads a names file. Throws NamesError for what is wrong in it and the system's error where it cannot be read. */
+/** Text of pipes: they are read once, and hold what they held. As many as the command line names. */
+const PIPES = new Map<string, string>();
+
+/** Reads a names file or a pipe. Throws NamesError for what is wrong in it and the system's error where it cannot be read. */
 export function readNames(path: string): Names {
-  if (statSync(path).size > MAX_FILE_BYTES) throw new NamesError(`larger than ${MAX_FILE_BYTES} bytes`);
-  return parseNames(readFileSync(path, "utf8"));
+  const piped = PIPES.get(path);
+  if (piped !== undefined) return parseNames(piped);
+  const isPipe = statSync(path).isFIFO();
+  const text = readNamesText(path);
+  if (isPipe) PIPES.set(path, text);
+  return parseNames(text);
+}
+
+function readNamesText(path: string): string {
+  try {
+    return readText(path, MAX_FILE_BYTES);
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === undefined
+      ? new NamesError((error as Error).message)
+      : error;
+  }
 }
 
 /**

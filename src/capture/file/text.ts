@@ -1,0 +1,30 @@
+/** Reads a text file whole, with an end. */
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+
+const PIECE = 64 * 1024;
+
+/**
+ * The UTF-8 text of a file or a pipe, without a byte order mark. Throws the system's error, or one of few words where it is longer than
+ * `limit` bytes: a device may have no end.
+ */
+export function readText(path: string, limit: number): string {
+  const fd = openSync(path, "r");
+  try {
+    if (fstatSync(fd).isDirectory()) throw Object.assign(new Error("is a directory"), { code: "EISDIR" });
+    const pieces: Buffer[] = [];
+    let length = 0;
+    for (;;) {
+      const piece = Buffer.allocUnsafe(PIECE);
+      const read = readSync(fd, piece, 0, PIECE, null);
+      if (read === 0) break;
+      length += read;
+      if (length > limit) throw new Error(`is larger than ${Math.floor(limit / 1024)} KiB`);
+      pieces.push(piece.subarray(0, read));
+    }
+    return Buffer.concat(pieces, length)
+      .toString("utf8")
+      .replace(/^\ufeff/, "");
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,60 @@
+/** What an output path leads to, and whether it may be written. Knows nobody. */
+import { fchmodSync, fstatSync, lstatSync, type Stats } from "node:fs";
+import { normalize } from "node:path";
+
+/** How a path is to be written. */
+export type OutputPath =
+  /** A regular file, a link or nothing: something whole takes its place. */
+  | { readonly kind: "replace" }
+  /** A device or a named pipe: bytes go into it. */
+  | { readonly kind: "into" }
+  /** A name of an open descriptor, such as /dev/stdout. Its owner closes it. */
+  | { readonly kind: "descriptor"; readonly fd: number };
+
+const DESCRIPTOR = /^\/(?:dev\/(?:(stdin|stdout|stderr)|fd\/(\d{1,6}))|proc\/self\/fd\/(\d{1,6}))$/;
+const STANDARD = ["stdin", "stdout", "stderr"];
+
+/** Looks at a path before it is written. Throws an Error, the system's or one of few words, where it must not be. */
+export function lookAtOutput(path: string): OutputPath {
+  const named = DESCRIPTOR.exec(normalize(path));
+  if (named !== null) {
+    const [, standard, ...numbers] = named;
+    const fd =
+      standard === undefined ? Number(numbers.find((n) => n !== undefined)) : STANDARD.indexOf(standard);
+    return { kind: "descriptor", fd };
+  }
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined || found.isSymbolicLink()) return { kind: "replace" };
+  checkKind(found);
+  if (!found.isFile()) return { kind: "into" };
+  checkOwner(found);
+  return { kind: "replace" };
+}
+
+/** Holds an opened output to the same rules, and keeps it for its owner alone. Throws as `lookAtOutput`. */
+export function restrictOutput(fd: number): void {
+  const found = fstatSync(fd);
+  checkKind(found);
+  if (!found.isFile()) return;
+  checkOwner(found);
+  try {
+    fchmodSync(fd, 0o600);
+  } catch (error) {
+    // Another user's, who let us write: it keeps its mode.
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") throw error;
+  }
+}
+
+function checkKind(found: Stats): void {
+  if (found.isDirectory()) throw Object.assign(new Error("is a directory"), { code: "EISDIR" });
+  if (found.isSocket()) throw new Error("is a socket");
+}
+
+/** Root may write anything, so what others could have put there is refused: they could make it write over a file of theirs or ours. */
+function checkOwner({ uid, nlink }: Stats): void {
+  const own = process.geteuid?.() ?? 0;
+  if (own !== 0) return;
+  if (uid !== 0 && String(uid) !== process.env.SUDO_UID)
+    throw new Error(`belongs to another user (uid ${uid}): remove it, or choose another name`);
+  if (nlink > 1) throw new Error("has further hard links: remove it, or choose another name");
+}

@@ -6,7 +6,7 @@ import { call } from "./service/call.js";
 import { registryUrl } from "./service/run-service.js";
 import { readPlan } from "./state.js";
 
-const WAIT_MS = 8000;
+const WAIT_MS = 120_000;
 
 export interface Move {
   instance: string;

@@ -23,7 +23,7 @@ import { redisConfig } from "./servers/redis.js";
 import { type LabState, STATE_DIR, writeState } from "./state.js";
 import type { Instance, Plan } from "./topology.js";
 
-const HEALTH_TIMEOUT_MS = 25_000;
+const HEALTH_TIMEOUT_MS = 120_000;
 const REDIS_USER = "redis";
 // a dozen small services share one machine: a small heap collected often, rather than a large one seldom
 const NODE_FLAGS = ["--max-semi-space-size=2", "--max-old-space-size=64"];

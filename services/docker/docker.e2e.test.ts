@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { runCommand, tryCommand } from "../command.js";
-import { machineNow } from "../e2e/machine.js";
+import { labRemains } from "../e2e/machine.js";
 import { isInstalled } from "../requirements.js";
 import { baseImages, importImage } from "./base-images.test.fixture.js";
 import { benchmark } from "./bench-step.test.fixture.js";
-import { Engine, engineTraces, reasonToSkip } from "./engine.test.fixture.js";
+import { Engine, reasonToSkip } from "./engine.test.fixture.js";
 import { doctor, fromAContainer, fromTheHost, get, placeOrder } from "./watch-steps.test.fixture.js";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
@@ -14,8 +14,10 @@ const COMPOSE_FILE = `${ROOT}services/docker/compose.yml`;
 /** What README.md says the images add to their base. */
 const LIMIT_MB = { "netwatch-shop": 30, netwatch: 80 };
 
-test("the shop and netwatch on a container engine", { skip: reasonToSkip(), timeout: 600_000 }, async (t) => {
-  const before = await traces();
+test("the shop and netwatch on a container engine", {
+  skip: reasonToSkip(),
+  timeout: 3_600_000,
+}, async (t) => {
   const engine = new Engine();
   const variables: Record<string, string> = { COMPOSE_PROJECT_NAME: "shop" };
   const compose = (...words: string[]) => engine.compose(COMPOSE_FILE, variables, ...words);
@@ -62,15 +64,10 @@ test("the shop and netwatch on a container engine", { skip: reasonToSkip(), time
     await engine.stop();
   }
   await t.test("afterwards the machine is as it was", async () => {
-    assert.deepEqual(await traces(), before);
+    assert.deepEqual(engine.traces(), []);
+    assert.deepEqual(await labRemains(), []);
   });
 });
-
-/** What the machine is like, but for the namespaces and processes of others, which come and go. */
-async function traces(): Promise<Record<string, unknown>> {
-  const { livedIn, namespaces, ...machine } = await machineNow();
-  return { ...machine, ...engineTraces() };
-}
 
 /** `shop` as compose.yml says, `netwatch` as README.md says. */
 async function buildImages(
@@ -94,7 +91,7 @@ async function buildImages(
     ROOT,
   ];
   await runCommand("env", ["DOCKER_BUILDKIT=1", `HOME=${engine.folder}`, ...engine.client, ...words], {
-    timeoutMs: 240_000,
+    timeoutMs: 1_200_000,
   });
   for (const [image, limit] of Object.entries(LIMIT_MB)) {
     const added = ((await sizeOf(image)) - base) / 1e6;
@@ -109,7 +106,7 @@ async function untilHealthy(engine: Engine): Promise<void> {
       .split("\n")
       .filter((line) => line !== "" && !/\(healthy\)|prepare_1 Exited \(0\)/.test(line));
     if (waiting.length === 0) return;
-    assert.ok(tries < 120, waiting.join("; "));
+    assert.ok(tries < 1200, waiting.join("; "));
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
 }
@@ -169,10 +166,10 @@ async function confinement(engine: Engine): Promise<void> {
   assert.deepEqual([await reaches("order-node-1"), await reaches("web")], ["open", ""], "to the database");
 }
 
-/** Says `open` when the connection comes about within a second. No quotes of the shell's kind in it. */
+/** Says `open` when the connection comes about within five seconds. No quotes of the shell's kind in it. */
 const DIAL = `
 const [host, port] = process.argv.slice(1);
 const end = () => process.exit();
 require("net").connect({ host, port }, () => { console.log("open"); end(); }).on("error", end);
-setTimeout(end, 1000);
+setTimeout(end, 5000);
 `;

@@ -46,7 +46,7 @@ export class Engine {
       [...namespaces, "sh", "-c", `${hidden} && exec "$@"`, "sh", DAEMON, ...this.#options()],
       { stdio: ["ignore", log, log] },
     );
-    for (let waited = 0; waited < 30_000; waited += 100) {
+    for (let waited = 0; waited < 300_000; waited += 100) {
       if (this.#daemon.exitCode !== null) break;
       if ((await tryCommand(CLIENT, ["-H", `unix://${this.socket}`, "version"])).code === 0) return;
       await sleep(100);
@@ -75,7 +75,7 @@ export class Engine {
   }
 
   docker(...words: string[]): Promise<string> {
-    return runCommand(CLIENT, ["-H", `unix://${this.socket}`, ...words], { timeoutMs: 180_000 });
+    return runCommand(CLIENT, ["-H", `unix://${this.socket}`, ...words], { timeoutMs: 1_200_000 });
   }
 
   compose(file: string, variables: Readonly<Record<string, string>>, ...words: string[]): Promise<string> {
@@ -88,7 +88,7 @@ export class Engine {
       COMPOSE_DOCKER_CLI_BUILD: "1",
     };
     const set = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-    return runCommand("env", ["-i", ...set, COMPOSE, "-f", file, ...words], { timeoutMs: 240_000 });
+    return runCommand("env", ["-i", ...set, COMPOSE, "-f", file, ...words], { timeoutMs: 1_200_000 });
   }
 
   /** Takes everything away, whatever state it is in. */
@@ -104,7 +104,7 @@ export class Engine {
       const patience = setTimeout(() => {
         daemon.kill("SIGKILL");
         process.kill(containerd, "SIGKILL");
-      }, 30_000);
+      }, 180_000);
       await ended;
       clearTimeout(patience);
     }
@@ -115,31 +115,27 @@ export class Engine {
       rmdirSync(folder);
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
+
+  /** What this engine has on the machine. Other engines may come and go: nothing of theirs is in it. */
+  traces(): string[] {
+    const inside = (folder: string) => (existsSync(folder) ? readdirSync(folder) : []);
+    return [
+      // whatever belongs to it has its folder among its words
+      ...inside("/proc").filter((pid) => wordsOf(pid).includes(this.folder)),
+      ...inside("/run/netns").filter((name) => name === this.netns),
+      ...cgroupFolders().filter((path) => path.includes(`/${this.#cgroup}`)),
+      ...readFileSync("/proc/mounts", "utf8")
+        .split("\n")
+        .filter((line) => line.includes(this.folder) || line.includes(this.netns)),
+      ...(existsSync(this.folder) ? [this.folder] : []),
+    ];
+  }
 }
 
 /** Every control group, those inside after those around them. */
 export function cgroupFolders(folder = CGROUPS): string[] {
   const inside = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   return inside.flatMap(({ name }) => [`${folder}/${name}`, ...cgroupFolders(`${folder}/${name}`)]);
-}
-
-/** What an engine could leave on a machine besides what a lab could. */
-export function engineTraces(): Record<string, readonly string[]> {
-  const ours = (paths: readonly string[]) =>
-    paths.filter((path) => /docker|containerd|runc/.test(path)).sort();
-  const inside = (folder: string) => (existsSync(folder) ? readdirSync(folder) : []);
-  return {
-    // whatever belongs to an engine of a test's has its folder among its words
-    processes: inside("/proc")
-      .map(wordsOf)
-      .filter((words) => words.includes("netwatch-docker-")),
-    namespaces: inside("/run/netns").filter((name) => name.startsWith("nwdocker")),
-    cgroups: ours(cgroupFolders()),
-    mounts: ours(readFileSync("/proc/mounts", "utf8").split("\n")),
-    run: ours(inside("/run")),
-    settings: inside("/etc/docker"),
-    data: inside("/var/lib/docker"),
-  };
 }
 
 function wordsOf(pid: string): string {

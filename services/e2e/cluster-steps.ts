@@ -95,5 +95,5 @@ async function assertLiesCounted(): Promise<void> {
     for (let turn = 0; turn < 4; turn++) assert.equal((await order()).status, 201);
     const checks = await labCheckCluster();
     return kinds.every(([list, reason]) => checks.some((check) => (check.report?.[list][reason] ?? 0) > 0));
-  }, 20_000);
+  });
 }

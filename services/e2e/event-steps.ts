@@ -42,7 +42,7 @@ class LogReader {
   }
 
   told(wanted: Fields): Promise<void> {
-    return waitFor(async () => this.found(wanted).length > 0, 15_000);
+    return waitFor(async () => this.found(wanted).length > 0);
   }
 
   /** Does it again until it has been told so often. */
@@ -50,7 +50,7 @@ class LogReader {
     return waitFor(async () => {
       await act();
       return this.found(wanted).length >= count;
-    }, 20_000);
+    });
   }
 }
 
@@ -90,10 +90,7 @@ async function dialStep(t: TestContext, plan: Plan, log: LogReader): Promise<voi
       const [move] = await labRotate("payment");
       assert.ok(move);
       await log.told({ event: "rotation", instance: "payment", from_port: move.from, to_port: move.to });
-      await waitFor(
-        async () => (await connectionsFrom("web", addressOf(plan, "payment"), move.from)) === 0,
-        15_000,
-      );
+      await waitFor(async () => (await connectionsFrom("web", addressOf(plan, "payment"), move.from)) === 0);
       await log.until(3, { event: "retired-port-dial", client: "web", port: move.from }, async () => {
         assert.equal(await connectionsFrom("web", addressOf(plan, "payment"), move.from), 0);
         assert.equal(await connectionsFrom("web", addressOf(plan, "payment"), move.to), 1);
@@ -117,7 +114,7 @@ async function lyingStep(t: TestContext, _plan: Plan, log: LogReader): Promise<v
           log.found({ event: "equivocation", node: "order-node-2" }).length > 0 &&
           log.found({ event: "answer-distrusted", node: "order-node-2" }).length > 0
         );
-      }, 30_000);
+      });
       await log.told({ event: "proposal-refused", reason: "unknown-signer" });
     } finally {
       await labFault("order-node-2", "ok");
@@ -211,7 +208,7 @@ async function dropStep(t: TestContext, plan: Plan, log: LogReader): Promise<voi
       return log
         .events()
         .some((event) => event.policy === "restricted-service" && event.source === undefined);
-    }, 15_000);
+    });
   });
 }
 

@@ -1,77 +1,99 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { tryCommand } from "../command.js";
+import { runCommand } from "../command.js";
 import { STATE_DIR } from "../state.js";
+import { contains, type Plan, PROFILES, planLab, readLab } from "../topology.js";
 
-/** Everything a lab could leave behind. */
-export interface Machine {
-  links: string[];
-  addresses: string;
-  routes: string;
-  namespaces: string;
-  rules: string;
-  sysctls: Record<string, string>;
-  /** Network namespaces that a process of a lab lives in. */
-  livedIn: string[];
-  listening: string[];
+/** What the lab sets for its own links and namespaces, as it stands for the whole host. Forwarding is left out: container engines set it. */
+const HOST_SETTINGS = [
+  "conf/all/route_localnet",
+  "conf/default/route_localnet",
+  "conf/all/rp_filter",
+  "conf/default/rp_filter",
+  "ip_unprivileged_port_start",
+];
+
+export function hostSettings(): Record<string, string> {
+  return Object.fromEntries(
+    HOST_SETTINGS.map((name) => [name, readFileSync(`/proc/sys/net/ipv4/${name}`, "utf8").trim()]),
+  );
 }
 
-/** Namespaces of other tests, which run meanwhile. */
-const OF_OTHERS = /^nw(?:t|docker)?\d/;
-
-// counts of what passes by, and what the kernel fills in at random
-const VOLATILE =
-  /nf_conntrack_count|\/stat\/|random|tcp_fastopen_key|stable_secret|\/(conf|neigh)\/(?!all|default)/;
-
-export async function machineNow(): Promise<Machine> {
-  const text = async (file: string, ...args: string[]) => (await tryCommand(file, args)).stdout;
-  const links = JSON.parse(await text("ip", "-j", "link", "show")) as { ifname: string }[];
-  return {
-    links: links.map((link) => link.ifname).sort(),
-    addresses: await text("ip", "-br", "address", "show"),
-    // a route learnt from a router counts down
-    routes: (await text("ip", "route", "show", "table", "all")).replaceAll(/expires \d+sec/g, ""),
-    namespaces: (await text("ip", "netns", "list"))
-      .split("\n")
-      .filter((line) => !OF_OTHERS.test(line))
-      .join("\n"),
-    rules: await text("nft", "-s", "list", "ruleset"),
-    sysctls: sysctls("/proc/sys/net"),
-    livedIn: [...new Set(numericEntries("/proc").flatMap(netnsOf))].sort(),
-    listening: labSockets(),
-  };
+/** What a lab of any profile made and left behind. Other programs' links, namespaces and rules come and go meanwhile: they are none of it. */
+export async function labRemains(): Promise<string[]> {
+  const plans = PROFILES.map((profile) => planLab(readLab(), { profile, policies: true }));
+  return [
+    ...(await linksOf(plans)),
+    ...(await routesOf(plans)),
+    ...(await namespacesOf(plans)),
+    ...(await rules()),
+    ...processes(),
+    ...sockets(),
+  ];
 }
 
-function sysctls(directory: string, found: Record<string, string> = {}): Record<string, string> {
-  for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    const path = `${directory}/${entry.name}`;
-    if (VOLATILE.test(path)) continue;
-    if (entry.isDirectory()) sysctls(path, found);
-    else
+async function list<T>(...words: string[]): Promise<T[]> {
+  const text = await runCommand("ip", ["-j", ...words]);
+  return text.trim() === "" ? [] : (JSON.parse(text) as T[]);
+}
+
+async function linksOf(plans: readonly Plan[]): Promise<string[]> {
+  const names = new Set(
+    plans.flatMap(({ bridges, instances, outside }) => [
+      ...bridges.map(({ name }) => name),
+      ...[...instances, ...outside].map(({ link }) => link),
+    ]),
+  );
+  const links = await list<{ ifname: string; ifalias?: string }>("link", "show");
+  return links
+    .filter(({ ifname, ifalias }) => names.has(ifname) || ifalias?.includes("netwatch-lab"))
+    .map(({ ifname }) => `link ${ifname}`);
+}
+
+async function routesOf(plans: readonly Plan[]): Promise<string[]> {
+  const networks = plans.flatMap(({ bridges, outside }) => [
+    ...[...bridges, ...outside].map(({ network }) => network),
+    ...bridges.flatMap(({ network6 }) => network6 ?? []),
+  ]);
+  const routes = [
+    ...(await list<{ dst: string }>("-4", "route", "show", "table", "all")),
+    ...(await list<{ dst: string }>("-6", "route", "show", "table", "all")),
+  ];
+  return routes
+    .map(({ dst }) => dst)
+    .filter((dst) => dst !== "default")
+    .filter((dst) => networks.some((network) => contains(network, dst.split("/")[0]!)))
+    .map((dst) => `route ${dst}`);
+}
+
+async function namespacesOf(plans: readonly Plan[]): Promise<string[]> {
+  const names = new Set(
+    plans.flatMap(({ instances, outside }) => [...instances, ...outside].map(({ name }) => name)),
+  );
+  const found = await list<{ name: string }>("netns", "list");
+  return found.filter(({ name }) => names.has(name)).map(({ name }) => `namespace ${name}`);
+}
+
+async function rules(): Promise<string[]> {
+  const lines = (await runCommand("nft", ["-s", "list", "ruleset"])).split("\n");
+  return lines.filter((line) => /netwatch_lab|NETWATCH-LAB/.test(line));
+}
+
+/** Processes whose output goes to a lab's log. */
+function processes(): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
       try {
-        found[path] = readFileSync(path, "utf8");
+        return readlinkSync(`/proc/${pid}/fd/1`).startsWith(STATE_DIR);
       } catch {
-        // write-only
+        return false;
       }
-  }
-  return found;
+    })
+    .map((pid) => `process ${pid}`);
 }
 
-function numericEntries(directory: string): string[] {
-  return readdirSync(directory).filter((name) => /^\d+$/.test(name));
-}
-
-/** Where a process lives, if its output goes to a lab's log. */
-function netnsOf(pid: string): string[] {
-  try {
-    const isOfLab = readlinkSync(`/proc/${pid}/fd/1`).startsWith(STATE_DIR);
-    return isOfLab ? [readlinkSync(`/proc/${pid}/ns/net`)] : [];
-  } catch {
-    return [];
-  }
-}
-
-/** Socket files and abstract names of the lab's own (proc(5), net/unix). */
-function labSockets(): string[] {
+/** Socket files and abstract names (proc(5), net/unix). */
+function sockets(): string[] {
   return readFileSync("/proc/net/unix", "utf8")
     .split("\n")
     .filter((line) => line.includes("netwatch-lab"));

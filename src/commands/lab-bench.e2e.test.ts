@@ -9,10 +9,9 @@ import { after, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CommandResult, tryCommand } from "../../services/command.js";
 import { labDown } from "../../services/down.js";
-import { machineNow } from "../../services/e2e/machine.js";
+import { labRemains } from "../../services/e2e/machine.js";
 import { isInstalled, requirePrograms } from "../../services/requirements.js";
 import { STATE_DIR } from "../../services/state.js";
-import { readLab } from "../../services/topology.js";
 import { labUp } from "../../services/up.js";
 import { type Benchmark, benchmarkSchema } from "../analyze/benchmark/benchmark.js";
 import { ROOT } from "./terminal.test.fixture.js";
@@ -33,7 +32,7 @@ function reasonToSkip(): string | false {
   }
 }
 
-describe("lab bench", { skip: reasonToSkip(), timeout: 240_000 }, () => {
+describe("lab bench", { skip: reasonToSkip(), timeout: 1_800_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), "netwatch-bench-e2e-"));
   const pdf = join(folder, "bench.pdf");
 
@@ -42,7 +41,7 @@ describe("lab bench", { skip: reasonToSkip(), timeout: 240_000 }, () => {
       "env",
       ["DOCKER_HOST=unix:///nonexistent/engine.sock", process.execPath, CLI, "lab", "bench", ...words],
       {
-        timeoutMs: 120_000,
+        timeoutMs: 600_000,
       },
     );
   const few = ["--requests", "120", "--concurrency", "6", "--rounds", "2", "--warmup", "1"];
@@ -74,7 +73,7 @@ describe("lab bench", { skip: reasonToSkip(), timeout: 240_000 }, () => {
 
   test("an interrupted run takes its lab down and reports nothing", async () => {
     const words = [CLI, "lab", "bench", "--mode", "lab", "--rounds", "50"];
-    const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "pipe"], timeout: 90_000 });
+    const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "pipe"], timeout: 600_000 });
     const ended = once(child, "close");
     const output = Promise.all([text(child.stdout), text(child.stderr)]);
     while (!existsSync(`${STATE_DIR}/plan.json`)) await sleep(50);
@@ -100,22 +99,9 @@ describe("lab bench", { skip: reasonToSkip(), timeout: 240_000 }, () => {
   });
 });
 
-/** Nothing of a lab is left. That nothing else of the machine has changed is the lab's own test's. */
 async function assertDown(): Promise<void> {
   assert.equal(existsSync(STATE_DIR), false);
-  const { links, namespaces, rules, listening } = await machineNow();
-  const own = Object.keys(readLab().services);
-  const left = namespaces.split("\n").map((line) => line.split(" ")[0]!);
-  assert.deepEqual(
-    left.filter((name) => own.includes(name)),
-    [],
-  );
-  assert.deepEqual(
-    links.filter((link) => link === "br-app" || link.startsWith("lab-")),
-    [],
-  );
-  assert.doesNotMatch(rules, /netwatch_lab|NETWATCH-LAB/);
-  assert.deepEqual(listening, []);
+  assert.deepEqual(await labRemains(), []);
 }
 
 function checkLab({ modes, comparisons }: Benchmark): void {

@@ -12,7 +12,9 @@ import { type BridgeLab, createBridge } from "../capture/live/live.test.fixture.
 import { ROOT } from "./terminal.test.fixture.js";
 
 const CLI = join(ROOT, "dist/src/cli.js");
-const PATIENCE_MS = 60_000;
+/** Programs that a test forgot end after it. */
+const LIFETIME_MS = 900_000;
+const PATIENCE_MS = 180_000;
 
 /** A program that runs until it is told to end. */
 export class Daemon {
@@ -29,7 +31,7 @@ export class Daemon {
     this.child.stderr!.on("data", (piece: Buffer) => {
       this.said += piece.toString();
     });
-    this.#timer = setTimeout(() => this.child.kill("SIGKILL"), PATIENCE_MS);
+    this.#timer = setTimeout(() => this.child.kill("SIGKILL"), LIFETIME_MS);
   }
 
   get isRunning(): boolean {
@@ -95,7 +97,7 @@ export function sumOf(page: Page, name: string, ...words: readonly string[]): nu
 }
 
 /** Waits until it is so. Fails after a while. */
-export async function until(isSo: () => boolean | Promise<boolean>, patienceMs = 20_000): Promise<void> {
+export async function until(isSo: () => boolean | Promise<boolean>, patienceMs = PATIENCE_MS): Promise<void> {
   const end = performance.now() + patienceMs;
   while (!(await isSo())) {
     assert.ok(performance.now() < end, `waited too long for ${isSo}`);

@@ -2,7 +2,15 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -16,53 +24,69 @@ import { postgresOutcome } from "./postgres/postgres-words.js";
 import { redisOutcome } from "./redis/redis-words.js";
 
 const PORT = 7379;
-const TRIES = 150;
+const PATIENCE_MS = 180_000;
+/** More than the work of a test puts on the wire, so that nothing is lost while tcpdump waits for a processor. */
+const RING_KIB = 192 * 1024;
 
 /** Starts a program in a namespace and takes it down at the end. */
 class Program {
   readonly #child: ChildProcess;
+  said = "";
 
   constructor(netns: string, words: readonly string[], cwd: string) {
     this.#child = spawn("ip", ["netns", "exec", netns, ...words], {
-      stdio: ["ignore", "ignore", "ignore"],
+      stdio: ["ignore", "ignore", "pipe"],
       cwd,
+    });
+    this.#child.stderr!.on("data", (piece: Buffer) => {
+      this.said += piece.toString();
     });
   }
 
   async end(signal: NodeJS.Signals): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.kill(signal);
-    await once(this.#child, "exit");
+    await once(this.#child, "close");
   }
 }
 
 /** Tries until it works. */
 async function until(attempt: () => void): Promise<void> {
-  for (let i = 0; i < TRIES; i++) {
+  for (const end = performance.now() + PATIENCE_MS; performance.now() < end; await setTimeout(100))
     try {
       attempt();
       return;
-    } catch {
-      await setTimeout(100);
-    }
-  }
+    } catch {}
   attempt();
 }
 
+/** A datagram of this text to the discard port, again and again until tcpdump has written one. Packets are written in their order. */
+async function marked(network: TestNetwork, netns: string, file: string, text: string): Promise<void> {
+  const code = `const s = require("dgram").createSocket("udp4"); s.send("${text}", 9, "127.0.0.1", () => s.close());`;
+  await until(() => {
+    network.script(netns, code);
+    assert.ok(existsSync(file) && readFileSync(file).includes(text), `no ${text} in the capture`);
+  });
+}
+
 /** Records the loopback while `work` runs, and reads it. */
-async function recorded(netns: string, folder: string, work: () => void): Promise<Analyzer> {
+async function recorded(
+  network: TestNetwork,
+  netns: string,
+  folder: string,
+  work: () => void,
+): Promise<Analyzer> {
   const file = join(folder, "capture.pcap");
-  const words = ["tcpdump", "-i", "lo", "-B", "65536", "-Z", "root", "-w", file, "tcp"];
-  const tcpdump = new Program(netns, words, folder);
+  const words = ["tcpdump", "-i", "lo", "-B", String(RING_KIB), "-U", "-Z", "root", "-w", file];
+  const tcpdump = new Program(netns, [...words, "tcp or udp port 9"], folder);
   try {
-    await until(() => assert.ok(existsSync(file)));
-    await setTimeout(300);
+    await marked(network, netns, file, "the work begins");
     work();
-    // The kernel hands over what it has each second.
-    await setTimeout(1500);
+    await marked(network, netns, file, "the work has ended");
   } finally {
     await tcpdump.end("SIGINT");
   }
+  assert.match(tcpdump.said, /^0 packets dropped by kernel$/m);
   const analyzer = new Analyzer();
   const reader = await CaptureReader.open(file, openFile(file));
   await readPackets([reader], (packet) => analyzer.add(packet));
@@ -130,17 +154,14 @@ function askRedis(network: TestNetwork, netns: string): string {
   cli(["-2"], COMMANDS);
   cli(["-3"], COMMANDS);
   cli(["--pipe"], "SET p 1\r\n".repeat(3000) + "INCR n\r\n".repeat(500));
-  const load = ["-h", "127.0.0.1", "-p", String(PORT), "-q", "-n", "2000", "-c", "5", "-r", "50"];
-  network.run(netns, "redis-benchmark", [
-    ...load,
-    "-P",
-    "16",
-    "-t",
-    "get,lpush,lrange_100,mset",
-    "-d",
-    "3000",
-  ]);
-  network.run(netns, "redis-benchmark", [...load, "-3", "-t", "set,hset,zadd"]);
+  const load = (count: number, ...rest: string[]) =>
+    network.run(netns, "redis-benchmark", [
+      ...["-h", "127.0.0.1", "-p", String(PORT), "-q", "-c", "5", "-r", "50", "-n", String(count)],
+      ...rest,
+    ]);
+  load(2000, "-P", "16", "-t", "get,lpush", "-d", "3000");
+  load(200, "-P", "16", "-t", "lrange_100,mset", "-d", "3000");
+  load(2000, "-3", "-t", "set,hset,zadd");
   return cli(["INFO", "everything"]);
 }
 
@@ -158,7 +179,7 @@ test(
         try {
           await until(() => network.run(netns, "redis-cli", ["-p", String(PORT), "CONFIG", "RESETSTAT"]));
           let info = "";
-          const analyzer = await recorded(netns, folder, () => {
+          const analyzer = await recorded(network, netns, folder, () => {
             info = askRedis(network, netns);
           });
           const { requests, outcomes, waiting } = counted(analyzer, "redis", redisOutcome);
@@ -261,7 +282,7 @@ test(
         const server = new Program(netns, [...as, `${BIN}/postgres`, "-D", data, ...settings], folder);
         try {
           await until(() => network.run(netns, `${BIN}/pg_isready`, ["-h", "127.0.0.1", "-p", String(PORT)]));
-          const analyzer = await recorded(netns, folder, () => askPostgres(network, netns, folder));
+          const analyzer = await recorded(network, netns, folder, () => askPostgres(network, netns, folder));
           const { requests, outcomes, waiting } = counted(analyzer, "postgres", postgresOutcome);
           const transactions = MODES.length * CLIENTS * TRANSACTIONS;
           // pgbench looks with one more connection whether the database is there.

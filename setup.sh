@@ -11,7 +11,7 @@ say() { echo "setup: $*" >&2; }
 # libpcap, which libpcap-dev brings, also compiles capture filters.
 packages="build-essential python3 pkg-config libcairo2-dev libpango1.0-dev libjpeg-dev libgif-dev librsvg2-dev libpixman-1-dev libpcap-dev"
 if [ "${1:-}" = test ]; then
-  packages="$packages tshark tcpdump poppler-utils nginx redis-server postgresql iproute2 iputils-ping iptables nftables conntrack procps prometheus prometheus-alertmanager openssl curl apache2-utils docker.io docker-compose"
+  packages="$packages tshark tcpdump poppler-utils nginx redis-server postgresql iproute2 iputils-ping iptables nftables conntrack procps prometheus prometheus-alertmanager openssl curl apache2-utils docker.io docker-compose chromium"
 fi
 
 missing=""

@@ -30,7 +30,8 @@ const MAX_MAX_FLOWS = 100_000_000;
 
 const EXIT_CODES = `
 Exit codes: 0 ok · 1 failure · 2 usage · 3 no permission · 4 no such interface · 5 bad filter
-  6 a file that cannot be read · 7 a damaged file, its good part reported · 8 an output that cannot be written`;
+  6 a file that cannot be read · 7 a damaged file, its good part reported · 8 an output that cannot be written
+  9 health: a service is down`;
 
 /** Builds the command line. `end` receives the exit code of the command that ran. */
 function createProgram(

@@ -69,11 +69,17 @@ const ALLOWED: Readonly<Record<string, readonly (readonly [to: RegExp, what: "va
     [/^src\/capture\/nflog\.ts$/, "value"],
     [/^src\/capture\//, "type"],
   ],
+  view: [
+    [/^src\/analyze\/snapshot\.ts$/, "type"],
+    [/^src\/format\.ts$/, "value"],
+  ],
   report: [
+    [/^src\/view\//, "value"],
     [/^src\/analyze\/(snapshot|benchmark\/benchmark)\.ts$/, "type"],
     [/^src\/(analyze\/limit|format|output-path)\.ts$/, "value"],
   ],
   tui: [
+    [/^src\/view\//, "value"],
     [/^src\/analyze\/(snapshot|events)\.ts$/, "type"],
     [/^src\/(analyze\/limit|format)\.ts$/, "value"],
   ],

@@ -44,6 +44,7 @@ export interface TrackingContext {
 export function buildSnapshot(analyzer: Analyzer, context: SnapshotContext): Snapshot {
   const { firstUs, lastUs, firstNanos, lastNanos } = analyzer;
   const { tracking } = context;
+  analyzer.inspector.settle(context.interfaces === undefined);
   const evidence = tracking ? new Evidence(analyzer.flows, tracking.namespaces, tracking.capture) : null;
   const { tables, scene, unresolvedBytes } = buildTables(
     analyzer,

@@ -71,7 +71,7 @@ const CASES: readonly Case[] = [
     code: "dropped",
     packets: times(9),
     context: { dropped: 1 },
-    says: ["warning", "1 packet (10.0 %) were lost while capturing: every table is incomplete."],
+    says: ["warning", "1 packet (10.0 %) was lost while capturing: every table is incomplete."],
   },
   { name: "no drop", code: "dropped", packets: [WHOLE], context: { dropped: 0 }, says: null },
   { name: "drops not known", code: "dropped", packets: [WHOLE], says: null },

@@ -110,6 +110,12 @@ export class Inspector implements StreamHost {
     return this.#originUs + this.tcp.clock[0]! / 1000;
   }
 
+  /** Connections give up what is late: where `isOver` (nothing more comes) all of it, else what has been for too long. */
+  settle(isOver: boolean): void {
+    const nowUs = isOver ? Number.POSITIVE_INFINITY : this.#nowUs;
+    for (const stream of this.#streams) stream?.expire(nowUs);
+  }
+
   /** Names have changed: what is asked from now on is counted apart from what was asked before. */
   renewNames(): void {
     this.channels.renew();
@@ -194,7 +200,7 @@ export class Inspector implements StreamHost {
     const stream = number === StreamLink.none ? this.#open(connection) : this.#streams[number - 1]!;
     if (stream === null) return;
     const nowUs = this.#nowUs;
-    if ((tcpFlags & TcpFlag.ack) !== 0) stream.acknowledge(fromB, view.getInt32(transport + TCP_ACK));
+    if ((tcpFlags & TcpFlag.ack) !== 0) stream.acknowledge(fromB, view.getInt32(transport + TCP_ACK), nowUs);
     const seq = (view.getInt32(transport + TCP_SEQ) + ((tcpFlags & TcpFlag.syn) !== 0 ? 1 : 0)) | 0;
     if (payloadLength > 0) stream.send(fromB, seq, view, Math.min(payload, end), end, payloadLength, nowUs);
     if ((tcpFlags & TcpFlag.fin) !== 0) stream.finish(fromB, (seq + payloadLength) | 0);

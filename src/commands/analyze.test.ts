@@ -108,6 +108,7 @@ test("--out-dir writes its files, readable by the owner alone", async () => {
   assert.deepEqual(readdirSync(folder).sort(), [
     "dns.csv",
     "http.csv",
+    "missing.csv",
     "packets_per_service_pair.csv",
     "postgres.csv",
     "protocol_distribution.csv",
@@ -126,7 +127,7 @@ test("--out-dir writes its files, readable by the owner alone", async () => {
   for (const name of readdirSync(folder))
     assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600, name);
   assert.equal(readFileSync(join(folder, "top_talkers.png")).subarray(1, 4).toString(), "PNG");
-  assert.deepEqual(terminal.said, [`wrote 16 files to ${folder}`]);
+  assert.deepEqual(terminal.said, [`wrote 17 files to ${folder}`]);
   terminal.dispose();
 });
 

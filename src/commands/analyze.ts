@@ -1,10 +1,11 @@
 /** `netwatch analyze`: captures in, tables out. */
 import { join } from "node:path";
 import { limitTable } from "../analyze/limit.js";
-import type { Snapshot, TableName } from "../analyze/snapshot.js";
+import type { Snapshot, Table, TableName } from "../analyze/snapshot.js";
 import { APPLICATION_TABLE_NAMES } from "../report/application-rows.js";
 import { renderSnapshotJson } from "../report/json.js";
 import { makeFolder, writeWhole } from "../report/write.js";
+import { describeMissing, listMissing } from "../view/missing.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
 import { CommandError, ExitCode, isMissingModule, reasonOf } from "./exit.js";
 import { keepSnapshot } from "./kept.js";
@@ -38,6 +39,11 @@ export async function analyze(
   }
   if (options.outDir !== undefined) await writeFolder(options.outDir, snapshot, terminal);
   await terminal.write(await render(snapshot, options, terminal));
+  // Rows for programs have no place for words.
+  if (options.table !== undefined && ["json", "ndjson", "csv"].includes(options.output)) {
+    const missing = describeMissing(snapshot, options.table);
+    if (missing !== "") terminal.say(`${options.table}: ${missing}`);
+  }
   return exitCode;
 }
 
@@ -55,22 +61,46 @@ async function render(
       return renderForm(options.output, snapshot, chosen);
     case "markdown": {
       const { renderMarkdown } = await import("../report/markdown.js");
-      if (chosen) return [renderMarkdown(chosen)];
+      const below = (name: string) => {
+        const missing = describeMissing(snapshot, name);
+        return missing === "" ? "" : `\n${missing}\n`;
+      };
+      if (chosen) return [renderMarkdown(chosen), below(chosen.name)];
       const tables = TABLE_NAMES.map((name) => limitTable(snapshot.tables[name], MARKDOWN_ROWS));
       return tables
-        .filter((table) => table.rows.length > 0)
+        .filter((table) => table.rows.length > 0 || below(table.name) !== "")
         .map(
           (table) => `## ${table.title}
 
-${renderMarkdown(table)}
+${renderMarkdown(table)}${below(table.name)}
 `,
         );
     }
     case "table": {
-      const { renderSummary, renderTable } = await import("../report/text.js");
-      return chosen ? renderTable(chosen, terminal) : renderSummary(snapshot, terminal);
+      const { renderSummary, renderTableOf } = await import("../report/text.js");
+      return options.table
+        ? renderTableOf(snapshot, options.table, terminal)
+        : renderSummary(snapshot, terminal);
     }
   }
+}
+
+/** What the other files of a folder miss: a row a table and reason; none where nothing is known to be missing. */
+function missingTable(snapshot: Snapshot): Table {
+  const columns = [
+    { name: "table", title: "Table", kind: "text" },
+    { name: "reason", title: "Reason", kind: "text" },
+    { name: "count", title: "Count", kind: "count" },
+  ] as const;
+  const rows = listMissing(snapshot).map((one) => ({ ...one }));
+  return {
+    name: "missing",
+    title: "What the tables miss",
+    columns: [...columns],
+    rows,
+    total: {},
+    omitted: 0,
+  };
 }
 
 /** Tables of a folder under their own names. */
@@ -88,10 +118,11 @@ async function writeFolder(folder: string, snapshot: Snapshot, terminal: Termina
     writeWhole(join(folder, "top_talkers.csv"), renderCsv(talkers));
     for (const name of QUALITY_TABLES)
       writeWhole(join(folder, `${name}.csv`), renderCsv(snapshot.tables[name]));
+    writeWhole(join(folder, "missing.csv"), renderCsv(missingTable(snapshot)));
     writeWhole(join(folder, "snapshot.json"), renderSnapshotJson(snapshot, true));
     const charts = await renderChartPngs(snapshot);
     for (const { name, bytes } of charts) writeWhole(join(folder, name), [bytes]);
-    terminal.say(`wrote ${4 + QUALITY_TABLES.length + charts.length} files to ${folder}`);
+    terminal.say(`wrote ${5 + QUALITY_TABLES.length + charts.length} files to ${folder}`);
   } catch (error) {
     if (isMissingModule(error)) throw new CommandError(ExitCode.failure, (error as Error).message);
     throw new CommandError(ExitCode.unwritable, `${folder}: ${reasonOf(error)}`);

@@ -4,7 +4,7 @@ import type { Snapshot } from "../analyze/snapshot.js";
 import { formatCount } from "../format.js";
 import { renderCsv } from "../report/csv.js";
 import { renderSnapshotJson } from "../report/json.js";
-import { renderSummary, renderTable } from "../report/text.js";
+import { renderSummary, renderTableOf } from "../report/text.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { keptPath, keptPieces } from "./kept.js";
 import { runLive } from "./live.js";
@@ -107,7 +107,7 @@ function renderText(
   { table }: CaptureCommandOptions,
   looks: { readonly width: number; readonly color: boolean },
 ): Iterable<string> {
-  return table === undefined ? renderSummary(snapshot, looks) : renderTable(snapshot.tables[table], looks);
+  return table === undefined ? renderSummary(snapshot, looks) : renderTableOf(snapshot, table, looks);
 }
 
 function renderEnd(

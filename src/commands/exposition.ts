@@ -45,6 +45,7 @@ export function exposeFiles(
     truncated: ledger.truncated,
     malformed: ledger.malformed,
     evictedConversations: ledger.evicted.conversations,
+    missed: ledger.inspection.missed ?? [],
     conversations: Number(tables.conversations.rows.length) - (ledger.evicted.conversations > 0 ? 1 : 0),
     complete: ledger.complete,
   };
@@ -74,6 +75,7 @@ export function exposeAnalyzer(
     truncated: analyzer.truncated,
     malformed: MALFORMED.map((reason, i) => ({ reason, packets: analyzer.malformed[i]! })).slice(1),
     evictedConversations: flows.evicted.flows,
+    missed: analyzer.inspector.operations.missed.list(),
     conversations: flows.count,
     complete: interfaces.every(
       ({ ended, outages, dropped }) => ended === null && !outages && (dropped ?? 0) === 0,

@@ -1,6 +1,7 @@
 /** What is known to be missing, in words. */
 import type { Snapshot } from "../analyze/snapshot.js";
 import { formatBytes, formatCount, formatCounted, formatTrouble } from "../format.js";
+import { describeTunnels } from "../view/missing.js";
 import { cutMiddle } from "./legible.js";
 
 /** Characters of a file's name that a reason shows. */
@@ -47,6 +48,8 @@ export function describeCompleteness(snapshot: Snapshot): string {
   const malformed = ledger.malformed.reduce((sum, { packets }) => sum + packets, 0);
   if (malformed > 0) sentences.push(`${formatCounted(malformed, "packet")} with a damaged IP header.`);
   if (ledger.timeless > 0) sentences.push(`${formatCounted(ledger.timeless, "packet")} without a time.`);
+  const tunnels = describeTunnels(snapshot);
+  if (tunnels !== "") sentences.push(tunnels);
   if (ledger.rounded) sentences.push("Byte counts passed 2^53 and are rounded.");
   return sentences.join(" ");
 }

@@ -1,6 +1,7 @@
 /** The sections on how well services fare: TCP's health, and what they ask of each other. */
 import type { Row, Snapshot, Table } from "../analyze/snapshot.js";
 import { formatCell, formatCount } from "../format.js";
+import { describeMissing, listMissing } from "../view/missing.js";
 import { applicationTables } from "./application-rows.js";
 import type { BarChart, Clean } from "./charts-bars.js";
 import type { ChartMaker } from "./charts-canvas.js";
@@ -34,6 +35,7 @@ export function drawTcpSection(sheet: Sheet, snapshot: Snapshot, maker: ChartMak
   drawPart(sheet, maker, "Retransmissions", chart, caption);
   sheet.subsection("Worst pairs", tableStart(2));
   drawSummed(sheet, tcp, TOP_PAIRS, TCP_COLUMNS);
+  drawMissing(sheet, snapshot, "tcp");
 }
 
 export function drawApplicationsSection(sheet: Sheet, snapshot: Snapshot, maker: ChartMaker): void {
@@ -44,6 +46,7 @@ export function drawApplicationsSection(sheet: Sheet, snapshot: Snapshot, maker:
   sheet.section("Applications", tables.length === 0 ? "" : intro, partHeight(chart));
   if (tables.length === 0) {
     sheet.paragraph("No request of a known protocol was seen.", { color: COLOR.muted });
+    drawUncounted(sheet, snapshot, tables);
     return;
   }
   const slow = "The slowest by their p95, of those with five requests or more.";
@@ -53,7 +56,21 @@ export function drawApplicationsSection(sheet: Sheet, snapshot: Snapshot, maker:
   for (const table of tables) {
     sheet.subsection(table.title, tableStart(2));
     drawSummed(sheet, table, TOP_OPERATIONS, OPERATION_COLUMNS);
+    drawMissing(sheet, snapshot, table.name);
   }
+  drawUncounted(sheet, snapshot, tables);
+}
+
+function drawMissing(sheet: Sheet, snapshot: Snapshot, table: string): void {
+  const missing = describeMissing(snapshot, table);
+  if (missing !== "") sheet.caption(missing);
+}
+
+/** Of protocols that have no table because nothing of them could be counted. */
+function drawUncounted(sheet: Sheet, snapshot: Snapshot, tables: readonly Table[]): void {
+  const shown = new Set(["tcp", "conversations", ...tables.map(({ name }) => name)]);
+  for (const table of new Set(listMissing(snapshot).map((one) => one.table)))
+    if (!shown.has(table)) sheet.caption(`${table.toUpperCase()}. ${describeMissing(snapshot, table)}`);
 }
 
 /** A column, and which of the table's sums the last row shows. */

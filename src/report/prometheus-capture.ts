@@ -24,6 +24,12 @@ export interface ExposedCapture {
   readonly truncated: number;
   readonly malformed: readonly { readonly reason: string; readonly packets: number }[];
   readonly evictedConversations: number;
+  /** What was not followed of a protocol, both of closed sets. */
+  readonly missed: readonly {
+    readonly application: string;
+    readonly reason: string;
+    readonly count: number;
+  }[];
   readonly conversations: number;
   readonly complete: boolean;
 }
@@ -87,9 +93,16 @@ function lossFamilies(capture: ExposedCapture): Family[] {
     "Packets that claim to be IP and are not.",
   );
   for (const { reason, packets } of capture.malformed) malformed.add(packets, { reason });
+  const missed = new Family(
+    "counter",
+    "netwatch_inspection_missed_total",
+    "What requests and TCP health miss, by protocol and reason.",
+  );
+  for (const { count, ...labels } of capture.missed) missed.add(count, labels);
   return [
     truncated.add(capture.truncated),
     malformed,
+    missed,
     new Family(
       "counter",
       "netwatch_conversations_evicted_total",

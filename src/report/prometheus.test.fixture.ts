@@ -57,6 +57,7 @@ export function fullExposition(edges: readonly ExposedEdge[]): Exposition {
       truncated: 1,
       malformed: [{ reason: "ip-version", packets: 1 }],
       evictedConversations: 1,
+      missed: [{ application: "http", reason: "unreadable message", count: 2 }],
       conversations: 2,
       complete: false,
     },

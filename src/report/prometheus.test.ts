@@ -11,6 +11,7 @@ const EMPTY: Exposition = {
     truncated: 0,
     malformed: [],
     evictedConversations: 0,
+    missed: [],
     conversations: 0,
     complete: true,
   },

@@ -20,6 +20,7 @@ import {
   formatTrouble,
   visible,
 } from "../format.js";
+import { describeMissing, describeTunnels } from "../view/missing.js";
 import { describeEvidence } from "./evidence.js";
 
 /** How text is to look. */
@@ -124,16 +125,31 @@ export function* renderSummary(snapshot: Snapshot, options: TextOptions): Iterab
   yield `${strong(files, options)}: ${formatCounted(totals.packets, "packet")}, ${formatBytes(totals.bytes)} in ${formatDuration(window.duration)}\n`;
   yield `${formatSpan(window.start, window.end)} · ${completeness(ledger)}\n`;
   if (snapshot.conntrack) yield* wrapWords(describeEvidence(snapshot.conntrack), "", "  ", options);
+  const tunnels = describeTunnels(snapshot);
+  if (tunnels !== "") yield* wrapWords(visible(tunnels), "", "  ", options);
   if (snapshot.findings.length > 0) {
     yield `\n${heading("Findings", options)}\n`;
     for (const finding of snapshot.findings) yield* renderFinding(finding, options);
   }
   for (const name of Object.keys(SUMMARY_ROWS) as TableName[]) {
     const table = tables[name];
-    if (table.rows.length === 0 || SUMMARY_ROWS[name] === 0) continue;
+    const isShown = table.rows.length > 0 || describeMissing(snapshot, name) !== "";
+    if (!isShown || SUMMARY_ROWS[name] === 0) continue;
     yield "\n";
-    yield* renderTable(table, options, SUMMARY_ROWS[name]);
+    yield* renderTableOf(snapshot, name, options, SUMMARY_ROWS[name]);
   }
+}
+
+/** A table of a Snapshot, and what it misses. */
+export function* renderTableOf(
+  snapshot: Snapshot,
+  name: TableName,
+  options: TextOptions,
+  limit = Number.POSITIVE_INFINITY,
+): Iterable<string> {
+  yield* renderTable(snapshot.tables[name], options, limit);
+  const missing = describeMissing(snapshot, name);
+  if (missing !== "") yield* wrapWords(visible(missing), GAP, GAP, options);
 }
 
 /** A table with its title; the first `limit` rows, then how many more there are. Columns: `choice`, else what is usual for it, else all. */

@@ -1,6 +1,7 @@
 /** How well services talk: TCP health by pair, findings, and what they ask of each other by operation. */
 import type { Finding, Row, Snapshot, Table } from "../analyze/snapshot.js";
-import { formatCounted } from "../format.js";
+import { formatCount, formatCounted } from "../format.js";
+import { listMissing } from "../view/missing.js";
 import type { Style } from "./cells.js";
 import type { Grid, GridColumn, GridPart } from "./grid.js";
 import { type Model, operationKey } from "./model.js";
@@ -150,18 +151,16 @@ function applicationGrid({ snapshot, operationRates }: Model, name: string): Gri
     omitted: table?.omitted ?? 0,
     empty: snapshot === null ? "Nothing seen yet." : "None seen.",
     table,
-    misses: missedRequests(snapshot),
+    misses: snapshot === null ? "" : missedOf(snapshot, name),
   };
 }
 
-/** Where requests may have been that are not counted. */
-function missedRequests(snapshot: Snapshot | null): string {
-  const { unfollowed = 0, gaps = 0 } = snapshot?.ledger.inspection ?? {};
-  const parts = [
-    ...(gaps > 0 ? [formatCounted(gaps, "gap")] : []),
-    ...(unfollowed > 0 ? [`${formatCounted(unfollowed, "connection")} not followed`] : []),
-  ];
-  return parts.join(", ");
+/** As short as a line below a list needs it. */
+function missedOf(snapshot: Snapshot, name: string): string {
+  return listMissing(snapshot)
+    .filter(({ table }) => table === name)
+    .map(({ reason, count }) => `${formatCount(count)} × ${reason}`)
+    .join(", ");
 }
 
 /** The chosen list, knowing of the others. Of a choice that is no longer there, the first. */

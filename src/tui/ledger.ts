@@ -20,6 +20,8 @@ export function completenessText({ ledger }: Snapshot): string {
   if (ledger.truncated > 0) parts.push(`${formatCounted(ledger.truncated, "packet")} captured in part`);
   const malformed = ledger.malformed.reduce((sum, { packets }) => sum + packets, 0);
   if (malformed > 0) parts.push(`${formatCounted(malformed, "packet")} malformed`);
+  const tunnels = (ledger.tunnels ?? []).reduce((sum, { packets }) => sum + packets, 0);
+  if (tunnels > 0) parts.push(`${formatCounted(tunnels, "packet")} in tunnels`);
   const whole = ledger.dropped === null ? "losses are not known" : "no packet lost";
   return `Ledger      ${missing ? "INCOMPLETE: " : `${whole}${parts.length > 0 ? ", " : ""}`}${parts.join(", ")}`;
 }

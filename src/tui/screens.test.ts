@@ -302,8 +302,15 @@ test("what the tables of requests and of TCP miss stands below them", async () =
     monitor.app.onSnapshot({ ...shop, ledger: { ...shop.ledger, inspection } }, [], 1);
   look(whole);
   assert.doesNotMatch(await monitor.emulator.text(), /missing/);
-  look({ ...whole, gaps: 1, unfollowed: 2000, connections: 3 });
-  assert.match(await monitor.emulator.text(), /missing: 1 gap, 2,000 connections not followed/);
+  const missed = [
+    { application: "http", reason: "gap in the capture", count: 1 },
+    { application: "http", reason: "connection without room", count: 2000 },
+    { application: "redis", reason: "unreadable message", count: 7 },
+  ];
+  look({ ...whole, connections: 3, missed });
+  const text = await monitor.emulator.text();
+  assert.match(text, /missing: 1 × gap in the capture, 2,000 × connection without room/);
+  assert.doesNotMatch(text, /unreadable/);
   await monitor.type("0");
   assert.match(await monitor.emulator.text(), /missing: 3 connections/);
 });

@@ -26,6 +26,8 @@ export interface FollowOptions {
   readonly acknowledged?: boolean;
   /** The order in which the segments of one thing said come, by number; some may come twice. Not given: as they were sent. */
   readonly disorder?: (segments: number) => readonly number[];
+  /** A side whose segments are captured so many microseconds before their time: two taps whose clocks differ, merged. */
+  readonly early?: { readonly from: "client" | "server"; readonly byUs: number };
   /** Requests that may wait beyond the few that each connection has room for. */
   readonly room?: number;
   /** Sides that end in order (FIN) behind their last byte. */
@@ -77,6 +79,7 @@ export function follow(
     stream.begin(false, next.client);
     stream.begin(true, next.server);
   }
+  const events: { readonly timeUs: number; readonly tell: () => void }[] = [];
   let nowUs = 0;
   let number = 0;
   for (const { from, text, atUs } of script) {
@@ -88,14 +91,24 @@ export function follow(
       const at = place === 0 ? 0 : place * segment;
       const part = bytes.slice(at, Math.min(bytes.length, at + segment));
       if (missing.has(number + place)) continue;
-      if (options.acknowledged ?? true) stream.acknowledge(fromB, fromB ? next.client : next.server);
+      const ack = fromB ? next.client : next.server;
       const seq = (next[from] + at) >>> 0;
-      stream.send(fromB, seq, new DataView(part.buffer), 0, part.length, part.length, nowUs);
+      const timeUs = options.early?.from === from ? nowUs - options.early.byUs : nowUs;
+      events.push({
+        timeUs,
+        tell: () => {
+          if (options.acknowledged ?? true) stream.acknowledge(fromB, ack, timeUs);
+          stream.send(fromB, seq, new DataView(part.buffer), 0, part.length, part.length, timeUs);
+        },
+      });
     }
     number += segments;
     next[from] = (next[from] + bytes.length) >>> 0;
   }
+  if (options.early) events.sort((x, y) => x.timeUs - y.timeUs);
+  for (const { tell } of events) tell();
   for (const from of options.finish ?? []) stream.finish(from === "server", next[from]);
+  stream.settle();
   const { application, open } = stream;
   const heldBytes = ROOM - host.roomBytes;
   stream.close();
@@ -108,6 +121,28 @@ export function follow(
     heldBytes,
     leakedBytes: ROOM - host.roomBytes,
   };
+}
+
+/** Checks that a side whose segments come before their time, as two merged taps have it, changes nothing of what `found` tells. */
+export function checkSkew(
+  conversation: fc.Arbitrary<readonly Said[]>,
+  found: (script: readonly Said[], options?: FollowOptions) => unknown,
+): void {
+  fc.assert(
+    fc.property(
+      conversation,
+      fc.integer({ min: 10, max: 90 }),
+      fc.constantFrom("client" as const, "server" as const),
+      fc.integer({ min: 2, max: 60_000 }),
+      fc.integer({ min: 1, max: 6 }),
+      (script, segment, from, stepUs, halves) => {
+        // No further ahead than so few things said as may wait.
+        const byUs = Math.ceil((stepUs * halves) / 2);
+        const said = script.map((one, i) => ({ ...one, atUs: 1_000_000 + i * stepUs }));
+        assert.deepEqual(found(said, { segment, early: { from, byUs } }), found(said));
+      },
+    ),
+  );
 }
 
 /** Checks that the order in which a conversation's segments come, and how often, changes nothing of what `found` tells. */

@@ -76,9 +76,9 @@ class Wire {
   }
 
   /** A side says that it has so many bytes. */
-  acknowledge(from: "client" | "server", bytes: number): void {
+  acknowledge(from: "client" | "server", bytes: number, atUs = 0): void {
     const fromB = from === "server";
-    this.stream.acknowledge(fromB, ((fromB ? CLIENT : SERVER) + bytes) >>> 0);
+    this.stream.acknowledge(fromB, ((fromB ? CLIENT : SERVER) + bytes) >>> 0, atUs);
   }
 
   /** `letter requests/answered/lost outcomes` */
@@ -92,6 +92,8 @@ class Wire {
 /** Just before the sequence numbers begin anew. */
 const CLIENT = 0xffff_fffa;
 const SERVER = 7;
+/** So long bytes may be late that were acknowledged. */
+const LATE = 200_000;
 
 test("a segment that came too early waits for the one before it, over the end of the sequence numbers too", () => {
   const wire = new Wire();
@@ -131,7 +133,9 @@ test("bytes acknowledged but never seen are a gap: counted, what waited is lost,
   wire.send("client", 6, "x2D0"); // C0 and the beginning of a message are missing
   wire.send("client", 10, "E0");
   assert.equal(wire.host.gaps, 0);
-  wire.acknowledge("server", 12);
+  wire.acknowledge("server", 12, 0);
+  assert.equal(wire.host.gaps, 0);
+  wire.acknowledge("server", 12, LATE);
   assert.equal(wire.host.gaps, 1);
   wire.send("server", 2, "b0c0");
   wire.send("client", 12, "F0");
@@ -143,7 +147,8 @@ test("bytes that the dialogue passes over may be missing, and so may bytes that 
   const missing = new Wire();
   missing.send("client", 0, "A9xx");
   missing.send("client", 8, "xxxB0");
-  missing.acknowledge("server", 13);
+  missing.acknowledge("server", 13, 0);
+  missing.acknowledge("server", 13, LATE);
   assert.deepEqual([missing.found.length, missing.host.gaps], [2, 0]);
   const cut = new Wire();
   cut.send("client", 0, "A9xxxxxxxxx", 0, 5);
@@ -152,6 +157,53 @@ test("bytes that the dialogue passes over may be missing, and so may bytes that 
   cut.send("client", 13, "C0D0", 0, 3);
   cut.send("client", 17, "E0");
   assert.deepEqual([cut.found.length, cut.host.gaps], [4, 1]);
+});
+
+test("what answers bytes that are late waits for them, and is shown behind them in its own time", () => {
+  const wire = new Wire();
+  wire.acknowledge("server", 2, 10);
+  wire.send("server", 0, "a0", 10);
+  assert.deepEqual(wire.found, []);
+  wire.acknowledge("client", 0, 30);
+  wire.send("client", 0, "A0", 30);
+  assert.deepEqual(wire.found, ["A 1/1/0 1"]);
+  // By the taps' clocks it was answered before it was asked: how long it took is not known.
+  assert.equal(wire.host.operations.list[0]!.durations.quantileUs(1), null);
+  assert.equal(wire.host.gaps, 0);
+});
+
+test("what never comes is a gap once it was late for too long, or nothing comes any more", () => {
+  const end = (wire: Wire) => wire.stream.close();
+  const later = (wire: Wire) => wire.stream.expire(LATE + 10);
+  const soon = (wire: Wire) => wire.stream.expire(LATE + 9);
+  for (const [what, gaps] of [
+    [end, 1],
+    [later, 1],
+    [soon, 0],
+  ] as const) {
+    const wire = new Wire();
+    wire.send("client", 0, "A0", 0);
+    wire.send("server", 0, "a0", 0);
+    wire.acknowledge("server", 4, 10);
+    wire.send("server", 2, "b0", 10);
+    what(wire);
+    assert.equal(wire.host.gaps, gaps);
+    const missed = gaps === 0 ? [] : [{ application: "redis", reason: "gap in the capture", count: 1 }];
+    assert.deepEqual(wire.host.operations.missed.list(), missed);
+  }
+});
+
+test("segments that wait for each other (no real connection has them) are shown in the end", () => {
+  const wire = new Wire();
+  wire.acknowledge("client", 2, 0);
+  wire.send("client", 0, "A0", 0);
+  wire.acknowledge("server", 2, 1);
+  wire.send("server", 0, "a0", 1);
+  assert.deepEqual(wire.found, []);
+  wire.stream.settle();
+  assert.deepEqual(wire.found, ["A 1/0/0 "]);
+  wire.stream.close();
+  assert.equal(wire.host.roomBytes, ROOM);
 });
 
 test("too much that waits makes a gap of what is missing; nothing is held beyond the room there is", () => {

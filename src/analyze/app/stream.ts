@@ -31,6 +31,12 @@ const MAX_BEGUN_ANYWHERE = 64;
 /** Bytes first tried to make a message whole that came in pieces. */
 const MIN_PIECE = 512;
 
+/**
+ * So long after they were acknowledged bytes may still come that were sent before: two taps whose clocks differ, merged. What the other
+ * side sends meanwhile waits for them.
+ */
+const LATE_US = 200_000;
+
 /** What lies further away than the largest window is not of this connection (RFC 7323 2.3). */
 const MAX_WINDOW = 2 ** 30;
 
@@ -53,6 +59,25 @@ interface Waiting {
   /** Bytes on the wire; more than `bytes` where the capture cut it. */
   readonly length: number;
   readonly timeUs: number;
+  /** What it acknowledges. */
+  readonly ack: number;
+}
+
+/** Whether a segment acknowledges what the other side has yet to be seen to send, and waits for it. */
+function isEarly(other: Side, ack: number): boolean {
+  return !Number.isNaN(other.lateUs) && after(ack, other.expected) > 0;
+}
+
+/** What a side has next is missing, and does not just wait for the other side. */
+function isHole(side: Side): boolean {
+  return side.waiting.length === 0 || after(side.waiting[0]!.seq, side.expected) > 0;
+}
+
+/** What was late has come, or is given up: what was acknowledged since is late from now on. */
+function progress(side: Side, nowUs: number): void {
+  if (Number.isNaN(side.lateUs) || after(side.expected, side.lateFirst) < 0) return;
+  side.lateFirst = side.lateTo;
+  side.lateUs = after(side.lateTo, side.expected) > 0 ? nowUs : Number.NaN;
 }
 
 class Side {
@@ -77,6 +102,10 @@ class Side {
   /** In order of their sequence numbers. */
   waiting: Waiting[] = [];
   waitingBytes = 0;
+  /** Bytes up to `lateTo` were acknowledged and are not here; since when (up to `lateFirst`), NaN: none. */
+  lateUs = Number.NaN;
+  lateFirst = 0;
+  lateTo = 0;
   /** Where it ended in order; null: it has not. */
   endsAt: number | null = null;
 
@@ -104,6 +133,8 @@ export class Stream {
   #protocol: Application | null = null;
   #exchanges: Exchanges | null = null;
   #dialogue: Dialogue | null = null;
+  /** What the segment acknowledges that is told of; null: nothing. */
+  #ack: number | null = null;
   #tries = 0;
   #turns = 0;
   #lastFromB: boolean | null = null;
@@ -157,16 +188,21 @@ export class Stream {
     if (!side.begun) this.begin(fromB, seq);
     const ahead = after(seq, side.expected);
     if (ahead > MAX_WINDOW || ahead < -MAX_WINDOW) return;
-    if (ahead > 0) {
-      this.#wait(fromB, side, seq, view, at, end, length, nowUs);
+    const other = fromB ? this.#a : this.#b;
+    const ack = this.#ack ?? other.expected;
+    if (ahead > 0 || isEarly(other, ack)) {
+      this.#wait(fromB, side, seq, view, at, end, length, nowUs, ack);
       return;
     }
     this.#take(fromB, side, seq, view, at, end, length, nowUs);
-    this.#drain(fromB, side);
+    this.#drainBoth();
   }
 
-  /** A side acknowledges what came before `ack`: what of it was not captured never will be. */
-  acknowledge(fromB: boolean, ack: number): void {
+  /** A side acknowledges what came before `ack`: what of it has not been captured soon never will be. */
+  acknowledge(fromB: boolean, ack: number, nowUs: number): void {
+    if (this.done) return;
+    this.#ack = ack;
+    this.expire(nowUs);
     const side = fromB ? this.#a : this.#b;
     if (this.done || side.done) return;
     if (!side.begun) {
@@ -177,15 +213,74 @@ export class Stream {
     // A FIN takes a sequence number too: where none was seen, one more than expected may be that.
     const { endsAt } = side;
     const last = endsAt !== null && after(ack, endsAt) > 0 ? endsAt : ack;
-    while (after(last, side.expected) > (endsAt === null ? 1 : 0)) {
-      const first = side.waiting[0];
-      const to = first && after(first.seq, last) < 0 ? first.seq : last;
-      this.#miss(!fromB, side, after(to, side.expected));
-      side.expected = to;
-      this.#drain(!fromB, side);
-      if (this.done || side.done) return;
+    if (after(last, side.expected) > (endsAt === null ? 1 : 0)) {
+      // Where a gap lies behind already, nothing is joined that an order could mend.
+      if (side.seeking) this.#missUpTo(!fromB, side, last);
+      else this.#awaitLate(side, last, nowUs);
     }
-    if (endsAt !== null && after(endsAt, side.expected) <= 0) this.#end(side);
+    if (endsAt !== null && after(endsAt, side.expected) <= 0 && !side.done) this.#end(side);
+  }
+
+  /** Gives up what is late for too long. */
+  expire(nowUs: number): void {
+    while (!this.done) {
+      const isB = this.#isNextLate(this.#b, this.#a);
+      const side = isB ? this.#b : this.#a;
+      if (!(nowUs - side.lateUs >= LATE_US)) return;
+      // Where each side waits for the other, the one goes on that waited longer.
+      if (isHole(side)) this.#missLate(isB, side, nowUs);
+      else this.#takeFirst(isB, side);
+      this.#drainBoth();
+    }
+  }
+
+  /** Whether of two sides the first is given up first: bytes of it are missing, or it is late for longer. */
+  #isNextLate(side: Side, other: Side): boolean {
+    if (Number.isNaN(side.lateUs) || Number.isNaN(other.lateUs)) return Number.isNaN(other.lateUs);
+    if (isHole(side) !== isHole(other)) return isHole(side);
+    return side.lateUs < other.lateUs;
+  }
+
+  #missLate(fromB: boolean, side: Side, nowUs: number): void {
+    // No more than the other side's next segment waits for: what it says comes before the rest.
+    const limits = [side.waiting[0]?.seq, (fromB ? this.#a : this.#b).waiting[0]?.ack];
+    let to = side.lateTo;
+    for (const limit of limits)
+      if (limit !== undefined && after(limit, side.expected) > 0 && after(limit, to) < 0) to = limit;
+    if (!side.done && after(to, side.expected) > 0) {
+      this.#miss(fromB, side, after(to, side.expected));
+      side.expected = to;
+    }
+    if (side.done) side.lateUs = Number.NaN;
+    else progress(side, Number.isFinite(nowUs) ? nowUs : side.lateUs);
+  }
+
+  /** Nothing comes any more: gives up what is late. */
+  settle(): void {
+    this.expire(Number.POSITIVE_INFINITY);
+  }
+
+  #awaitLate(side: Side, to: number, nowUs: number): void {
+    if (Number.isNaN(side.lateUs)) {
+      side.lateUs = nowUs;
+      side.lateFirst = to;
+      side.lateTo = to;
+    } else if (after(to, side.lateTo) > 0) side.lateTo = to;
+  }
+
+  /** What lies before `last` and is not here never will be. */
+  #missUpTo(fromB: boolean, side: Side, last: number): void {
+    while (after(last, side.expected) > 0 && !this.done && !side.done) {
+      const first = side.waiting[0];
+      if (first && after(first.seq, side.expected) <= 0) {
+        this.#takeFirst(fromB, side);
+        continue;
+      }
+      const to = first && after(first.seq, last) < 0 ? first.seq : last;
+      this.#miss(fromB, side, after(to, side.expected));
+      side.expected = to;
+    }
+    this.#drain(fromB, side);
   }
 
   /** A side says that sequence number `seq` is its last (FIN). */
@@ -198,6 +293,11 @@ export class Stream {
 
   /** The connection is over: gives back what it holds. */
   close(): void {
+    if (!this.done) this.settle();
+    this.#close();
+  }
+
+  #close(): void {
     this.#release(this.#a);
     this.#release(this.#b);
     if (!this.done) {
@@ -209,13 +309,14 @@ export class Stream {
 
   /** There is no room for it any more: what came of the requests that wait is not known. */
   abandon(): void {
+    if (!this.done) this.settle();
     if (!this.done && this.#protocol !== null) this.#giveUp(Missed.connectionRoom);
-    else this.close();
+    else this.#close();
   }
 
   #end(side: Side): void {
     side.done = true;
-    if (this.#a.done && this.#b.done) this.close();
+    if (this.#a.done && this.#b.done) this.#close();
   }
 
   #missed(missed: Missed): void {
@@ -237,6 +338,7 @@ export class Stream {
     end: number,
     length: number,
     timeUs: number,
+    ack: number,
   ): void {
     const bytes = end - at;
     let place = side.waiting.length;
@@ -245,7 +347,14 @@ export class Stream {
     if (before && before.seq === seq && before.length >= length) return;
     const isFull = side.waiting.length >= MAX_WAITING || side.waitingBytes + bytes > MAX_WAITING_BYTES;
     if (isFull || this.#host.roomBytes < bytes) {
-      // The hole is given up: what waits is shown, then this.
+      // The hole is given up, of either side: what waits is shown, then this.
+      this.settle();
+      if (this.done || side.done) return;
+      if (after(seq, side.expected) <= 0) {
+        this.#ack = null;
+        this.send(fromB, seq, view, at, end, length, timeUs);
+        return;
+      }
       const to = side.waiting.length > 0 && place > 0 ? side.waiting[0]!.seq : seq;
       this.#miss(fromB, side, after(to, side.expected));
       side.expected = to;
@@ -255,20 +364,34 @@ export class Stream {
     }
     const copy = new Uint8Array(bytes);
     copy.set(new Uint8Array(view.buffer, view.byteOffset + at, bytes));
-    side.waiting.splice(place, 0, { seq, bytes: new DataView(copy.buffer), length, timeUs });
+    side.waiting.splice(place, 0, { seq, bytes: new DataView(copy.buffer), length, timeUs, ack });
     side.waitingBytes += bytes;
     this.#host.roomBytes -= bytes;
   }
 
-  /** Shows the segments that wait no longer. */
-  #drain(fromB: boolean, side: Side): void {
-    while (side.waiting.length > 0 && after(side.waiting[0]!.seq, side.expected) <= 0) {
-      const { seq, bytes, length, timeUs } = side.waiting.shift()!;
-      side.waitingBytes -= bytes.byteLength;
-      this.#host.roomBytes += bytes.byteLength;
-      this.#take(fromB, side, seq, bytes, 0, bytes.byteLength, length, timeUs);
-      if (this.done || side.done) return;
+  /** Shows the segments of both sides that wait no longer, in the order in which one acknowledges the other. */
+  #drainBoth(): void {
+    while (!this.done && (this.#drain(false, this.#a) || this.#drain(true, this.#b)));
+  }
+
+  /** Shows the segments of a side that wait no longer. False: there were none. */
+  #drain(fromB: boolean, side: Side): boolean {
+    const other = fromB ? this.#a : this.#b;
+    let isAny = false;
+    while (!this.done && !side.done && side.waiting.length > 0) {
+      const { seq, ack } = side.waiting[0]!;
+      if (after(seq, side.expected) > 0 || isEarly(other, ack)) break;
+      this.#takeFirst(fromB, side);
+      isAny = true;
     }
+    return isAny;
+  }
+
+  #takeFirst(fromB: boolean, side: Side): void {
+    const { seq, bytes, length, timeUs } = side.waiting.shift()!;
+    side.waitingBytes -= bytes.byteLength;
+    this.#host.roomBytes += bytes.byteLength;
+    this.#take(fromB, side, seq, bytes, 0, bytes.byteLength, length, timeUs);
   }
 
   /** Takes a segment that begins at or before what is expected. */
@@ -285,6 +408,7 @@ export class Stream {
     const old = after(side.expected, seq);
     if (old >= length) return;
     side.expected = (seq + length) >>> 0;
+    progress(side, nowUs);
     const from = Math.min(at + old, end);
     if (from < end) this.#show(fromB, side, view, from, end, nowUs);
     // What the capture cut off is a hole that will not be filled.
@@ -394,7 +518,7 @@ export class Stream {
       return this.#follow(application, fromB, side, nowUs);
     }
     if (this.#isCertain && !side.seeking) {
-      if (!isOpen || (before > 0 && at + piece < end)) this.close();
+      if (!isOpen || (before > 0 && at + piece < end)) this.#close();
       else if (side.heldLength === 0 && !this.#hold(side, view, at, end, nowUs))
         this.#giveUp(Missed.messageRoom);
     }
@@ -407,7 +531,7 @@ export class Stream {
     const isTurn = this.#lastFromB !== null && this.#lastFromB !== fromB;
     this.#lastFromB = fromB;
     if (this.#tries++ < MAX_TRIES) return true;
-    if ((isTurn && ++this.#turns > MAX_TRIES) || this.#tries > MAX_UNTRIED) this.close();
+    if ((isTurn && ++this.#turns > MAX_TRIES) || this.#tries > MAX_UNTRIED) this.#close();
     return isTurn && !this.done;
   }
 
@@ -424,7 +548,7 @@ export class Stream {
     if (isGap || (!this.#isCertain && application.isPipelined)) this.#exchanges.lose();
     this.#dialogue = application.open(this.#exchanges);
     if (this.#dialogue === null) {
-      this.close();
+      this.#close();
       return false;
     }
     side.seeking = false;
@@ -505,13 +629,13 @@ export class Stream {
         continue;
       }
       if (n === Read.foreign) {
-        this.close();
+        this.#close();
         return end;
       }
       if (n === Read.enough) {
         side.done = true;
         this.#release(side);
-        if (this.#a.done && this.#b.done) this.close();
+        if (this.#a.done && this.#b.done) this.#close();
         return end;
       }
       side.skip = Math.max(0, n - (end - from));
@@ -557,7 +681,8 @@ export class Stream {
     this.#missed(missed);
     side.scanned = 0;
     side.isLineStart = last === LINE_FEED;
-    this.#lose(fromB);
+    this.#exchanges!.lose();
+    this.#dialogue!.lost(fromB === this.#clientIsB);
   }
 
   #cannotHold(fromB: boolean, side: Side, bytes: number): void {
@@ -579,6 +704,8 @@ export class Stream {
         const looks = protocol.looks(view, i, end, fromClient, true);
         if (looks === wanted) {
           side.scanned = -1;
+          // How many messages were passed over is not known.
+          this.#exchanges!.lose();
           return i;
         }
         if (looks === Looks.short && !isAnywhere && end - i < MAX_BEGUN) {
@@ -603,7 +730,7 @@ export class Stream {
   #giveUp(missed: Missed): void {
     this.#missed(missed);
     this.#exchanges?.lose();
-    this.close();
+    this.#close();
   }
 
   #release(side: Side): void {

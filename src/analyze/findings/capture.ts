@@ -14,7 +14,7 @@ export function findIncompleteness({ ledger, totals }: Omit<Snapshot, "findings"
     add(
       "dropped",
       "warning",
-      `${formatCounted(lost, "packet")} (${ratio}) were lost while capturing: every table is incomplete.`,
+      `${formatCounted(lost, "packet")} (${ratio}) ${lost === 1 ? "was" : "were"} lost while capturing: every table is incomplete.`,
     );
   }
   for (const { name, damage } of ledger.files) {

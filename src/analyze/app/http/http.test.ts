@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { Operation } from "../operations.js";
-import { type Followed, type FollowOptions, follow, type Said } from "../stream.test.fixture.js";
+import { checkSkew, type Followed, type FollowOptions, follow, type Said } from "../stream.test.fixture.js";
 import { http } from "./http.js";
 
 const get = (target: string, fields = "", version = "1.1"): string =>
@@ -478,6 +478,9 @@ test("property: however a connection is cut into segments, the same is found", (
     }),
   );
 });
+
+test("property: taps whose clocks differ change nothing, whichever is ahead", () =>
+  checkSkew(rounds.map(script), lines));
 
 test("property: missing segments never join a request with another's answer", () => {
   fc.assert(

@@ -166,7 +166,10 @@ class HttpDialogue implements Dialogue {
       case State.perhapsBody: {
         const status = statusOf(view, at, end);
         if (status === UNKNOWN_YET) return Read.more;
-        return status === 0 ? this.#passBody(half) : this.#readNext(fromClient, half, view, at, end, firstUs);
+        if (status !== 0) return this.#readNext(fromClient, half, view, at, end, firstUs);
+        if (half.fields.framing === Framing.length) return this.#passBody(half);
+        half.state = State.chunkSize;
+        return this.#readChunk(fromClient, half, view, at, end);
       }
       case State.withheldBody:
         return this.#readWithheld(half, view, at, end, firstUs);
@@ -323,7 +326,7 @@ class HttpDialogue implements Dialogue {
     else if (this.#client.state === State.perhapsTunnel) this.#client.begin();
     if (!hasBody) return true;
     if (framing === Framing.invalid) return false;
-    if (framing === Framing.chunked) half.state = State.chunkSize;
+    if (framing === Framing.chunked) half.state = isKnown ? State.chunkSize : State.perhapsBody;
     else if (framing !== Framing.length) half.state = State.untilClose;
     else if (length > 0) half.state = isKnown ? State.body : State.perhapsBody;
     return true;

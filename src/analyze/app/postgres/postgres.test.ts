@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import {
   checkDisorder,
+  checkSkew,
   type Followed,
   type FollowOptions,
   follow,
@@ -268,6 +269,8 @@ test("how a stream is cut into segments changes nothing, and nothing of a query,
     }),
   );
 });
+
+test("taps whose clocks differ change nothing, whichever is ahead", () => checkSkew(conversation, found));
 
 test("in what order segments come, and how often, changes nothing", () => checkDisorder(conversation, found));
 

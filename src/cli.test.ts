@@ -21,9 +21,10 @@ function run(words: readonly string[], input?: Uint8Array, env: object = {}): Sp
   });
 }
 
-/** Runs a shell line around the command: what a user types with pipes and redirections. */
+/** Runs a shell line that begins with the command: what a user types with pipes and redirections. */
 function shell(line: string): SpawnSyncReturns<string> {
-  const script = line.replaceAll("netwatch", `"${process.execPath}" "${CLI}"`);
+  // The word alone: a checkout's folder may have the same name.
+  const script = line.replace(/^netwatch /, `"${process.execPath}" "${CLI}" `);
   return spawnSync("bash", ["-c", `set -o pipefail; ${script}`], {
     encoding: "utf8",
     cwd: folder,

@@ -148,6 +148,12 @@ CLIENT LIST
 COMMAND DOCS GET SET HGETALL
 `;
 
+/**
+ * Requests of redis-benchmark that go ahead together. It sends whole batches and leaves once it has as many answers as it was asked for:
+ * only a multiple of the batch has every request answered.
+ */
+const PIPELINED = 16;
+
 function askRedis(network: TestNetwork, netns: string): string {
   const cli = (words: readonly string[], input = "") =>
     network.run(netns, "redis-cli", ["-h", "127.0.0.1", "-p", String(PORT), ...words], input);
@@ -159,8 +165,8 @@ function askRedis(network: TestNetwork, netns: string): string {
       ...["-h", "127.0.0.1", "-p", String(PORT), "-q", "-c", "5", "-r", "50", "-n", String(count)],
       ...rest,
     ]);
-  load(2000, "-P", "16", "-t", "get,lpush", "-d", "3000");
-  load(200, "-P", "16", "-t", "lrange_100,mset", "-d", "3000");
+  load(125 * PIPELINED, "-P", String(PIPELINED), "-t", "get,lpush", "-d", "3000");
+  load(13 * PIPELINED, "-P", String(PIPELINED), "-t", "lrange_100,mset", "-d", "3000");
   load(2000, "-3", "-t", "set,hset,zadd");
   return cli(["INFO", "everything"]);
 }

@@ -70,7 +70,10 @@ function createProgram(
       new Option("--table <name>", "print this table whole, instead of a summary").choices(TABLE_NAMES),
     )
     .option("--sidecar <file>", "what `capture --sidecar` wrote beside the capture: names, verdicts")
-    .option("--out-dir <dir>", "also write CSV tables, PNG charts and snapshot.json into this folder")
+    .option(
+      "--out-dir <dir>",
+      "also write CSV tables, what they miss, PNG charts and snapshot.json into this folder",
+    )
     .option(
       "--names <file>",
       'JSON file of names: {"web": "10.0.0.10", "office": "192.168.0.0/16"}, or a lab.json',

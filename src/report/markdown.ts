@@ -15,6 +15,6 @@ export function renderMarkdown(table: Table): string {
 }
 
 /** Names are text: nothing in them is markup, a link or HTML. */
-function escapeMarkdown(text: string): string {
+export function escapeMarkdown(text: string): string {
   return text.replace(/[\\`*_{}[\]<>|#!~&]/g, "\\$&");
 }

@@ -17,10 +17,10 @@ import {
   formatCounted,
   formatDuration,
   formatSpan,
-  formatTrouble,
   visible,
 } from "../format.js";
-import { describeMissing, describeTunnels } from "../view/missing.js";
+import { captureLosses, describeTunnels } from "../view/completeness.js";
+import { describeMissing, describeRequests, missingHere, missingOf } from "../view/missing.js";
 import { describeEvidence } from "./evidence.js";
 
 /** How text is to look. */
@@ -125,31 +125,30 @@ export function* renderSummary(snapshot: Snapshot, options: TextOptions): Iterab
   yield `${strong(files, options)}: ${formatCounted(totals.packets, "packet")}, ${formatBytes(totals.bytes)} in ${formatDuration(window.duration)}\n`;
   yield `${formatSpan(window.start, window.end)} · ${completeness(ledger)}\n`;
   if (snapshot.conntrack) yield* wrapWords(describeEvidence(snapshot.conntrack), "", "  ", options);
-  const tunnels = describeTunnels(snapshot);
-  if (tunnels !== "") yield* wrapWords(visible(tunnels), "", "  ", options);
+  for (const sentence of [describeTunnels(ledger), describeRequests(snapshot)])
+    if (sentence !== "") yield* wrapWords(visible(sentence), "", "  ", options);
   if (snapshot.findings.length > 0) {
     yield `\n${heading("Findings", options)}\n`;
     for (const finding of snapshot.findings) yield* renderFinding(finding, options);
   }
   for (const name of Object.keys(SUMMARY_ROWS) as TableName[]) {
     const table = tables[name];
-    const isShown = table.rows.length > 0 || describeMissing(snapshot, name) !== "";
-    if (!isShown || SUMMARY_ROWS[name] === 0) continue;
+    const missing = missingHere(snapshot, name);
+    if ((table.rows.length === 0 && missing.length === 0) || SUMMARY_ROWS[name] === 0) continue;
     yield "\n";
-    yield* renderTableOf(snapshot, name, options, SUMMARY_ROWS[name]);
+    yield* renderTable(table, options, SUMMARY_ROWS[name]);
+    yield* renderMissing(describeMissing(missing), options);
   }
 }
 
-/** A table of a Snapshot, and what it misses. */
-export function* renderTableOf(
-  snapshot: Snapshot,
-  name: TableName,
-  options: TextOptions,
-  limit = Number.POSITIVE_INFINITY,
-): Iterable<string> {
-  yield* renderTable(snapshot.tables[name], options, limit);
-  const missing = describeMissing(snapshot, name);
-  if (missing !== "") yield* wrapWords(visible(missing), GAP, GAP, options);
+/** A table of a Snapshot, and all that it misses. */
+export function* renderTableOf(snapshot: Snapshot, name: TableName, options: TextOptions): Iterable<string> {
+  yield* renderTable(snapshot.tables[name], options);
+  yield* renderMissing(describeMissing(missingOf(snapshot, name)), options);
+}
+
+function* renderMissing(sentence: string, options: TextOptions): Iterable<string> {
+  if (sentence !== "") yield* wrapWords(visible(sentence), GAP, GAP, options);
 }
 
 /** A table with its title; the first `limit` rows, then how many more there are. Columns: `choice`, else what is usual for it, else all. */
@@ -230,18 +229,8 @@ function cutMiddle(text: string, width: number): string {
 }
 
 function completeness(ledger: Ledger): string {
-  const damaged = ledger.files.filter((file) => file.damage !== null).length;
-  const missing = [
-    ...(damaged > 0 ? [formatCounted(damaged, "damaged file")] : []),
-    ...((ledger.dropped ?? 0) > 0
-      ? [`${formatCounted(ledger.dropped ?? 0, "packet")} lost while capturing`]
-      : []),
-    ...(ledger.interfaces ?? []).flatMap((of) => {
-      const trouble = formatTrouble(of);
-      return trouble === null ? [] : [`${visible(of.name)}: ${trouble}`];
-    }),
-  ];
-  if (missing.length > 0) return `INCOMPLETE: ${missing.join(", ")}`;
+  const losses = captureLosses(ledger).map(({ phrase }) => phrase);
+  if (losses.length > 0) return `INCOMPLETE: ${losses.join(", ")}`;
   if (ledger.interfaces !== null)
     return ledger.dropped === null ? "losses while capturing are not known" : "complete: no packet lost";
   return ledger.dropped === null

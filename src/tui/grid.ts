@@ -49,7 +49,7 @@ export interface Grid {
   /** All lists of the screen, this one among them; not given: there is one. */
   readonly parts?: readonly GridPart[];
   /** What it is known to miss, beside rows that are only summed. */
-  readonly misses?: string;
+  readonly misses?: readonly string[];
   /** Which of them it is. */
   readonly part?: number;
 }

@@ -12,7 +12,7 @@ import { clip, columnsOf, cut, cutEnd, fit, type Line, plain, type Span, textOf 
 import { axisLine, type ChartClass, chartLines, classStyle } from "./chart.js";
 import { findingStyle, sortFindings } from "./depth.js";
 import type { Glyphs } from "./glyphs.js";
-import { completenessText } from "./ledger.js";
+import { completenessStyle, completenessText } from "./ledger.js";
 import { type Model, pairKey } from "./model.js";
 import { amount, rate } from "./numbers.js";
 import { HEALTH_STYLES } from "./services.js";
@@ -44,11 +44,16 @@ export function overviewLines(model: Model, looks: OverviewLooks): Line[] {
     timeLine(model, snapshot, looks),
     healthLine(model, looks),
     trackingLine(model, looks),
-    [{ text: ` ${completenessText(snapshot)}`, style: snapshot.ledger.complete ? "dim" : "bad" }],
+    ledgerLine(snapshot, looks),
     findingsLine(snapshot, looks),
     [],
     ...topLines(model, snapshot, Math.max(2, lists), looks),
   ];
+}
+
+function ledgerLine(snapshot: Snapshot, { width, glyphs }: OverviewLooks): Line {
+  const text = cutEnd(completenessText(snapshot), width - 1, glyphs.ellipsis);
+  return [{ text: ` ${text}`, style: completenessStyle(snapshot) }];
 }
 
 /** Whether there is a present: between looks at something that goes on. */

@@ -1,15 +1,6 @@
 /** A Snapshot as text for a terminal: aligned, readable at 80 columns, nothing in it that could move the cursor. */
 import stringWidth from "string-width";
-import type {
-  Cell,
-  ColumnKind,
-  Finding,
-  Ledger,
-  Row,
-  Snapshot,
-  Table,
-  TableName,
-} from "../analyze/snapshot.js";
+import type { ColumnKind, Finding, Ledger, Row, Snapshot, Table, TableName } from "../analyze/snapshot.js";
 import {
   formatBytes,
   formatCell,
@@ -20,6 +11,7 @@ import {
   formatTrouble,
   visible,
 } from "../format.js";
+import { endpoint, showCell, sumOf } from "../view/cells.js";
 import { describeMissing, describeTunnels } from "../view/missing.js";
 import { describeEvidence } from "./evidence.js";
 
@@ -57,7 +49,7 @@ export interface TextColumn {
 
 /** A column under a title that leaves room for names. */
 function short(title: string, kind: ColumnKind, name: string): TextColumn {
-  return { title, kind, text: (row) => formatCell(kind, row[name]) };
+  return { title, kind, text: (row) => showCell(kind, row, name) };
 }
 
 const ASKED = [
@@ -82,12 +74,12 @@ const SHOWN: Readonly<Record<TableName, readonly (string | TextColumn)[]>> = {
     {
       title: "Packets",
       kind: "packets",
-      text: (row) => formatCount(Number(row.packets) + Number(row.reply_packets)),
+      text: (row) => formatCell("packets", sumOf(row.packets, row.reply_packets)),
     },
     {
       title: "Bytes",
       kind: "bytes",
-      text: (row) => formatBytes(Number(row.bytes) + Number(row.reply_bytes)),
+      text: (row) => formatCell("bytes", sumOf(row.bytes, row.reply_bytes)),
     },
     "duration",
   ],
@@ -109,13 +101,6 @@ const SHOWN: Readonly<Record<TableName, readonly (string | TextColumn)[]>> = {
   dns: ASKED,
   tls: [...ASKED.slice(0, -1), "version"],
 };
-
-/** `name:port`, an IPv6 address in brackets. */
-export function endpoint(name: Cell | undefined, port: Cell | undefined): string {
-  const text = formatCell("text", name);
-  if (port === null || port === undefined) return text;
-  return text.includes(":") ? `[${text}]:${port}` : `${text}:${port}`;
-}
 
 /** The summary: what was read, how complete it is, findings, and the head of each table. */
 export function* renderSummary(snapshot: Snapshot, options: TextOptions): Iterable<string> {
@@ -160,7 +145,7 @@ export function* renderTable(
   choice?: readonly (string | TextColumn)[],
 ): Iterable<string> {
   const usual: readonly (string | TextColumn)[] | undefined = SHOWN[table.name as TableName];
-  const columns = (choice ?? usual ?? table.columns.map(({ name }) => name)).map((shown) =>
+  const columns = (choice ?? usual ?? table.columns.map(({ name }) => name)).flatMap((shown) =>
     typeof shown === "string" ? columnOf(table, shown) : shown,
   );
   const shown: string[][] = [];
@@ -170,7 +155,7 @@ export function* renderTable(
   }
   const more = table.rows.length - shown.length;
   const count = more > 0 ? ` (${formatCount(shown.length)} of ${formatCount(table.rows.length)})` : "";
-  yield `${heading(`${table.title}${count}`, options)}\n`;
+  yield `${heading(`${visible(table.title)}${count}`, options)}\n`;
   const widths = columnWidths(columns, shown, options.width - GAP.length);
   const line = (cells: readonly string[]) =>
     `${GAP}${cells.map((cell, i) => fit(cell, widths[i]!, columns[i]!.kind)).join(GAP)}`.trimEnd();
@@ -178,10 +163,13 @@ export function* renderTable(
   for (const cells of shown) yield `${line(cells)}\n`;
 }
 
-function columnOf(table: Table, name: string): TextColumn {
+/** None where another version wrote the table without it. */
+function columnOf(table: Table, name: string): TextColumn[] {
   const column = table.columns.find((c) => c.name === name);
-  if (!column) throw new Error(`table ${table.name} has no column ${name}`);
-  return { title: column.title, kind: column.kind, text: (row) => formatCell(column.kind, row[name]) };
+  if (!column) return [];
+  return [
+    { title: visible(column.title), kind: column.kind, text: (row) => showCell(column.kind, row, name) },
+  ];
 }
 
 /** Widths that fit `room`: numbers as they need, texts shortened, the widest first. */

@@ -1,6 +1,7 @@
 /** How well services talk: TCP health by pair, findings, and what they ask of each other by operation. */
 import type { Finding, Row, Snapshot, Table } from "../analyze/snapshot.js";
 import { formatCount, formatCounted } from "../format.js";
+import { numberOf } from "../view/cells.js";
 import { listMissing } from "../view/missing.js";
 import type { Style } from "./cells.js";
 import type { Grid, GridColumn, GridPart } from "./grid.js";
@@ -42,7 +43,7 @@ const TROUBLE = new Set([
 ]);
 
 function styleOf(name: string): { style: (row: Row) => Style } | Record<string, never> {
-  return TROUBLE.has(name) ? { style: (row) => (Number(row[name]) > 0 ? "warn" : "plain") } : {};
+  return TROUBLE.has(name) ? { style: (row) => (numberOf(row[name]) > 0 ? "warn" : "plain") } : {};
 }
 
 export function qualityGrid(model: Model, { parts }: State): Grid {
@@ -224,7 +225,7 @@ function operations(snapshot: Snapshot | null, belongs: (row: Row) => boolean): 
         ...styleOf(name),
       }),
     ),
-    rows: rows.sort((a, b) => Number(b.requests) - Number(a.requests)),
+    rows: rows.sort((a, b) => numberOf(b.requests) - numberOf(a.requests)),
     all: rows.length,
     omitted: 0,
     empty: "",

@@ -24,9 +24,28 @@ export function formatCount(n: number): string {
   return String(Math.round(n)).replace(GROUPS, ",");
 }
 
-/** `1 packet`, `2 packets`. */
+/** `1 packet`, `2 packets`, `0 entries`. */
 export function formatCounted(n: number, noun: string): string {
-  return `${formatCount(n)} ${noun}${n === 1 ? "" : "s"}`;
+  return `${formatCount(n)} ${n === 1 ? noun : pluralOf(noun)}`;
+}
+
+function pluralOf(noun: string): string {
+  if (/[^aeiou]y$/.test(noun)) return `${noun.slice(0, -1)}ies`;
+  return /(s|x|ch|sh)$/.test(noun) ? `${noun}es` : `${noun}s`;
+}
+
+const SINGULAR: Readonly<Record<string, string>> = {
+  are: "is",
+  were: "was",
+  have: "has",
+  do: "does",
+  go: "goes",
+};
+
+/** The verb, given as it stands after a plural, that agrees with so many: of `were`, one `was`. */
+export function agree(n: number, verb: string): string {
+  if (n !== 1) return verb;
+  return SINGULAR[verb] ?? `${verb}s`;
 }
 
 const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] as const;

@@ -1,6 +1,6 @@
 /** What is known to be missing, in words. */
 import type { Snapshot } from "../analyze/snapshot.js";
-import { formatBytes, formatCount, formatCounted, formatTrouble } from "../format.js";
+import { agree, formatBytes, formatCount, formatCounted, formatTrouble } from "../format.js";
 import { describeTunnels } from "../view/missing.js";
 import { cutMiddle } from "./legible.js";
 
@@ -39,7 +39,7 @@ export function describeCompleteness(snapshot: Snapshot): string {
   const { evicted } = ledger;
   if (evicted.conversations > 0)
     sentences.push(
-      `${formatCounted(evicted.conversations, "conversation")} (${formatBytes(evicted.bytes)}) are only summed as “other”; totals stay exact.`,
+      `${formatCounted(evicted.conversations, "conversation")} (${formatBytes(evicted.bytes)}) ${agree(evicted.conversations, "are")} only summed as “other”; totals stay exact.`,
     );
   if (ledger.truncated > 0 && totals.packets > 0)
     sentences.push(

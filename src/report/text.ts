@@ -106,7 +106,7 @@ const SHOWN: Readonly<Record<TableName, readonly (string | TextColumn)[]>> = {
 export function* renderSummary(snapshot: Snapshot, options: TextOptions): Iterable<string> {
   const { totals, window, ledger, tables } = snapshot;
   const names = ledger.files.map((file) => visible(file.name));
-  const files = names.length > 3 ? `${formatCount(names.length)} files` : names.join(", ");
+  const files = names.length > 3 ? formatCounted(names.length, "file") : names.join(", ");
   yield `${strong(files, options)}: ${formatCounted(totals.packets, "packet")}, ${formatBytes(totals.bytes)} in ${formatDuration(window.duration)}\n`;
   yield `${formatSpan(window.start, window.end)} · ${completeness(ledger)}\n`;
   if (snapshot.conntrack) yield* wrapWords(describeEvidence(snapshot.conntrack), "", "  ", options);

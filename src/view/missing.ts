@@ -1,6 +1,6 @@
 /** What a table misses: the one place that every output reads it from. */
 import type { Snapshot } from "../analyze/snapshot.js";
-import { formatCount, formatCounted } from "../format.js";
+import { agree, formatCount, formatCounted } from "../format.js";
 
 /** So many times, for this reason, something is not in a table. `reason` is a noun without its number. */
 export interface Missing {
@@ -34,6 +34,6 @@ export function describeTunnels({ ledger }: Snapshot): string {
   const packets = tunnels.reduce((sum, of) => sum + of.packets, 0);
   if (packets === 0) return "";
   const kinds = tunnels.map((of) => `${formatCount(of.packets)} ${of.kind}`).join(", ");
-  const verb = packets === 1 ? "is in a tunnel" : "are in tunnels";
-  return `${formatCounted(packets, "packet")} ${verb} (${kinds}): the addresses inside are not in the tables.`;
+  const where = packets === 1 ? "in a tunnel" : "in tunnels";
+  return `${formatCounted(packets, "packet")} ${agree(packets, "are")} ${where} (${kinds}): the addresses inside are not in the tables.`;
 }

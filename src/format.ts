@@ -92,12 +92,12 @@ export function formatDuration(seconds: number): string {
 
 /** `2026-11-22 10:31:05` of an ISO 8601 time. */
 export function formatInstant(iso: string): string {
-  return iso.slice(0, 19).replace("T", " ");
+  return visible(iso.slice(0, 19).replace("T", " "));
 }
 
 /** `10:31:05.123` of an ISO 8601 time. */
 export function formatClock(iso: string): string {
-  return iso.slice(11, 23);
+  return visible(iso.slice(11, 23));
 }
 
 /** `2026-11-22 10:31:05 to 10:31:25 UTC`, the second date only where it differs; `no time` where there is none. */

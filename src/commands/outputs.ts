@@ -1,4 +1,5 @@
 /** What a live run writes, opened at the right moment: as whom it will be, or while it still can. */
+import { rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Recorder } from "../capture/file/recorder.js";
 import {
@@ -10,9 +11,11 @@ import {
   userNamed,
 } from "../capture/kernel/privilege.js";
 import type { EmbeddedName } from "../capture/packet.js";
+import { lookAtOutput } from "../output-path.js";
 import { makeFolder, writeWhole } from "../report/write.js";
 import type { EventWriter } from "./event-writer.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
+import { keptPath } from "./kept.js";
 import type { LiveOptions } from "./live-options.js";
 import type { Taps } from "./live-sources.js";
 import { type ReservedFile, reserveFile } from "./reserved.js";
@@ -61,7 +64,10 @@ export function openOutputs(
     context.events?.open(Date.now() * 1000);
     return { recorder, sidecar: openSidecar(options, context), env, writeFile };
   }
-  for (const path of reserve) reserved.set(path, reservePlace(path));
+  for (const path of reserve) {
+    if (path === keptPath(terminal.env)) makeReplaceable(path);
+    reserved.set(path, reservePlace(path));
+  }
   const rotates = options.ringBuffer !== undefined;
   const early = rotates ? null : openRecorder(options, taps, terminal, context);
   const sidecar = openSidecar(options, context);
@@ -137,6 +143,15 @@ function rotationOf({ filesize, duration, packets, files }: Limits) {
     packets: packets ?? null,
     files: files ?? null,
   };
+}
+
+/** The Snapshot of an earlier run as another user makes way: it lies in our own folder, and this run keeps a new one. */
+function makeReplaceable(path: string): void {
+  try {
+    lookAtOutput(path);
+  } catch {
+    rmSync(path, { force: true });
+  }
 }
 
 function reservePlace(path: string): ReservedFile {

@@ -1,6 +1,7 @@
 /** The sections on how well services fare: TCP's health, and what they ask of each other. */
 import type { Row, Snapshot, Table, TableName } from "../analyze/snapshot.js";
 import { formatCell, formatCount } from "../format.js";
+import { numberOf, showCell } from "../view/cells.js";
 import { describeMissing, missingHere } from "../view/missing.js";
 import { APPLICATION_TABLE_NAMES, applicationTables } from "./application-rows.js";
 import type { BarChart, Clean } from "./charts-bars.js";
@@ -87,13 +88,13 @@ const counted = (title: string, name: string): SummedColumn => ({
   title,
   number: true,
   sums: name,
-  lines: (row) => [formatCell("count", row[name])],
+  lines: (row) => [showCell("count", row, name)],
 });
 
 const timed = (title: string, name: string): SummedColumn => ({
   title,
   number: true,
-  lines: (row) => [formatCell("milliseconds", row[name])],
+  lines: (row) => [showCell("milliseconds", row, name)],
 });
 
 const TCP_COLUMNS: readonly SummedColumn[] = [
@@ -128,8 +129,7 @@ const OPERATION_COLUMNS: readonly SummedColumn[] = [
 /** The first rows; the rest is summed. */
 function drawSummed(sheet: Sheet, table: Table, n: number, columns: readonly SummedColumn[]): void {
   const { rows, more } = takeTop(table, n);
-  const rest = (name: string) =>
-    rows.reduce((sum, row) => sum - Number(row[name] ?? 0), table.total[name] ?? 0);
+  const rest = (name: string) => rows.reduce((sum, row) => sum - numberOf(row[name]), table.total[name] ?? 0);
   const last = columns.map(({ sums }, i) => {
     if (i === 0) return `and ${formatCount(more)} more`;
     return sums === undefined ? "" : formatCount(rest(sums));

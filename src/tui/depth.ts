@@ -1,5 +1,6 @@
 /** How well services talk: TCP health by pair, findings, and what they ask of each other by operation. */
 import type { Finding, Row, Snapshot, Table, TableName } from "../analyze/snapshot.js";
+import { numberOf } from "../view/cells.js";
 import { missingHere, missingOf, missingText } from "../view/missing.js";
 import type { Style } from "./cells.js";
 import type { Grid, GridColumn, GridPart } from "./grid.js";
@@ -41,7 +42,7 @@ const TROUBLE = new Set([
 ]);
 
 function styleOf(name: string): { style: (row: Row) => Style } | Record<string, never> {
-  return TROUBLE.has(name) ? { style: (row) => (Number(row[name]) > 0 ? "warn" : "plain") } : {};
+  return TROUBLE.has(name) ? { style: (row) => (numberOf(row[name]) > 0 ? "warn" : "plain") } : {};
 }
 
 export function qualityGrid(model: Model, { parts }: State): Grid {
@@ -219,7 +220,7 @@ function operations(snapshot: Snapshot | null, belongs: (row: Row) => boolean): 
         ...styleOf(name),
       }),
     ),
-    rows: rows.sort((a, b) => Number(b.requests) - Number(a.requests)),
+    rows: rows.sort((a, b) => numberOf(b.requests) - numberOf(a.requests)),
     all: rows.length,
     omitted: 0,
     empty: "",

@@ -8,6 +8,7 @@ import {
   formatDuration,
   formatRatio,
 } from "../format.js";
+import { numberOf } from "../view/cells.js";
 import { clip, columnsOf, cut, cutEnd, fit, type Line, plain, type Span, textOf } from "./cells.js";
 import { axisLine, type ChartClass, chartLines, classStyle } from "./chart.js";
 import { findingStyle, sortFindings } from "./depth.js";
@@ -212,11 +213,11 @@ function topLines(model: Model, snapshot: Snapshot, height: number, looks: Overv
   const pairs = listLines(busiest.slice(0, height - 1), left, looks, (row) => {
     const now = nowOf(row);
     const name = `${formatCell("text", row.source)} > ${formatCell("text", row.destination)}`;
-    return [name, now === undefined ? amount(Number(row.bytes), looks.bits) : rate(now, looks.bits)];
+    return [name, now === undefined ? amount(numberOf(row.bytes), looks.bits) : rate(now, looks.bits)];
   });
   const talkers = listLines([...snapshot.tables.talkers.rows].slice(0, height - 1), right, looks, (row) => [
     formatCell("text", row.service),
-    amount(Number(row.bytes), looks.bits),
+    amount(numberOf(row.bytes), looks.bits),
   ]);
   const heads: Line = [
     {

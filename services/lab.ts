@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import { counted } from "./counted.js";
 import { LabError } from "./lab-error.js";
 
 interface UpOptions {
@@ -97,7 +98,8 @@ export function addLabCommands(lab: Command): void {
         mix: options.mix,
       });
       print(options.json ? JSON.stringify(result) : formatLoad(result));
-      if (result.failed > 0) throw new LabError(`${result.failed} of ${result.sent} requests failed`);
+      if (result.failed > 0)
+        throw new LabError(`${result.failed} of ${counted(result.sent, "request")} failed`);
     });
 
   lab

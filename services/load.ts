@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { tryCommand } from "./command.js";
+import { counted } from "./counted.js";
 import { LabError } from "./lab-error.js";
 import type { LoadOptions, LoadResult } from "./load-client.js";
 import { requireRoot } from "./requirements.js";
@@ -33,7 +34,7 @@ export async function labLoad(options: LoadOptions): Promise<LoadResult> {
 export function formatLoad(result: LoadResult): string {
   const { latencyMs } = result;
   const lines = [
-    `${result.sent} requests in ${result.seconds.toFixed(1)} s (${(result.sent / result.seconds).toFixed(1)} a second), ${result.failed} failed`,
+    `${counted(result.sent, "request")} in ${result.seconds.toFixed(1)} s (${(result.sent / result.seconds).toFixed(1)} a second), ${result.failed} failed`,
     `latency: median ${latencyMs.p50} ms, 95 % ${latencyMs.p95} ms, 99 % ${latencyMs.p99} ms, most ${latencyMs.max} ms`,
     `answers: ${Object.entries(result.statuses)
       .map(([status, count]) => `${status}: ${count}`)

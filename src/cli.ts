@@ -7,7 +7,7 @@ import { Command, CommanderError, Option } from "commander";
 import { addLabCommands } from "../services/lab.js";
 import { LabError } from "../services/lab-error.js";
 import { addCaptureCommand, addRedact, addSourceWords } from "./commands/capture-words.js";
-import { CommandError, ExitCode, reasonOf } from "./commands/exit.js";
+import { CommandError, EXIT_MEANINGS, ExitCode, reasonOf } from "./commands/exit.js";
 import { addLabBenchCommand } from "./commands/lab-bench-words.js";
 import { addMetricsCommands } from "./commands/metrics-words.js";
 import { addMonitorCommands, type Start } from "./commands/monitor-words.js";
@@ -28,10 +28,19 @@ import { gather } from "./report/write.js";
 const MANIFEST = new URL("../../package.json", import.meta.url);
 const MAX_MAX_FLOWS = 100_000_000;
 
-const EXIT_CODES = `
-Exit codes: 0 ok · 1 failure · 2 usage · 3 no permission · 4 no such interface · 5 bad filter
-  6 a file that cannot be read · 7 a damaged file, its good part reported · 8 an output that cannot be written
-  9 health: a service is down`;
+const EXIT_CODES = exitCodes();
+
+/** The list, in lines that a terminal holds. */
+function exitCodes(): string {
+  const lines = ["Exit codes:"];
+  for (const [code, meaning] of Object.entries(EXIT_MEANINGS)) {
+    const entry = `${code} ${meaning.replaceAll("`", "")}`;
+    const last = lines.at(-1)!;
+    if (last.length + entry.length > 97) lines.push(`  ${entry}`);
+    else lines[lines.length - 1] = `${last}${last.endsWith(":") ? "" : " ·"} ${entry}`;
+  }
+  return `\n${lines.join("\n")}`;
+}
 
 /** Builds the command line. `end` receives the exit code of the command that ran. */
 function createProgram(
@@ -70,7 +79,10 @@ function createProgram(
       new Option("--table <name>", "print this table whole, instead of a summary").choices(TABLE_NAMES),
     )
     .option("--sidecar <file>", "what `capture --sidecar` wrote beside the capture: names, verdicts")
-    .option("--out-dir <dir>", "also write CSV tables, PNG charts and snapshot.json into this folder")
+    .option(
+      "--out-dir <dir>",
+      "also write CSV tables, what they miss, PNG charts and snapshot.json into this folder",
+    )
     .option(
       "--names <file>",
       'JSON file of names: {"web": "10.0.0.10", "office": "192.168.0.0/16"}, or a lab.json',

@@ -1,5 +1,5 @@
 /** Values as people read them. The only place that knows "1.5 MiB/s", and the only one that makes foreign text safe to show. */
-import type { Cell, ColumnKind, LedgerInterface } from "./analyze/snapshot.js";
+import type { Cell, ColumnKind } from "./analyze/snapshot.js";
 
 /**
  * Characters that could move a cursor, switch a terminal, hide or reorder text: C0, DEL, C1, soft hyphen, zero-width and
@@ -24,9 +24,28 @@ export function formatCount(n: number): string {
   return String(Math.round(n)).replace(GROUPS, ",");
 }
 
-/** `1 packet`, `2 packets`. */
+/** `1 packet`, `2 packets`, `0 entries`. */
 export function formatCounted(n: number, noun: string): string {
-  return `${formatCount(n)} ${noun}${n === 1 ? "" : "s"}`;
+  return `${formatCount(n)} ${n === 1 ? noun : pluralOf(noun)}`;
+}
+
+function pluralOf(noun: string): string {
+  if (/[^aeiou]y$/.test(noun)) return `${noun.slice(0, -1)}ies`;
+  return /(s|x|ch|sh)$/.test(noun) ? `${noun}es` : `${noun}s`;
+}
+
+const SINGULAR: Readonly<Record<string, string>> = {
+  are: "is",
+  were: "was",
+  have: "has",
+  do: "does",
+  go: "goes",
+};
+
+/** The verb, given as it stands after a plural, that agrees with so many: of `were`, one `was`. */
+export function agree(n: number, verb: string): string {
+  if (n !== 1) return verb;
+  return SINGULAR[verb] ?? `${verb}s`;
 }
 
 const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] as const;
@@ -73,12 +92,12 @@ export function formatDuration(seconds: number): string {
 
 /** `2026-11-22 10:31:05` of an ISO 8601 time. */
 export function formatInstant(iso: string): string {
-  return iso.slice(0, 19).replace("T", " ");
+  return visible(iso.slice(0, 19).replace("T", " "));
 }
 
 /** `10:31:05.123` of an ISO 8601 time. */
 export function formatClock(iso: string): string {
-  return iso.slice(11, 23);
+  return visible(iso.slice(11, 23));
 }
 
 /** `2026-11-22 10:31:05 to 10:31:25 UTC`, the second date only where it differs; `no time` where there is none. */
@@ -107,10 +126,4 @@ export function formatCell(kind: ColumnKind, cell: Cell | undefined): string {
     default:
       return String(cell);
   }
-}
-
-/** Why an interface gave no more, or not always; null: nothing is known against it. */
-export function formatTrouble({ ended, outages = 0 }: LedgerInterface): string | null {
-  if (ended !== null) return ended;
-  return outages === 0 ? null : `away ${formatCounted(outages, "time")}, packets meanwhile are missing`;
 }

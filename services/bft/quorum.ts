@@ -1,4 +1,6 @@
 /** Liars that `nodes` with `quorum` survive: two quorums must share an honest node, and the honest must reach one. */
+import { counted } from "../counted.js";
+
 export function toleratedLiars(nodes: number, quorum: number): number {
   let liars = 0;
   while (2 * quorum - nodes > liars + 1 && nodes - (liars + 1) >= quorum) liars++;
@@ -11,6 +13,6 @@ export function describeCluster(nodes: number, quorum: number): string {
   const safety =
     liars === 0
       ? "it tolerates no liar: one lying node can make two quorums agree on different orders"
-      : `it tolerates ${liars} lying ${liars === 1 ? "node" : "nodes"}`;
-  return `${nodes} nodes, quorum ${quorum}: orders go on with ${silent} dead or silent ${silent === 1 ? "node" : "nodes"}; ${safety}; payments need all ${nodes}`;
+      : `it tolerates ${counted(liars, "lying node")}`;
+  return `${nodes} nodes, quorum ${quorum}: orders go on with ${counted(silent, "dead or silent node")}; ${safety}; payments need all ${nodes}`;
 }

@@ -1,3 +1,4 @@
+import { counted } from "../counted.js";
 import type { DropReason } from "../rules.js";
 import type { LabEvent, Severity } from "./event.js";
 import { Growth } from "./growth.js";
@@ -52,7 +53,7 @@ export class DropWatch {
       const count = Math.min(open, account.open);
       if (count > 0) {
         account.told += count;
-        const text = `${count} more packets dropped (${reason}), senders not told apart`;
+        const text = `${counted(count, "more packet")} dropped (${reason}), senders not told apart`;
         events.push({
           event: "policy-drop",
           severity: severityOf(reason),

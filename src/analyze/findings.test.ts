@@ -88,14 +88,14 @@ const CASES: readonly Case[] = [
     code: "evicted",
     packets: [WHOLE, talk({ source: 3, length: 54 })],
     options: { maxFlows: 1 },
-    says: ["notice", '1 small conversation (54 B) did not fit the table and are summed as "other".'],
+    says: ["notice", '1 small conversation (54 B) did not fit the table and is summed as "other".'],
   },
   { name: "a table just full", code: "evicted", packets: [WHOLE], options: { maxFlows: 1 }, says: null },
   {
     name: "damaged headers",
     code: "malformed",
     packets: [BROKEN, ...times(3)],
-    says: ["notice", "1 packet (25.0 %) have a damaged IP header."],
+    says: ["notice", "1 packet (25.0 %) has a damaged IP header."],
   },
   { name: "ARP only", code: "malformed", packets: [ARP], says: null },
   {

@@ -5,26 +5,38 @@
 import { z } from "zod";
 import { Analyzer } from "./analyzer.js";
 import { buildSnapshot } from "./build.js";
-import { SNAPSHOT_VERSION, type Snapshot, snapshotSchema } from "./snapshot.js";
+import { readerOf } from "./reading.js";
+import {
+  type Cell,
+  columnKind,
+  type Row,
+  SNAPSHOT_VERSION,
+  type Snapshot,
+  severity,
+  snapshotSchema,
+  type Table,
+} from "./snapshot.js";
 
 /** Of facts that a Snapshot before them lacks. */
 const BEFORE = {
   named: false,
-  findings: [],
   series: { start: null, step: 1, classes: [] },
 } as const;
 const LEDGER_BEFORE = {
-  interfaces: null,
   timeless: 0,
-  malformed: [],
-  dropped: null,
   evicted: { conversations: 0, packets: 0, bytes: 0 },
   inspection: { connections: 0, unfollowed: 0, gaps: 0, operations: 0 },
-  unresolved_bytes: null,
   rounded: false,
 } as const;
+/** More than any table has; each row costs as much as there are columns. */
+const MAX_COLUMNS = 1000;
+/** Characters of a problem that are said, and of the place where it is. */
+const MAX_PROBLEM = 200;
+const MAX_PLACE = 80;
 
-let reader: z.ZodType | null = null;
+type Foreign = Record<string, unknown>;
+
+let reader: z.ZodType<Snapshot> | null = null;
 
 /** Reads a Snapshot from JSON text. Throws an Error of one line where it is none. */
 export function parseSnapshot(json: string): Snapshot {
@@ -34,59 +46,102 @@ export function parseSnapshot(json: string): Snapshot {
   } catch (error) {
     throw new Error(error instanceof RangeError ? "nested too deeply" : "not JSON");
   }
-  reader ??= tolerant(snapshotSchema);
-  const result = reader.safeParse(completed(value));
-  if (result.success) return result.data as Snapshot;
-  const issue = result.error.issues[0]!;
-  const where = issue.path.join(".") || "value";
-  throw new Error(`not a snapshot of version ${SNAPSHOT_VERSION}: ${where}: ${issue.message}`);
+  const version = isObject(value) && value.format === "netwatch-snapshot" ? value.version : null;
+  if (typeof version === "number" && version > SNAPSHOT_VERSION)
+    throw new Error(`a snapshot of version ${version}; this netwatch reads version ${SNAPSHOT_VERSION}`);
+  reader ??= makeReader();
+  const { success, data, error } = reader.safeParse(completed(value));
+  if (success) return data;
+  const issue = error.issues[0]!;
+  const where = issue.path.join(".").slice(0, MAX_PLACE) || "value";
+  throw new Error(
+    `not a snapshot of version ${SNAPSHOT_VERSION}: ${where}: ${issue.message.slice(0, MAX_PROBLEM)}`,
+  );
 }
 
 /** With what is missing filled in. Anything but an object is left to the schema. */
 function completed(value: unknown): unknown {
   if (!isObject(value)) return value;
-  const { ledger, tables } = value;
-  return {
-    ...BEFORE,
-    ...value,
-    ledger: isObject(ledger) ? { ...LEDGER_BEFORE, ...ledger } : ledger,
-    tables: isObject(tables) ? { ...missingTables(tables), ...tables } : tables,
-  };
+  const { ledger } = value;
+  return { ...BEFORE, ...value, ledger: isObject(ledger) ? { ...LEDGER_BEFORE, ...ledger } : ledger };
 }
 
-/** Empty ones, with the columns they have today. */
-function missingTables(tables: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const names = Object.keys(snapshotSchema.shape.tables.shape);
-  if (names.every((name) => Object.hasOwn(tables, name))) return {};
-  const empty = buildSnapshot(new Analyzer({ maxFlows: 1 }), {
+function isObject(value: unknown): value is Foreign {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function makeReader(): z.ZodType<Snapshot> {
+  const { tables, conntrack } = snapshotSchema.shape;
+  const { tables: empty } = buildSnapshot(new Analyzer({ maxFlows: 1 }), {
     producer: "netwatch",
     files: [],
     dropped: null,
     names: null,
   });
-  return Object.fromEntries(
-    Object.entries(empty.tables).map(([name, table]) => [name, { ...table, rows: [] }]),
-  );
+  // Of no rows, with the columns they have today.
+  const readers = Object.keys(tables.shape).map((name) => {
+    const table: Table = { ...empty[name as keyof typeof empty], rows: [] };
+    return [name, TABLE.default(table)] as const;
+  });
+  return readerOf(
+    snapshotSchema,
+    new Map<z.ZodType, z.ZodType>([
+      [conntrack.unwrap().shape.connections, TABLE],
+      [tables, z.object(Object.fromEntries(readers))],
+      [severity, severity.catch("notice")],
+    ]),
+  ) as z.ZodType<Snapshot>;
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+const TABLE = z
+  .object({
+    name: z.string(),
+    title: z.string(),
+    columns: z
+      .array(z.object({ name: z.string(), title: z.string(), kind: columnKind.catch("text") }))
+      .max(MAX_COLUMNS)
+      .default([]),
+    rows: z.array(z.custom<Foreign>(isObject, "a row that is no object")).default([]),
+    total: z.custom<Foreign>(isObject).default({}),
+    omitted: z.number().nonnegative().default(0),
+  })
+  .transform(({ columns: given, rows: foreign, total, omitted, ...head }): Table => {
+    const columns = [
+      ...new Map(given.toReversed().map((column) => [column.name, column])).values(),
+    ].reverse();
+    const names = columns.map(({ name }) => name);
+    const rows = foreign.map((row) => readRow(row, names));
+    // Without its last row, `other`, a table has left nothing out.
+    return {
+      ...head,
+      columns,
+      rows,
+      total: readTotal(total, names),
+      omitted: rows.length === 0 ? 0 : omitted,
+    };
+  });
+
+/** The row itself, with a cell of its own for each column: nothing is inherited, whatever a column is called. */
+function readRow(row: Foreign, names: readonly string[]): Row {
+  for (const name of names) {
+    if (!Object.hasOwn(row, name)) Object.defineProperty(row, name, { ...OWN, value: null });
+    else if (!isCell(row[name])) row[name] = null;
+  }
+  return row as Row;
 }
 
-/** The same schema, for a reader: objects may have more keys, and a word that a list does not have is its last resort, `text`, where it has that. */
-function tolerant(schema: z.ZodType): z.ZodType {
-  if (schema instanceof z.ZodObject)
-    return z.object(
-      Object.fromEntries(
-        Object.entries(schema.shape).map(([key, part]) => [key, tolerant(part as z.ZodType)]),
-      ),
-    );
-  if (schema instanceof z.ZodArray) return z.array(tolerant(schema.element as z.ZodType));
-  if (schema instanceof z.ZodNullable) return tolerant(schema.unwrap() as z.ZodType).nullable();
-  if (schema instanceof z.ZodOptional) return tolerant(schema.unwrap() as z.ZodType).optional();
-  if (schema instanceof z.ZodEnum && (schema.options as readonly unknown[]).includes("text"))
-    return z
-      .string()
-      .transform((word) => ((schema.options as readonly unknown[]).includes(word) ? word : "text"));
-  return schema;
+const OWN = { writable: true, enumerable: true, configurable: true } as const;
+
+function isCell(value: unknown): value is Cell {
+  if (typeof value === "number") return Number.isFinite(value);
+  return value === null || typeof value === "string" || typeof value === "boolean";
+}
+
+function readTotal(total: Foreign, names: readonly string[]): Table["total"] {
+  const sums: Record<string, number> = Object.create(null);
+  for (const name of names) {
+    const sum = Object.hasOwn(total, name) ? total[name] : null;
+    if (typeof sum === "number" && sum >= 0 && Number.isFinite(sum)) sums[name] = sum;
+  }
+  return sums;
 }

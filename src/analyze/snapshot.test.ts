@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { Ajv2020 } from "ajv/dist/2020.js";
@@ -168,60 +167,6 @@ test("the two forms of a Snapshot's JSON say the same; one is a single line", ()
   const line = toJson(snapshot, false);
   assert.equal(line.indexOf("\n"), line.length - 1);
   assert.deepEqual(JSON.parse(line), JSON.parse(toJson(snapshot, true)));
-});
-
-test("a Snapshot that is none is refused in one line", () => {
-  const valid = JSON.parse(toJson(built(5, {})));
-  const cases: readonly (readonly [unknown, RegExp])[] = [
-    [null, /^not a snapshot of version 1: value: /],
-    [{ ...valid, version: 2 }, /^not a snapshot of version 1: version: /],
-    [{ ...valid, format: "x" }, /: format: /],
-    [{ ...valid, totals: { packets: -1, bytes: 0 } }, /: totals.packets: /],
-    [{ ...valid, tables: { ...valid.tables, pairs: 7 } }, /: tables.pairs: /],
-    [{ ...valid, ledger: { ...valid.ledger, dropped: "7" } }, /: ledger.dropped: /],
-  ];
-  for (const [value, message] of cases) {
-    assert.throws(
-      () => parseSnapshot(JSON.stringify(value)),
-      (error: Error) => {
-        assert.match(error.message, message);
-        assert.doesNotMatch(error.message, /\n/);
-        return true;
-      },
-    );
-    assert.ok(!validate(JSON.parse(JSON.stringify(value))));
-  }
-  assert.throws(() => parseSnapshot("{"), { message: "not JSON" });
-});
-
-test("a Snapshot of another version is read: what is unknown is passed over, a missing table is empty", () => {
-  const valid = JSON.parse(toJson(built(5, {})));
-  const { tcp: _, ...others } = valid.tables;
-  const { inspection: __, tunnels: ___, ...ledger } = valid.ledger;
-  const newColumn = { name: "mood", title: "Mood", kind: "feeling" };
-  const pairs = { ...others.pairs, columns: [...others.pairs.columns, newColumn], more: 1 };
-  const other = {
-    ...valid,
-    more: 1,
-    ledger: { ...ledger, more: {} },
-    tables: { ...others, pairs, kafka: pairs },
-  };
-  assert.ok(!validate(JSON.parse(JSON.stringify(other))), "what we write has none of this");
-  const read = parseSnapshot(JSON.stringify(other).replace('"more":1', '"__proto__":{"more":1}'));
-  assert.deepEqual(Object.keys(read.tables), Object.keys(valid.tables));
-  assert.deepEqual([...read.tables.tcp.rows], []);
-  assert.deepEqual(read.tables.tcp.columns, valid.tables.tcp.columns);
-  assert.deepEqual(read.tables.pairs.columns.at(-1), { ...newColumn, kind: "text" });
-  assert.deepEqual([...read.tables.pairs.rows], valid.tables.pairs.rows);
-  assert.equal("more" in read, false);
-  assert.equal("more" in {}, false);
-});
-
-test("a Snapshot that an earlier release kept is read whole", () => {
-  const path = new URL("../../../fixtures/snapshot.0.1.json", import.meta.url);
-  const kept = JSON.parse(readFileSync(path, "utf8"));
-  const read = JSON.parse(toJson(parseSnapshot(readFileSync(path, "utf8"))));
-  assert.deepEqual(read, kept);
 });
 
 test("the ledger says what the numbers miss", () => {

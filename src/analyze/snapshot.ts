@@ -14,14 +14,16 @@ const cell = z
   .union([z.string(), z.number(), z.boolean(), z.null()])
   .describe("null: not known, or does not apply");
 
+export const columnKind = z
+  .enum(["text", "packets", "bytes", "count", "port", "ratio", "seconds", "milliseconds", "code", "time"])
+  .describe(
+    "What a cell is and its unit: ratio is 0 to 1, code a number that stands for something, time ISO 8601 text",
+  );
+
 const columnSchema = z.strictObject({
   name: text.describe("Key of the cell in every row, and the CSV heading"),
   title: text,
-  kind: z
-    .enum(["text", "packets", "bytes", "count", "port", "ratio", "seconds", "milliseconds", "code", "time"])
-    .describe(
-      "What a cell is and its unit: ratio is 0 to 1, code a number that stands for something, time ISO 8601 text",
-    ),
+  kind: columnKind,
 });
 
 const tableSchema = z.strictObject({
@@ -136,9 +138,11 @@ const seriesSchema = z
   })
   .describe("Throughput over time");
 
+export const severity = z.enum(["info", "notice", "warning"]);
+
 const findingSchema = z.strictObject({
   code: text.describe("What kind of finding: stable, for programs"),
-  severity: z.enum(["info", "notice", "warning"]),
+  severity,
   text: text.describe("One plain sentence with its numbers"),
 });
 

@@ -101,6 +101,35 @@ test("--max-flows sums the smallest conversations as other, last in every table 
   assert.ok(few.ledger.evicted.conversations > 0);
 });
 
+test("what a table misses is said in every form: beside rows for programs on stderr and in missing.csv", async () => {
+  const few = { maxFlows: 10, table: "tcp" } as const;
+  const sentence = /Missing: [\d,]+ × connection summed as other\./;
+  for (const output of ["csv", "json", "ndjson"] as const) {
+    const { out, terminal } = await run([SHOP], { ...few, output });
+    assert.doesNotMatch(out, /Missing/);
+    assert.match(terminal.said.join("\n"), new RegExp(`^tcp: ${sentence.source}$`, "m"));
+    assert.doesNotMatch((await run([SHOP], { table: "tcp", output })).terminal.said.join("\n"), /Missing/);
+  }
+  for (const output of ["table", "markdown"] as const)
+    for (const table of [undefined, "tcp"] as const) {
+      const { table: _, ...whole } = few;
+      const { out, terminal } = await run([SHOP], { ...whole, ...(table ? { table } : {}), output });
+      assert.match(out, sentence);
+      assert.doesNotMatch(terminal.said.join("\n"), /Missing/);
+    }
+  const terminal = createFakeTerminal();
+  const folder = join(terminal.folder, "out");
+  await analyze([SHOP], { output: "table", maxFlows: 10, outDir: folder }, "netwatch 0", terminal);
+  const lines = readFileSync(join(folder, "missing.csv"), "utf8").trimEnd().split("\n");
+  assert.equal(lines[0], "table,reason,count");
+  for (const row of [/^pairs,conversation summed as other,[1-9]/, /^tcp,connection summed as other,[1-9]/])
+    assert.ok(
+      lines.some((line) => row.test(line)),
+      String(row),
+    );
+  terminal.dispose();
+});
+
 test("--out-dir writes its files, readable by the owner alone", async () => {
   const terminal = createFakeTerminal();
   const folder = join(terminal.folder, "out");

@@ -1,15 +1,22 @@
 /** `netwatch analyze`: captures in, tables out. */
 import { join } from "node:path";
 import { limitTable } from "../analyze/limit.js";
-import type { Snapshot, Table, TableName } from "../analyze/snapshot.js";
+import type { Snapshot, TableName } from "../analyze/snapshot.js";
 import { APPLICATION_TABLE_NAMES } from "../report/application-rows.js";
 import { renderSnapshotJson } from "../report/json.js";
 import { makeFolder, writeWhole } from "../report/write.js";
-import { describeMissing, listMissing } from "../view/missing.js";
+import {
+  describeIncompleteness,
+  describeMissing,
+  type Missing,
+  missingHere,
+  missingOf,
+} from "../view/missing.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
 import { CommandError, ExitCode, isMissingModule, reasonOf } from "./exit.js";
 import { keepSnapshot } from "./kept.js";
 import { renderForm } from "./machine-forms.js";
+import { missingTable, sayMissing } from "./missing-words.js";
 import { type OutputFormat, TABLE_NAMES } from "./options.js";
 import type { Terminal } from "./terminal.js";
 
@@ -39,11 +46,8 @@ export async function analyze(
   }
   if (options.outDir !== undefined) await writeFolder(options.outDir, snapshot, terminal);
   await terminal.write(await render(snapshot, options, terminal));
-  // Rows for programs have no place for words.
-  if (options.table !== undefined && ["json", "ndjson", "csv"].includes(options.output)) {
-    const missing = describeMissing(snapshot, options.table);
-    if (missing !== "") terminal.say(`${options.table}: ${missing}`);
-  }
+  const isForPrograms = options.output !== "table" && options.output !== "markdown";
+  if (options.table !== undefined && isForPrograms) sayMissing(snapshot, options.table, terminal);
   return exitCode;
 }
 
@@ -60,21 +64,27 @@ async function render(
     case "csv":
       return renderForm(options.output, snapshot, chosen);
     case "markdown": {
-      const { renderMarkdown } = await import("../report/markdown.js");
-      const below = (name: string) => {
-        const missing = describeMissing(snapshot, name);
-        return missing === "" ? "" : `\n${missing}\n`;
-      };
-      if (chosen) return [renderMarkdown(chosen), below(chosen.name)];
-      const tables = TABLE_NAMES.map((name) => limitTable(snapshot.tables[name], MARKDOWN_ROWS));
-      return tables
-        .filter((table) => table.rows.length > 0 || below(table.name) !== "")
-        .map(
-          (table) => `## ${table.title}
+      const { escapeMarkdown, renderMarkdown } = await import("../report/markdown.js");
+      const below = (missing: readonly Missing[]) =>
+        missing.length === 0 ? "" : `\n${escapeMarkdown(describeMissing(missing))}\n`;
+      if (options.table !== undefined)
+        return [renderMarkdown(snapshot.tables[options.table]), below(missingOf(snapshot, options.table))];
+      const about = describeIncompleteness(snapshot);
+      const tables = TABLE_NAMES.flatMap((name) => {
+        const [table, missing] = [
+          limitTable(snapshot.tables[name], MARKDOWN_ROWS),
+          missingHere(snapshot, name),
+        ];
+        return table.rows.length + missing.length === 0
+          ? []
+          : [
+              `## ${table.title}
 
-${renderMarkdown(table)}${below(table.name)}
+${renderMarkdown(table)}${below(missing)}
 `,
-        );
+            ];
+      });
+      return [...(about === "" ? [] : [`${escapeMarkdown(about)}\n\n`]), ...tables];
     }
     case "table": {
       const { renderSummary, renderTableOf } = await import("../report/text.js");
@@ -83,24 +93,6 @@ ${renderMarkdown(table)}${below(table.name)}
         : renderSummary(snapshot, terminal);
     }
   }
-}
-
-/** What the other files of a folder miss: a row a table and reason; none where nothing is known to be missing. */
-function missingTable(snapshot: Snapshot): Table {
-  const columns = [
-    { name: "table", title: "Table", kind: "text" },
-    { name: "reason", title: "Reason", kind: "text" },
-    { name: "count", title: "Count", kind: "count" },
-  ] as const;
-  const rows = listMissing(snapshot).map((one) => ({ ...one }));
-  return {
-    name: "missing",
-    title: "What the tables miss",
-    columns: [...columns],
-    rows,
-    total: {},
-    omitted: 0,
-  };
 }
 
 /** Tables of a folder under their own names. */

@@ -9,6 +9,7 @@ import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { keptPath, keptPieces } from "./kept.js";
 import { runLive } from "./live.js";
 import type { CaptureCommandOptions, CaptureFormat, LiveOptions } from "./live-options.js";
+import { sayMissing } from "./missing-words.js";
 import { TABLE_NAMES } from "./options.js";
 import type { Outputs } from "./outputs.js";
 import type { Terminal } from "./terminal.js";
@@ -31,6 +32,7 @@ export async function capture(
   const { snapshot, exitCode, outputs } = result;
   if (!quiet) await terminal.write(renderEnd(chosen, snapshot, options, terminal));
   keepLive(snapshot, outputs, terminal);
+  if (chosen === "csv") sayMissing(snapshot, options.table!, terminal);
   for (const line of [...result.troubles, summaryLine(snapshot)]) terminal.say(line);
   return exitCode;
 }

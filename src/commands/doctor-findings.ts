@@ -205,7 +205,7 @@ function conntrack(facts: ConntrackFacts | null): (readonly [string, Line])[] {
     ];
   const { count, limit, accounting } = facts;
   const use = limit > 0 ? count / limit : 0;
-  const numbers = `${formatCounted(count, "entry").replace("entrys", "entries")} of ${formatCount(limit)} (${formatRatio(use)})`;
+  const numbers = `${formatCounted(count, "entry")} of ${formatCount(limit)} (${formatRatio(use)})`;
   const table: Line =
     count === 0
       ? ["limited", "the connection table is empty: the kernel tracks only where a rule asks for it", TRACK]

@@ -3,7 +3,7 @@ import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { EventCourse, type NetworkEvent } from "../analyze/events.js";
 import type { HealthReport, Snapshot } from "../analyze/snapshot.js";
 import { formatTime } from "../analyze/time.js";
-import { visible } from "../format.js";
+import { agree, formatCounted, visible } from "../format.js";
 import { lookAtOutput, restrictOutput } from "../output-path.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 
@@ -94,7 +94,9 @@ export class EventWriter {
     this.#note(turn(this.#subject, "ended"), nowUs);
     closeSync(this.#fd);
     this.#fd = null;
-    return this.#failed === 0 ? null : `${this.#path}: ${this.#failed} events could not be written`;
+    return this.#failed === 0
+      ? null
+      : `${this.#path}: ${formatCounted(this.#failed, "event")} could not be written`;
   }
 
   #note(event: NetworkEvent, nowUs: number): void {
@@ -125,6 +127,6 @@ function turn(subject: string, state: "started" | "ended"): NetworkEvent {
 }
 
 function lossOf(count: number, reason: string): NetworkEvent {
-  const text = `${count} events are not in this log: ${reason}`;
+  const text = `${formatCounted(count, "event")} ${agree(count, "are")} not in this log: ${reason}`;
   return { event: "events-lost", severity: "warning", text, count, fields: { reason } };
 }

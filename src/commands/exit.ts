@@ -14,10 +14,24 @@ export const ExitCode = {
   damaged: 7,
   /** An output that cannot be written. */
   unwritable: 8,
-  /** Findings above the threshold that was asked for. */
+  /** What was looked for is there: `health` found a service down. */
   findings: 9,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+/** What each code means to who runs the program: the list that help and README show. */
+export const EXIT_MEANINGS: Readonly<Record<ExitCode, string>> = {
+  [ExitCode.ok]: "ok",
+  [ExitCode.failure]: "failure",
+  [ExitCode.usage]: "usage",
+  [ExitCode.permission]: "no permission",
+  [ExitCode.noInterface]: "no such interface",
+  [ExitCode.badFilter]: "bad filter",
+  [ExitCode.unreadable]: "a file that cannot be read",
+  [ExitCode.damaged]: "a damaged file, its good part reported",
+  [ExitCode.unwritable]: "an output that cannot be written",
+  [ExitCode.findings]: "`health`: a service is down",
+};
 
 /** An end with a message for the user: one line, without the program's name. */
 export class CommandError extends Error {

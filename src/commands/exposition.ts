@@ -13,7 +13,7 @@ import type { CaptureResult } from "./captures.js";
 /** Samples a page has unless told otherwise. */
 export const DEFAULT_MAX_SERIES = 2000;
 /** Of these, what is set aside for all that is not an edge, and for `~other`. */
-export const OTHER_SAMPLES = 550;
+export const OTHER_SAMPLES = 650;
 export const DEFAULT_TTL_SECONDS = 600;
 
 /** Both parts of a page that come from packets. */
@@ -45,7 +45,7 @@ export function exposeFiles(
     truncated: ledger.truncated,
     malformed: ledger.malformed,
     evictedConversations: ledger.evicted.conversations,
-    missed: ledger.inspection.missed ?? [],
+    missed: missedOf(analyzer),
     conversations: Number(tables.conversations.rows.length) - (ledger.evicted.conversations > 0 ? 1 : 0),
     complete: ledger.complete,
   };
@@ -75,13 +75,23 @@ export function exposeAnalyzer(
     truncated: analyzer.truncated,
     malformed: MALFORMED.map((reason, i) => ({ reason, packets: analyzer.malformed[i]! })).slice(1),
     evictedConversations: flows.evicted.flows,
-    missed: analyzer.inspector.operations.missed.list(),
+    missed: missedOf(analyzer),
     conversations: flows.count,
     complete: interfaces.every(
       ({ ended, outages, dropped }) => ended === null && !outages && (dropped ?? 0) === 0,
     ),
   };
   return { capture, edges: exposeEdges(book, counter) };
+}
+
+/** Every counter begins at 0, so that the first that is missed is a rise. */
+function missedOf({ inspector }: Analyzer): ExposedCapture["missed"] {
+  const summed = {
+    application: "tcp",
+    reason: "connection summed as other",
+    count: inspector.evicted.connections,
+  };
+  return [...inspector.operations.missed.all(), summed];
 }
 
 function exposeInterface({

@@ -8,7 +8,7 @@ import { Capability } from "../capture/kernel/privilege.js";
 import type { NameSources } from "../capture/names/name-sources.js";
 import type { Names } from "../capture/names/names.js";
 import type { Packet } from "../capture/packet.js";
-import { formatCounted } from "../format.js";
+import { agree, formatCounted } from "../format.js";
 import { Next, watch } from "../watch.js";
 import { EventWriter } from "./event-writer.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
@@ -286,7 +286,7 @@ class LiveRun {
     const failure = before ?? untold;
     const lost = this.#taps.failures;
     const { packets } = this.#analyzer;
-    const counted = `${formatCounted(packets, "packet")} before that ${packets === 1 ? "is" : "are"} counted`;
+    const counted = `${formatCounted(packets, "packet")} before that ${agree(packets, "are")} counted`;
     const troubles = lost.map((line) => `${line}; ${counted}`);
     if (failure !== null) troubles.push(failure.message);
     const exitCode =

@@ -42,7 +42,8 @@ function writeList(form: "csv" | "json", app: App, stamp: string): void {
   const path = `netwatch-${app.state.screen}-${stamp}.${form}`;
   const table = tableOf(grid);
   writeWhole(path, form === "csv" ? renderCsv(table) : renderTableJson(table));
-  app.say(`wrote ${path}`);
+  const missing = grid.misses?.length ? `, missing: ${grid.misses.join(", ")}` : "";
+  app.say(`wrote ${path}${missing}`);
 }
 
 async function writeReport(app: App, path: string, date: Date): Promise<void> {

@@ -2,6 +2,7 @@
 import type { Chart, ChartConfiguration, Plugin } from "chart.js";
 import type { Row, Snapshot } from "../analyze/snapshot.js";
 import { formatBytes, formatRatio } from "../format.js";
+import { numberOf } from "../view/cells.js";
 import { byteScale } from "./charts-scale.js";
 import { FONT_FAMILY } from "./fonts.js";
 import { cutMiddle } from "./legible.js";
@@ -57,7 +58,7 @@ export function talkersChart({ tables }: Snapshot, clean: Clean): BarChart {
 }
 
 function bar(label: readonly string[], row: Row, color: string): Bar {
-  return { label, bytes: Number(row.bytes), share: Number(row.share), color };
+  return { label, bytes: numberOf(row.bytes), share: numberOf(row.share), color };
 }
 
 function rest(label: readonly string[], bytes: number, others: readonly Bar[]): Bar {

@@ -2,6 +2,7 @@
 import type { ChartConfiguration } from "chart.js";
 import type { Row, Snapshot } from "../analyze/snapshot.js";
 import { formatCount, formatDuration, formatRatio } from "../format.js";
+import { numberOf } from "../view/cells.js";
 import { heaviestOperations } from "./application-rows.js";
 import { type BarChart, barOptions, type Clean, endLabels, FRAME, LABEL_CHARACTERS } from "./charts-bars.js";
 import { cutMiddle } from "./legible.js";
@@ -20,15 +21,15 @@ const QUANTILE_PITCH = 36;
 /** The slowest operations, three bars each. The axis is logarithmic: a cache and a report are both to be read off. */
 export function latencyChart(snapshot: Snapshot, clean: Clean): BarChart {
   const rows = heaviestOperations(snapshot, MAX_BARS, (row) =>
-    Number(row.requests) >= MIN_REQUESTS ? Number(row.p95_ms ?? 0) : 0,
+    numberOf(row.requests) >= MIN_REQUESTS ? numberOf(row.p95_ms) : 0,
   );
-  const times = rows.flatMap((row) => QUANTILES.map((name) => Number(row[`${name}_ms`] ?? 0)));
+  const times = rows.flatMap((row) => QUANTILES.map((name) => numberOf(row[`${name}_ms`])));
   const least = Math.min(...times.filter((ms) => ms > 0));
   const floor = times.length === 0 ? 0.001 : 10 ** (Math.ceil(Math.log10(least)) - 1);
   const chart = barChart(rows.map(operationLabel), clean, QUANTILE_PITCH);
   const { configuration } = chart;
   configuration.data.datasets = QUANTILES.map((name, i) => ({
-    data: rows.map((row) => Math.max(floor, Number(row[`${name}_ms`] ?? 0))),
+    data: rows.map((row) => Math.max(floor, numberOf(row[`${name}_ms`]))),
     backgroundColor: QUANTILE_COLORS[i]!,
     barPercentage: 0.92,
     categoryPercentage: 0.8,
@@ -41,34 +42,34 @@ export function latencyChart(snapshot: Snapshot, clean: Clean): BarChart {
     callback: (value: number | string) => (isPowerOfTen(Number(value)) ? formatMs(Number(value)) : ""),
     autoSkip: false,
   });
-  const texts = QUANTILES.map((name) => rows.map((row) => formatMs(Number(row[`${name}_ms`] ?? 0))));
+  const texts = QUANTILES.map((name) => rows.map((row) => formatMs(numberOf(row[`${name}_ms`]))));
   configuration.plugins = [endLabels(...texts)];
   return chart;
 }
 
 /** The operations with the most errors, by the part of their answers that these are. */
 export function errorChart(snapshot: Snapshot, clean: Clean): BarChart {
-  const rows = heaviestOperations(snapshot, MAX_BARS, (row) => Number(row.errors));
-  const answers = (row: Row) => Number(row.requests) - Number(row.unanswered ?? 0);
-  const ratio = (row: Row) => Number(row.errors) / Math.max(1, Number(row.errors), answers(row));
+  const rows = heaviestOperations(snapshot, MAX_BARS, (row) => numberOf(row.errors));
+  const answers = (row: Row) => numberOf(row.requests) - numberOf(row.unanswered);
+  const ratio = (row: Row) => numberOf(row.errors) / Math.max(1, numberOf(row.errors), answers(row));
   return percentChart(rows.map(operationLabel), clean, "Errors, part of the answers (%)", {
     ratios: rows.map(ratio),
-    texts: rows.map((row) => `${formatCount(Number(row.errors))} · ${formatRatio(ratio(row))}`),
+    texts: rows.map((row) => `${formatCount(numberOf(row.errors))} · ${formatRatio(ratio(row))}`),
   });
 }
 
 /** The pairs that send the largest part of their segments again. */
 export function retransmissionChart({ tables }: Snapshot, clean: Clean): BarChart {
-  const ratio = (row: Row) => Math.min(1, Number(row.retransmission_ratio ?? 0));
+  const ratio = (row: Row) => Math.min(1, numberOf(row.retransmission_ratio));
   const rows = [...tables.tcp.rows]
     .slice(0, countListed(tables.tcp))
-    .filter((row) => Number(row.segments) >= MIN_SEGMENTS && ratio(row) > 0)
+    .filter((row) => numberOf(row.segments) >= MIN_SEGMENTS && ratio(row) > 0)
     .sort((x, y) => ratio(y) - ratio(x))
     .slice(0, MAX_BARS);
   const labels = rows.map((row) => [String(row.source), `→ ${row.destination}`]);
   return percentChart(labels, clean, "Segments sent again (%)", {
     ratios: rows.map(ratio),
-    texts: rows.map((row) => `${formatCount(Number(row.retransmissions))} · ${formatRatio(ratio(row))}`),
+    texts: rows.map((row) => `${formatCount(numberOf(row.retransmissions))} · ${formatRatio(ratio(row))}`),
   });
 }
 

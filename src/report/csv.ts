@@ -1,9 +1,12 @@
-/** A Table as CSV (RFC 4180 with LF): full numbers, ISO times, empty where there is nothing to say. */
+/** A Table as CSV (RFC 4180 with LF): full numbers, ISO times, empty where there is nothing to say, `NA` where nobody knows. */
 import { stringify } from "csv-stringify/sync";
 import type { Row, Table } from "../analyze/snapshot.js";
 import { visible } from "../format.js";
+import { isUnknown } from "../view/cells.js";
 
 const ROWS_AT_A_TIME = 1000;
+/** What R and pandas read as a number that is missing. */
+const NOT_AVAILABLE = "NA";
 
 /** Heading and rows. A text that a spreadsheet would run as a formula gets a quote in front. */
 export function* renderCsv(table: Table): Iterable<string> {
@@ -22,7 +25,8 @@ export function* renderCsv(table: Table): Iterable<string> {
 function cells(row: Row, columns: readonly string[]): unknown[] {
   return columns.map((name) => {
     const cell = row[name];
-    return typeof cell === "string" ? visible(cell) : (cell ?? "");
+    if (typeof cell === "string") return visible(cell);
+    return cell ?? (isUnknown(row, name) ? NOT_AVAILABLE : "");
   });
 }
 

@@ -1,5 +1,6 @@
 /** Who talks to whom as a graph: one edge a pair of services, whichever way the bytes go. */
 import type { Table } from "../analyze/snapshot.js";
+import { numberOf } from "../view/cells.js";
 import { countListed } from "./top-rows.js";
 
 export interface MapEdge {
@@ -128,8 +129,8 @@ function readHalves(pairs: Table): Map<string, Map<string, Half>> {
     const destinations = halves.get(source) ?? new Map<string, Half>();
     halves.set(source, destinations);
     const half = destinations.get(String(row.destination)) ?? { bytes: 0, conversations: 0 };
-    half.bytes += Number(row.bytes);
-    half.conversations += Number(row.conversations);
+    half.bytes += numberOf(row.bytes);
+    half.conversations += numberOf(row.conversations);
     destinations.set(String(row.destination), half);
   }
   return halves;

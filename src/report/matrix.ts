@@ -1,5 +1,6 @@
 /** Who sends how much to whom, as a square of the busiest services. */
 import type { Table } from "../analyze/snapshot.js";
+import { numberOf } from "../view/cells.js";
 import { countListed } from "./top-rows.js";
 
 export interface Matrix {
@@ -24,7 +25,7 @@ export function buildMatrix(pairs: Table, most: number): Matrix {
   let left = Math.min(countListed(pairs), MAX_ROWS);
   for (const row of pairs.rows) {
     if (left-- <= 0) break;
-    const bytes = Number(row.bytes);
+    const bytes = numberOf(row.bytes);
     const [source, destination] = [String(row.source), String(row.destination)];
     rows.push({ source, destination, bytes });
     add(source, bytes);

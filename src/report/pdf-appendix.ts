@@ -1,6 +1,8 @@
 /** The appendix: the capture ledger, and what the words mean. */
-import type { Ledger, LedgerFile, Snapshot } from "../analyze/snapshot.js";
+import type { LedgerFile, Snapshot } from "../analyze/snapshot.js";
 import { formatBytes, formatCount, formatCounted } from "../format.js";
+import { captureLosses } from "../view/completeness.js";
+import { missingHere, missingOfRequests, tablesThatMiss } from "../view/missing.js";
 import { DEFINITIONS } from "./definitions.js";
 import type { Sheet } from "./pdf-sheet.js";
 import { drawTable, type PdfColumn, TABLE_START } from "./pdf-table.js";
@@ -16,14 +18,15 @@ const MAX_FILES = 20;
 const MAX_REASONS = 20;
 const TERM_WIDTH = 84;
 
-export function drawAppendixSection(sheet: Sheet, { ledger, totals }: Snapshot): void {
+export function drawAppendixSection(sheet: Sheet, snapshot: Snapshot): void {
+  const { ledger } = snapshot;
   sheet.section(
     "Appendix",
     "What the numbers rest on, what they miss, and what their names mean.",
     TABLE_START + 24,
   );
   sheet.subsection("Capture ledger", TABLE_START);
-  drawTable(sheet, LEDGER_COLUMNS, ledgerEntries(ledger, totals.bytes));
+  drawTable(sheet, LEDGER_COLUMNS, ledgerEntries(snapshot));
   sheet.subsection("Files", TABLE_START);
   const files = ledger.files.slice(0, MAX_FILES);
   const more = ledger.files.slice(MAX_FILES);
@@ -52,8 +55,20 @@ function describeDamage({ offset, reason, count }: NonNullable<LedgerFile["damag
   return `at byte ${formatCount(offset)}: ${reason}${others}`;
 }
 
-function ledgerEntries(ledger: Ledger, bytes: number): Entry[] {
+function ledgerEntries(snapshot: Snapshot): Entry[] {
+  const { ledger, tables } = snapshot;
   const { evicted } = ledger;
+  const { bytes } = snapshot.totals;
+  const missing: Entry[] = [
+    ...missingOfRequests(snapshot).map((one) => ({ title: "requests", ...one })),
+    ...tablesThatMiss(snapshot).flatMap((name) =>
+      missingHere(snapshot, name).map((one) => ({ title: tables[name].title, ...one })),
+    ),
+  ].map(({ title, reason, count }) => ({
+    what: `Missing: ${title}`,
+    number: formatCount(count),
+    meaning: reason,
+  }));
   const unknown = "not known";
   const reasons = ledger.malformed.slice(0, MAX_REASONS);
   return [
@@ -103,9 +118,15 @@ function ledgerEntries(ledger: Ledger, bytes: number): Entry[] {
       number: ledger.unresolved_bytes === null ? unknown : formatBytes(ledger.unresolved_bytes),
       meaning: "to or from addresses that the names do not know",
     },
+    ...(ledger.tunnels ?? []).map(({ kind, packets }) => ({
+      what: "In tunnels",
+      number: formatCount(packets),
+      meaning: `${kind}: the addresses inside are not in the tables`,
+    })),
+    ...missing.slice(0, MAX_REASONS),
     {
       what: "Complete",
-      number: ledger.complete ? "yes" : "no",
+      number: captureLosses(ledger).length + missing.length === 0 ? "yes" : "no",
       meaning: "yes: nothing is known to be missing",
     },
   ];

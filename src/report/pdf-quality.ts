@@ -1,8 +1,9 @@
 /** The sections on how well services fare: TCP's health, and what they ask of each other. */
-import type { Row, Snapshot, Table } from "../analyze/snapshot.js";
+import type { Row, Snapshot, Table, TableName } from "../analyze/snapshot.js";
 import { formatCell, formatCount } from "../format.js";
-import { describeMissing, listMissing } from "../view/missing.js";
-import { applicationTables } from "./application-rows.js";
+import { numberOf, showCell } from "../view/cells.js";
+import { describeMissing, missingHere } from "../view/missing.js";
+import { APPLICATION_TABLE_NAMES, applicationTables } from "./application-rows.js";
 import type { BarChart, Clean } from "./charts-bars.js";
 import type { ChartMaker } from "./charts-canvas.js";
 import { errorChart, latencyChart, retransmissionChart } from "./charts-quality.js";
@@ -28,6 +29,7 @@ export function drawTcpSection(sheet: Sheet, snapshot: Snapshot, maker: ChartMak
   sheet.section("TCP health", isEmpty ? "" : intro, partHeight(chart));
   if (isEmpty) {
     sheet.paragraph("No TCP connection was seen.", { color: COLOR.muted });
+    drawMissing(sheet, snapshot, "tcp");
     return;
   }
   const caption =
@@ -46,7 +48,7 @@ export function drawApplicationsSection(sheet: Sheet, snapshot: Snapshot, maker:
   sheet.section("Applications", tables.length === 0 ? "" : intro, partHeight(chart));
   if (tables.length === 0) {
     sheet.paragraph("No request of a known protocol was seen.", { color: COLOR.muted });
-    drawUncounted(sheet, snapshot, tables);
+    drawUncounted(sheet, snapshot);
     return;
   }
   const slow = "The slowest by their p95, of those with five requests or more.";
@@ -56,21 +58,23 @@ export function drawApplicationsSection(sheet: Sheet, snapshot: Snapshot, maker:
   for (const table of tables) {
     sheet.subsection(table.title, tableStart(2));
     drawSummed(sheet, table, TOP_OPERATIONS, OPERATION_COLUMNS);
-    drawMissing(sheet, snapshot, table.name);
+    drawMissing(sheet, snapshot, table.name as TableName);
   }
-  drawUncounted(sheet, snapshot, tables);
+  drawUncounted(sheet, snapshot);
 }
 
-function drawMissing(sheet: Sheet, snapshot: Snapshot, table: string): void {
-  const missing = describeMissing(snapshot, table);
+function drawMissing(sheet: Sheet, snapshot: Snapshot, name: TableName): void {
+  const missing = describeMissing(missingHere(snapshot, name));
   if (missing !== "") sheet.caption(missing);
 }
 
-/** Of protocols that have no table because nothing of them could be counted. */
-function drawUncounted(sheet: Sheet, snapshot: Snapshot, tables: readonly Table[]): void {
-  const shown = new Set(["tcp", "conversations", ...tables.map(({ name }) => name)]);
-  for (const table of new Set(listMissing(snapshot).map((one) => one.table)))
-    if (!shown.has(table)) sheet.caption(`${table.toUpperCase()}. ${describeMissing(snapshot, table)}`);
+/** Of protocols of which nothing could be counted. */
+function drawUncounted(sheet: Sheet, snapshot: Snapshot): void {
+  for (const name of APPLICATION_TABLE_NAMES) {
+    const { rows, title } = snapshot.tables[name];
+    const missing = describeMissing(missingHere(snapshot, name));
+    if (rows.length === 0 && missing !== "") sheet.caption(`${title}. ${missing}`);
+  }
 }
 
 /** A column, and which of the table's sums the last row shows. */
@@ -84,13 +88,13 @@ const counted = (title: string, name: string): SummedColumn => ({
   title,
   number: true,
   sums: name,
-  lines: (row) => [formatCell("count", row[name])],
+  lines: (row) => [showCell("count", row, name)],
 });
 
 const timed = (title: string, name: string): SummedColumn => ({
   title,
   number: true,
-  lines: (row) => [formatCell("milliseconds", row[name])],
+  lines: (row) => [showCell("milliseconds", row, name)],
 });
 
 const TCP_COLUMNS: readonly SummedColumn[] = [
@@ -125,8 +129,7 @@ const OPERATION_COLUMNS: readonly SummedColumn[] = [
 /** The first rows; the rest is summed. */
 function drawSummed(sheet: Sheet, table: Table, n: number, columns: readonly SummedColumn[]): void {
   const { rows, more } = takeTop(table, n);
-  const rest = (name: string) =>
-    rows.reduce((sum, row) => sum - Number(row[name] ?? 0), table.total[name] ?? 0);
+  const rest = (name: string) => rows.reduce((sum, row) => sum - numberOf(row[name]), table.total[name] ?? 0);
   const last = columns.map(({ sums }, i) => {
     if (i === 0) return `and ${formatCount(more)} more`;
     return sums === undefined ? "" : formatCount(rest(sums));

@@ -1,6 +1,13 @@
 /** The first page: what was captured, when, how complete it is, the key figures, and what is worth saying. */
 import type { Finding, Snapshot, Table } from "../analyze/snapshot.js";
-import { formatBytes, formatCount, formatDuration, formatRate, formatSpan } from "../format.js";
+import {
+  formatBytes,
+  formatCount,
+  formatCounted,
+  formatDuration,
+  formatRate,
+  formatSpan,
+} from "../format.js";
 import { peakRate } from "./charts-throughput.js";
 import { describeCompleteness, findGaps } from "./completeness.js";
 import { describeEvidence } from "./evidence.js";
@@ -26,7 +33,7 @@ export function drawMasthead(sheet: Sheet, snapshot: Snapshot, title: string, da
   drawFact(
     sheet,
     "Captured",
-    [...files, ...(more > 0 ? [`and ${formatCount(more)} more files`] : [])].join("\n") || "no file",
+    [...files, ...(more > 0 ? [`and ${formatCounted(more, "more file")}`] : [])].join("\n") || "no file",
   );
   drawFact(
     sheet,

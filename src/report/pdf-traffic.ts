@@ -1,6 +1,7 @@
 /** The sections that show a table each, with its chart where it has one. */
 import type { Row, Snapshot, Table } from "../analyze/snapshot.js";
-import { formatBytes, formatCell, formatClock, formatCount } from "../format.js";
+import { formatBytes, formatCell, formatCount } from "../format.js";
+import { endpoint } from "../view/cells.js";
 import { type BarChart, type Clean, pairsChart, protocolChart, talkersChart } from "./charts-bars.js";
 import type { ChartMaker } from "./charts-canvas.js";
 import { buildMatrix } from "./matrix.js";
@@ -83,17 +84,17 @@ const CONVERSATION_COLUMNS: readonly PdfColumn<Row>[] = [
   {
     title: "Packets",
     number: true,
-    lines: (row) => [formatCount(Number(row.packets)), formatCount(Number(row.reply_packets))],
+    lines: (row) => [formatCell("packets", row.packets), formatCell("packets", row.reply_packets)],
   },
   {
     title: "Bytes",
     number: true,
-    lines: (row) => [formatBytes(Number(row.bytes)), formatBytes(Number(row.reply_bytes))],
+    lines: (row) => [formatCell("bytes", row.bytes), formatCell("bytes", row.reply_bytes)],
   },
   {
     title: "Start (UTC)",
     number: true,
-    lines: (row) => [typeof row.start === "string" ? formatClock(row.start) : "-"],
+    lines: (row) => [formatCell("time", row.start)],
   },
   { title: "Duration", number: true, lines: (row) => [formatCell("seconds", row.duration)] },
 ];
@@ -102,12 +103,8 @@ function cell(row: Row, name: string): string {
   return formatCell("text", row[name]);
 }
 
-/** `name:port`, an IPv6 address in brackets. */
 function end(row: Row, name: "source" | "destination"): string {
-  const text = cell(row, name);
-  const port = row[`${name}_port`];
-  if (port === null || port === undefined) return text;
-  return text.includes(":") ? `[${text}]:${port}` : `${text}:${port}`;
+  return endpoint(row[name], row[`${name}_port`]);
 }
 
 function cleaner(sheet: Sheet): Clean {

@@ -107,6 +107,26 @@ test("says on every page that a capture is incomplete", { skip: poppler }, async
   assert.equal(marks?.length, countPages(pdf));
 });
 
+test("says below a table what it misses, in the appendix, and of a protocol of which nothing was counted", {
+  skip: poppler,
+}, async () => {
+  const missed = [
+    { application: "tls", reason: "unreadable message", count: 1200 },
+    { application: "tcp", reason: "connection without room", count: 4 },
+  ];
+  const inspection = { ...THREE.ledger.inspection, connections: 3, missed };
+  const snapshot = { ...THREE, ledger: { ...THREE.ledger, inspection } };
+  const text = ask(await renderPdf(snapshot, { title: "T", date: DATE }), "pdftotext", ["-layout"]);
+  assert.match(text, /^ *Missing: 3 × connection summed as other\.$/m);
+  assert.match(text, /tls\. Missing: 1,200 × unreadable message\./);
+  assert.match(text, /Missing of requests: 4 ×/);
+  assert.match(text, /Missing: tls.* 1,200 +unreadable message/);
+  assert.match(text, /Missing: requests +4 +connection without room/);
+  assert.match(text, /Complete +no/);
+  assert.doesNotMatch(text, /INCOMPLETE/);
+  assert.doesNotMatch(ask(await renderPdf(THREE, { title: "T", date: DATE }), "pdftotext"), /[Mm]issing:/);
+});
+
 const HOSTILE = [
   "esc\u001b[31mred\u0007",
   "bidi\u202egnp.exe",

@@ -1,7 +1,8 @@
 /** Connection tracking as text for a terminal. */
 import type { ConnectionsSnapshot, TrackingTableName } from "../analyze/snapshot.js";
 import { formatCell, formatCounted, formatInstant } from "../format.js";
-import { endpoint, renderFinding, renderTable, strong, type TextColumn, type TextOptions } from "./text.js";
+import { endpoint } from "../view/cells.js";
+import { renderFinding, renderTable, strong, type TextColumn, type TextOptions } from "./text.js";
 
 /** Rows a table shows in the summary; the table of single connections is shown when asked for. */
 const SUMMARY_ROWS: Readonly<Record<TrackingTableName, number>> = {

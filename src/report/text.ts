@@ -1,15 +1,6 @@
 /** A Snapshot as text for a terminal: aligned, readable at 80 columns, nothing in it that could move the cursor. */
 import stringWidth from "string-width";
-import type {
-  Cell,
-  ColumnKind,
-  Finding,
-  Ledger,
-  Row,
-  Snapshot,
-  Table,
-  TableName,
-} from "../analyze/snapshot.js";
+import type { ColumnKind, Finding, Ledger, Row, Snapshot, Table, TableName } from "../analyze/snapshot.js";
 import {
   formatBytes,
   formatCell,
@@ -17,10 +8,11 @@ import {
   formatCounted,
   formatDuration,
   formatSpan,
-  formatTrouble,
   visible,
 } from "../format.js";
-import { describeMissing, describeTunnels } from "../view/missing.js";
+import { endpoint, showCell, sumOf } from "../view/cells.js";
+import { captureLosses, describeTunnels } from "../view/completeness.js";
+import { describeMissing, describeRequests, missingHere, missingOf } from "../view/missing.js";
 import { describeEvidence } from "./evidence.js";
 
 /** How text is to look. */
@@ -57,7 +49,7 @@ export interface TextColumn {
 
 /** A column under a title that leaves room for names. */
 function short(title: string, kind: ColumnKind, name: string): TextColumn {
-  return { title, kind, text: (row) => formatCell(kind, row[name]) };
+  return { title, kind, text: (row) => showCell(kind, row, name) };
 }
 
 const ASKED = [
@@ -82,12 +74,12 @@ const SHOWN: Readonly<Record<TableName, readonly (string | TextColumn)[]>> = {
     {
       title: "Packets",
       kind: "packets",
-      text: (row) => formatCount(Number(row.packets) + Number(row.reply_packets)),
+      text: (row) => formatCell("packets", sumOf(row.packets, row.reply_packets)),
     },
     {
       title: "Bytes",
       kind: "bytes",
-      text: (row) => formatBytes(Number(row.bytes) + Number(row.reply_bytes)),
+      text: (row) => formatCell("bytes", sumOf(row.bytes, row.reply_bytes)),
     },
     "duration",
   ],
@@ -110,46 +102,38 @@ const SHOWN: Readonly<Record<TableName, readonly (string | TextColumn)[]>> = {
   tls: [...ASKED.slice(0, -1), "version"],
 };
 
-/** `name:port`, an IPv6 address in brackets. */
-export function endpoint(name: Cell | undefined, port: Cell | undefined): string {
-  const text = formatCell("text", name);
-  if (port === null || port === undefined) return text;
-  return text.includes(":") ? `[${text}]:${port}` : `${text}:${port}`;
-}
-
 /** The summary: what was read, how complete it is, findings, and the head of each table. */
 export function* renderSummary(snapshot: Snapshot, options: TextOptions): Iterable<string> {
   const { totals, window, ledger, tables } = snapshot;
   const names = ledger.files.map((file) => visible(file.name));
-  const files = names.length > 3 ? `${formatCount(names.length)} files` : names.join(", ");
+  const files = names.length > 3 ? formatCounted(names.length, "file") : names.join(", ");
   yield `${strong(files, options)}: ${formatCounted(totals.packets, "packet")}, ${formatBytes(totals.bytes)} in ${formatDuration(window.duration)}\n`;
   yield `${formatSpan(window.start, window.end)} · ${completeness(ledger)}\n`;
   if (snapshot.conntrack) yield* wrapWords(describeEvidence(snapshot.conntrack), "", "  ", options);
-  const tunnels = describeTunnels(snapshot);
-  if (tunnels !== "") yield* wrapWords(visible(tunnels), "", "  ", options);
+  for (const sentence of [describeTunnels(ledger), describeRequests(snapshot)])
+    if (sentence !== "") yield* wrapWords(visible(sentence), "", "  ", options);
   if (snapshot.findings.length > 0) {
     yield `\n${heading("Findings", options)}\n`;
     for (const finding of snapshot.findings) yield* renderFinding(finding, options);
   }
   for (const name of Object.keys(SUMMARY_ROWS) as TableName[]) {
     const table = tables[name];
-    const isShown = table.rows.length > 0 || describeMissing(snapshot, name) !== "";
-    if (!isShown || SUMMARY_ROWS[name] === 0) continue;
+    const missing = missingHere(snapshot, name);
+    if ((table.rows.length === 0 && missing.length === 0) || SUMMARY_ROWS[name] === 0) continue;
     yield "\n";
-    yield* renderTableOf(snapshot, name, options, SUMMARY_ROWS[name]);
+    yield* renderTable(table, options, SUMMARY_ROWS[name]);
+    yield* renderMissing(describeMissing(missing), options);
   }
 }
 
-/** A table of a Snapshot, and what it misses. */
-export function* renderTableOf(
-  snapshot: Snapshot,
-  name: TableName,
-  options: TextOptions,
-  limit = Number.POSITIVE_INFINITY,
-): Iterable<string> {
-  yield* renderTable(snapshot.tables[name], options, limit);
-  const missing = describeMissing(snapshot, name);
-  if (missing !== "") yield* wrapWords(visible(missing), GAP, GAP, options);
+/** A table of a Snapshot, and all that it misses. */
+export function* renderTableOf(snapshot: Snapshot, name: TableName, options: TextOptions): Iterable<string> {
+  yield* renderTable(snapshot.tables[name], options);
+  yield* renderMissing(describeMissing(missingOf(snapshot, name)), options);
+}
+
+function* renderMissing(sentence: string, options: TextOptions): Iterable<string> {
+  if (sentence !== "") yield* wrapWords(visible(sentence), GAP, GAP, options);
 }
 
 /** A table with its title; the first `limit` rows, then how many more there are. Columns: `choice`, else what is usual for it, else all. */
@@ -160,7 +144,7 @@ export function* renderTable(
   choice?: readonly (string | TextColumn)[],
 ): Iterable<string> {
   const usual: readonly (string | TextColumn)[] | undefined = SHOWN[table.name as TableName];
-  const columns = (choice ?? usual ?? table.columns.map(({ name }) => name)).map((shown) =>
+  const columns = (choice ?? usual ?? table.columns.map(({ name }) => name)).flatMap((shown) =>
     typeof shown === "string" ? columnOf(table, shown) : shown,
   );
   const shown: string[][] = [];
@@ -170,7 +154,7 @@ export function* renderTable(
   }
   const more = table.rows.length - shown.length;
   const count = more > 0 ? ` (${formatCount(shown.length)} of ${formatCount(table.rows.length)})` : "";
-  yield `${heading(`${table.title}${count}`, options)}\n`;
+  yield `${heading(`${visible(table.title)}${count}`, options)}\n`;
   const widths = columnWidths(columns, shown, options.width - GAP.length);
   const line = (cells: readonly string[]) =>
     `${GAP}${cells.map((cell, i) => fit(cell, widths[i]!, columns[i]!.kind)).join(GAP)}`.trimEnd();
@@ -178,10 +162,13 @@ export function* renderTable(
   for (const cells of shown) yield `${line(cells)}\n`;
 }
 
-function columnOf(table: Table, name: string): TextColumn {
+/** None where another version wrote the table without it. */
+function columnOf(table: Table, name: string): TextColumn[] {
   const column = table.columns.find((c) => c.name === name);
-  if (!column) throw new Error(`table ${table.name} has no column ${name}`);
-  return { title: column.title, kind: column.kind, text: (row) => formatCell(column.kind, row[name]) };
+  if (!column) return [];
+  return [
+    { title: visible(column.title), kind: column.kind, text: (row) => showCell(column.kind, row, name) },
+  ];
 }
 
 /** Widths that fit `room`: numbers as they need, texts shortened, the widest first. */
@@ -230,18 +217,8 @@ function cutMiddle(text: string, width: number): string {
 }
 
 function completeness(ledger: Ledger): string {
-  const damaged = ledger.files.filter((file) => file.damage !== null).length;
-  const missing = [
-    ...(damaged > 0 ? [formatCounted(damaged, "damaged file")] : []),
-    ...((ledger.dropped ?? 0) > 0
-      ? [`${formatCounted(ledger.dropped ?? 0, "packet")} lost while capturing`]
-      : []),
-    ...(ledger.interfaces ?? []).flatMap((of) => {
-      const trouble = formatTrouble(of);
-      return trouble === null ? [] : [`${visible(of.name)}: ${trouble}`];
-    }),
-  ];
-  if (missing.length > 0) return `INCOMPLETE: ${missing.join(", ")}`;
+  const losses = captureLosses(ledger).map(({ phrase }) => phrase);
+  if (losses.length > 0) return `INCOMPLETE: ${losses.join(", ")}`;
   if (ledger.interfaces !== null)
     return ledger.dropped === null ? "losses while capturing are not known" : "complete: no packet lost";
   return ledger.dropped === null

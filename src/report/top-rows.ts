@@ -1,5 +1,6 @@
 /** The head of a table, and what is left out of it. */
 import type { Row, Table } from "../analyze/snapshot.js";
+import { numberOf } from "../view/cells.js";
 
 export interface TopRows {
   readonly rows: readonly Row[];
@@ -23,7 +24,7 @@ export function takeTop(table: Table, n: number): TopRows {
     rows.push(row);
   }
   const rest = (column: string) =>
-    rows.reduce((sum, row) => sum - Number(row[column] ?? 0), table.total[column] ?? 0);
+    rows.reduce((sum, row) => sum - numberOf(row[column]), table.total[column] ?? 0);
   return {
     rows,
     more: listed - rows.length + table.omitted,

@@ -1,7 +1,7 @@
 /** How well services talk: TCP health by pair, findings, and what they ask of each other by operation. */
-import type { Finding, Row, Snapshot, Table } from "../analyze/snapshot.js";
-import { formatCount, formatCounted } from "../format.js";
-import { listMissing } from "../view/missing.js";
+import type { Finding, Row, Snapshot, Table, TableName } from "../analyze/snapshot.js";
+import { numberOf } from "../view/cells.js";
+import { missingHere, missingOf, missingText } from "../view/missing.js";
 import type { Style } from "./cells.js";
 import type { Grid, GridColumn, GridPart } from "./grid.js";
 import { type Model, operationKey } from "./model.js";
@@ -42,7 +42,7 @@ const TROUBLE = new Set([
 ]);
 
 function styleOf(name: string): { style: (row: Row) => Style } | Record<string, never> {
-  return TROUBLE.has(name) ? { style: (row) => (Number(row[name]) > 0 ? "warn" : "plain") } : {};
+  return TROUBLE.has(name) ? { style: (row) => (numberOf(row[name]) > 0 ? "warn" : "plain") } : {};
 }
 
 export function qualityGrid(model: Model, { parts }: State): Grid {
@@ -60,8 +60,6 @@ function tcpGrid(snapshot: Snapshot | null): Grid {
   const rows = [...(table?.rows ?? [])];
   const empty = snapshot === null ? "Nothing seen yet." : "No TCP connection seen.";
   const omitted = table?.omitted ?? 0;
-  const lost = snapshot?.ledger.inspection?.connections ?? 0;
-  const misses = lost > 0 ? formatCounted(lost, "connection") : "";
   return {
     title: "TCP",
     one: "TCP of a pair",
@@ -71,7 +69,7 @@ function tcpGrid(snapshot: Snapshot | null): Grid {
     omitted,
     empty,
     table,
-    misses,
+    misses: snapshot === null ? [] : missingHere(snapshot, "tcp").map(missingText),
   };
 }
 
@@ -130,7 +128,7 @@ const ASKED: ReadonlyMap<string, string | null> = new Map([
   ["p99_ms", null],
 ]);
 
-function applicationGrid({ snapshot, operationRates }: Model, name: string): Grid {
+function applicationGrid({ snapshot, operationRates }: Model, name: TableName): Grid {
   const table = tableOf(snapshot, name);
   const rateOf = (row: Row) => operationRates?.get(operationKey(name, row)) ?? null;
   const columns = (table?.columns ?? []).flatMap((column): GridColumn[] => {
@@ -151,16 +149,14 @@ function applicationGrid({ snapshot, operationRates }: Model, name: string): Gri
     omitted: table?.omitted ?? 0,
     empty: snapshot === null ? "Nothing seen yet." : "None seen.",
     table,
-    misses: snapshot === null ? "" : missedOf(snapshot, name),
+    misses: snapshot === null ? [] : missedOf(snapshot, name),
   };
 }
 
-/** As short as a line below a list needs it. */
-function missedOf(snapshot: Snapshot, name: string): string {
-  return listMissing(snapshot)
-    .filter(({ table }) => table === name)
-    .map(({ reason, count }) => `${formatCount(count)} × ${reason}`)
-    .join(", ");
+/** Its own, then what all tables of requests miss. */
+function missedOf(snapshot: Snapshot, name: TableName): string[] {
+  const shared = missingOf(snapshot, name).filter(({ scope }) => scope === "requests");
+  return [...missingHere(snapshot, name), ...shared].map(missingText);
 }
 
 /** The chosen list, knowing of the others. Of a choice that is no longer there, the first. */
@@ -224,7 +220,7 @@ function operations(snapshot: Snapshot | null, belongs: (row: Row) => boolean): 
         ...styleOf(name),
       }),
     ),
-    rows: rows.sort((a, b) => Number(b.requests) - Number(a.requests)),
+    rows: rows.sort((a, b) => numberOf(b.requests) - numberOf(a.requests)),
     all: rows.length,
     omitted: 0,
     empty: "",

@@ -242,10 +242,20 @@ function listText(state: State, grid: Grid | null, columns: number, glyphs: Glyp
     parts.push(`row ${formatCount(row)} of ${formatCount(grid.rows.length)}`);
   }
   if (grid.omitted > 0) parts.push(`${formatCount(grid.omitted)} more only summed`);
-  if (grid.misses) parts.push(`missing: ${grid.misses}`);
+  const { misses = [] } = grid;
+  if (misses.length > 0) parts.push(missesText(misses, columns - columnsOf(parts.join(", ")) - 4));
   if (state.filter !== "")
     parts.push(`filter: ${cut(visible(state.filter), Math.floor(columns / 3), glyphs.ellipsis)}`);
   return parts.join(", ");
+}
+
+/** As many reasons as there is room for, one at least, and how many more there are. */
+function missesText(misses: readonly string[], room: number): string {
+  for (let n = misses.length; ; n--) {
+    const more = n < misses.length ? `, and ${formatCount(misses.length - n)} more` : "";
+    const text = visible(`missing: ${misses.slice(0, n).join(", ")}${more}`);
+    if (n <= 1 || columnsOf(text) <= room) return text;
+  }
 }
 
 /** Always there: source, window, packets, drops. */

@@ -1,6 +1,7 @@
 /** A grid: the one shape that every list of the monitor has. Which columns, which rows, in which order. Pure. */
 import type { Cell, Column, ColumnKind, Row, Table } from "../analyze/snapshot.js";
-import { formatCell, visible } from "../format.js";
+import { formatCell } from "../format.js";
+import { numberOf, showCell } from "../view/cells.js";
 import type { Style } from "./cells.js";
 import { parseFilter } from "./filter.js";
 import { amount, formatFrequency, rate } from "./numbers.js";
@@ -49,7 +50,7 @@ export interface Grid {
   /** All lists of the screen, this one among them; not given: there is one. */
   readonly parts?: readonly GridPart[];
   /** What it is known to miss, beside rows that are only summed. */
-  readonly misses?: string;
+  readonly misses?: readonly string[];
   /** Which of them it is. */
   readonly part?: number;
 }
@@ -63,12 +64,14 @@ const BAR = 20;
 
 export function shownCell(column: GridColumn, row: Row, bits: boolean, bar = ""): string {
   const cell = cellOf(column, row);
+  if (column.value === undefined && (cell === null || column.kind === "count"))
+    return showCell(column.kind as ColumnKind, row, column.name);
   if (cell === null) return "-";
-  if (column.kind === "rate") return rate(Number(cell), bits);
+  if (column.kind === "rate") return rate(numberOf(cell), bits);
   if (column.kind === "bytes" && typeof cell === "number") return amount(cell, bits);
-  if (column.kind === "frequency") return formatFrequency(Number(cell));
+  if (column.kind === "frequency") return formatFrequency(numberOf(cell));
   if (column.kind === "strip") return String(cell);
-  if (column.kind === "bar") return bar.repeat(Math.round(Math.min(1, Number(cell)) * BAR));
+  if (column.kind === "bar") return bar.repeat(Math.round(Math.min(1, numberOf(cell)) * BAR));
   return formatCell(column.kind, cell);
 }
 
@@ -113,11 +116,4 @@ export function tableOf(grid: Grid): Table {
     (row): Row => Object.fromEntries(grid.columns.map((column) => [column.name, cellOf(column, row)])),
   );
   return { name: "shown", title: grid.title, columns, rows, total: {}, omitted: grid.omitted };
-}
-
-/** `name:port`, an IPv6 address in brackets; safe to show. */
-export function endpoint(name: Cell | undefined, port: Cell | undefined): string {
-  const text = visible(String(name ?? "-"));
-  if (port === null || port === undefined) return text;
-  return text.includes(":") ? `[${text}]:${port}` : `${text}:${port}`;
 }

@@ -1,9 +1,10 @@
 /** The grid of each screen, made of the model. */
 import type { Cell, Row, Table, TableName } from "../analyze/snapshot.js";
 import { formatClock } from "../format.js";
+import { endpoint, numberOf, sumOf } from "../view/cells.js";
 import { applicationsGrid, pairLists, qualityGrid } from "./depth.js";
 import type { Glyphs } from "./glyphs.js";
-import { endpoint, type Grid, type GridColumn } from "./grid.js";
+import type { Grid, GridColumn } from "./grid.js";
 import { type Model, pairKey } from "./model.js";
 import { numericPairs, numericTalkers } from "./numeric.js";
 import { serviceGrid } from "./services.js";
@@ -116,7 +117,7 @@ function conversations(model: Model, numeric: boolean): Grid {
   const end = (side: "source" | "destination") => (row: Row) =>
     endpoint((numeric ? row[`${side}_address`] : null) ?? row[side], row[`${side}_port`]);
   const trackedAs = trackedStates(model);
-  const both = (a: string, b: string) => (row: Row) => Number(row[a] ?? 0) + Number(row[b] ?? 0);
+  const both = (a: string, b: string) => (row: Row) => sumOf(row[a], row[b]);
   const grid = ofTable(model, "conversations", "Conversation", [
     { name: "transport", title: "Proto", kind: "text" },
     { name: "application", title: "App", kind: "text", ifAny: true, wide: 1 },
@@ -203,7 +204,7 @@ function byServiceAndState(tracked: Table): Row[] {
     };
     sum.connections++;
     const bytes = row.tracked_bytes ?? row.bytes ?? null;
-    if (bytes !== null) sum.bytes = (sum.bytes ?? 0) + Number(bytes);
+    if (bytes !== null) sum.bytes = (sum.bytes ?? 0) + numberOf(bytes);
     sums.set(key, sum);
   }
   return [...sums.values()]

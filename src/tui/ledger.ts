@@ -1,29 +1,30 @@
 /** What the numbers miss, in one line. */
 import type { Snapshot } from "../analyze/snapshot.js";
-import { formatBytes, formatCount, formatCounted, formatTrouble, visible } from "../format.js";
+import { formatCount, visible } from "../format.js";
+import { captureLosses, captureNotes } from "../view/completeness.js";
+import { missingOfRequests, tablesThatMiss } from "../view/missing.js";
+import type { Style } from "./cells.js";
 
-export function completenessText({ ledger }: Snapshot): string {
-  const parts: string[] = [];
-  if ((ledger.dropped ?? 0) > 0)
-    parts.push(`${formatCounted(ledger.dropped!, "packet")} dropped by the kernel`);
-  for (const { name, damage } of ledger.files)
-    if (damage !== null) parts.push(`${visible(name)} damaged at byte ${formatCount(damage.offset)}`);
-  for (const of of ledger.interfaces ?? []) {
-    const trouble = formatTrouble(of);
-    if (trouble !== null) parts.push(`${visible(of.name)}: ${visible(trouble)}`);
-  }
-  const missing = parts.length > 0;
-  if (ledger.evicted.conversations > 0)
-    parts.push(
-      `${formatCounted(ledger.evicted.conversations, "conversation")} only summed (${formatBytes(ledger.evicted.bytes)})`,
-    );
-  if (ledger.truncated > 0) parts.push(`${formatCounted(ledger.truncated, "packet")} captured in part`);
-  const malformed = ledger.malformed.reduce((sum, { packets }) => sum + packets, 0);
-  if (malformed > 0) parts.push(`${formatCounted(malformed, "packet")} malformed`);
-  const tunnels = (ledger.tunnels ?? []).reduce((sum, { packets }) => sum + packets, 0);
-  if (tunnels > 0) parts.push(`${formatCounted(tunnels, "packet")} in tunnels`);
-  const whole = ledger.dropped === null ? "losses are not known" : "no packet lost";
-  return `Ledger      ${missing ? "INCOMPLETE: " : `${whole}${parts.length > 0 ? ", " : ""}`}${parts.join(", ")}`;
+/** What is missing first: the line's end is cut where there is no room. */
+export function completenessText(snapshot: Snapshot): string {
+  const { ledger, tables } = snapshot;
+  const losses = captureLosses(ledger).map(({ phrase }) => phrase);
+  const some = tablesThatMiss(snapshot).map((name) => visible(tables[name].title));
+  const parts = [
+    ...losses,
+    ...(some.length > 0 ? [`missing in ${some.join(", ")}`] : []),
+    ...(missingOfRequests(snapshot).length === 0 ? [] : ["missing of requests of no known protocol"]),
+    ...captureNotes(ledger).map(({ short }) => short),
+  ];
+  if (losses.length > 0) parts[0] = `INCOMPLETE: ${parts[0]}`;
+  else parts.unshift(ledger.dropped === null ? "losses are not known" : "no packet lost");
+  return `Ledger      ${parts.join(", ")}`;
+}
+
+export function completenessStyle(snapshot: Snapshot): Style {
+  if (captureLosses(snapshot.ledger).length > 0) return "bad";
+  const misses = tablesThatMiss(snapshot).length + missingOfRequests(snapshot).length;
+  return misses > 0 ? "warn" : "dim";
 }
 
 /** Packets the kernel dropped, as the status line says it. */

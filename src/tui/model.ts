@@ -1,6 +1,7 @@
 /** What the monitor knows: the last Snapshot, the rates since the one before, and what happened. Pure and bounded. */
 import type { NetworkEvent } from "../analyze/events.js";
 import type { HealthReport, Row, Snapshot } from "../analyze/snapshot.js";
+import { numberOf } from "../view/cells.js";
 
 /** One line of the tree of who calls whom. */
 export interface TreeLine {
@@ -102,11 +103,11 @@ export const pairKey = (source: string, destination: string) => `${source}\0${de
 function ratesBetween(before: Snapshot, after: Snapshot, seconds: number): Map<string, number> {
   const old = new Map<string, number>();
   for (const row of before.tables.pairs.rows)
-    old.set(pairKey(String(row.source), String(row.destination)), Number(row.bytes));
+    old.set(pairKey(String(row.source), String(row.destination)), numberOf(row.bytes));
   const rates = new Map<string, number>();
   for (const row of after.tables.pairs.rows) {
     const key = pairKey(String(row.source), String(row.destination));
-    rates.set(key, Math.max(0, Number(row.bytes) - (old.get(key) ?? 0)) / seconds);
+    rates.set(key, Math.max(0, numberOf(row.bytes) - (old.get(key) ?? 0)) / seconds);
   }
   return rates;
 }
@@ -126,14 +127,14 @@ function operationRatesBetween(before: Snapshot, after: Snapshot, seconds: numbe
 function* operationsOf({ tables }: Snapshot): Iterable<[string, number]> {
   for (const [name, { columns, rows }] of Object.entries(tables))
     if (columns?.some((column) => column.name === "requests"))
-      for (const row of rows) yield [operationKey(name, row), Number(row.requests)];
+      for (const row of rows) yield [operationKey(name, row), numberOf(row.requests)];
 }
 
 function classBytes(before: Snapshot, after: Snapshot): Record<string, number> {
-  const old = new Map([...before.tables.protocols.rows].map((row) => [row.protocol, Number(row.bytes)]));
+  const old = new Map([...before.tables.protocols.rows].map((row) => [row.protocol, numberOf(row.bytes)]));
   const bytes: Record<string, number> = Object.create(null);
   for (const row of after.tables.protocols.rows)
-    bytes[String(row.protocol)] = Math.max(0, Number(row.bytes) - (old.get(row.protocol ?? "") ?? 0));
+    bytes[String(row.protocol)] = Math.max(0, numberOf(row.bytes) - (old.get(row.protocol ?? "") ?? 0));
   return bytes;
 }
 

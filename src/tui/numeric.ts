@@ -2,6 +2,7 @@
 
 import { OTHER } from "../analyze/limit.js";
 import type { Row, Snapshot, Table } from "../analyze/snapshot.js";
+import { numberOf } from "../view/cells.js";
 import { pairKey } from "./model.js";
 
 /** By the addresses of the conversations listed; what the list left out is in its last row, `other`. */
@@ -22,8 +23,8 @@ export function numericPairs({ tables, totals }: Snapshot): Table {
   };
   for (const row of conversations.rows) {
     const [from, to] = [String(row.source_address ?? OTHER), String(row.destination_address ?? OTHER)];
-    add(from, to, Number(row.packets), Number(row.bytes), 1);
-    add(to, from, Number(row.reply_packets), Number(row.reply_bytes), 0);
+    add(from, to, numberOf(row.packets), numberOf(row.bytes), 1);
+    add(to, from, numberOf(row.reply_packets), numberOf(row.reply_bytes), 0);
   }
   const rows = [...sums.values()]
     .sort(
@@ -36,15 +37,15 @@ export function numericPairs({ tables, totals }: Snapshot): Table {
 
 export function numericTalkers({ tables, totals }: Snapshot): Table {
   const rows = [...tables.endpoints.rows]
-    .filter(({ sent_packets }) => Number(sent_packets) > 0)
+    .filter(({ sent_packets }) => numberOf(sent_packets) > 0)
     .map(
       ({ address, sent_packets, sent_bytes }): Row => ({
         service: address ?? OTHER,
         packets: sent_packets ?? 0,
         bytes: sent_bytes ?? 0,
-        share: totals.bytes === 0 ? 0 : Number(sent_bytes) / totals.bytes,
+        share: totals.bytes === 0 ? 0 : numberOf(sent_bytes) / totals.bytes,
       }),
     )
-    .sort((a, b) => Number(b.bytes) - Number(a.bytes));
+    .sort((a, b) => numberOf(b.bytes) - numberOf(a.bytes));
   return { ...tables.talkers, title: "Top talkers by address", rows, omitted: tables.endpoints.omitted };
 }

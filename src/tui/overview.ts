@@ -8,11 +8,12 @@ import {
   formatDuration,
   formatRatio,
 } from "../format.js";
+import { numberOf } from "../view/cells.js";
 import { clip, columnsOf, cut, cutEnd, fit, type Line, plain, type Span, textOf } from "./cells.js";
 import { axisLine, type ChartClass, chartLines, classStyle } from "./chart.js";
 import { findingStyle, sortFindings } from "./depth.js";
 import type { Glyphs } from "./glyphs.js";
-import { completenessText } from "./ledger.js";
+import { completenessStyle, completenessText } from "./ledger.js";
 import { type Model, pairKey } from "./model.js";
 import { amount, rate } from "./numbers.js";
 import { HEALTH_STYLES } from "./services.js";
@@ -44,11 +45,16 @@ export function overviewLines(model: Model, looks: OverviewLooks): Line[] {
     timeLine(model, snapshot, looks),
     healthLine(model, looks),
     trackingLine(model, looks),
-    [{ text: ` ${completenessText(snapshot)}`, style: snapshot.ledger.complete ? "dim" : "bad" }],
+    ledgerLine(snapshot, looks),
     findingsLine(snapshot, looks),
     [],
     ...topLines(model, snapshot, Math.max(2, lists), looks),
   ];
+}
+
+function ledgerLine(snapshot: Snapshot, { width, glyphs }: OverviewLooks): Line {
+  const text = cutEnd(completenessText(snapshot), width - 1, glyphs.ellipsis);
+  return [{ text: ` ${text}`, style: completenessStyle(snapshot) }];
 }
 
 /** Whether there is a present: between looks at something that goes on. */
@@ -207,11 +213,11 @@ function topLines(model: Model, snapshot: Snapshot, height: number, looks: Overv
   const pairs = listLines(busiest.slice(0, height - 1), left, looks, (row) => {
     const now = nowOf(row);
     const name = `${formatCell("text", row.source)} > ${formatCell("text", row.destination)}`;
-    return [name, now === undefined ? amount(Number(row.bytes), looks.bits) : rate(now, looks.bits)];
+    return [name, now === undefined ? amount(numberOf(row.bytes), looks.bits) : rate(now, looks.bits)];
   });
   const talkers = listLines([...snapshot.tables.talkers.rows].slice(0, height - 1), right, looks, (row) => [
     formatCell("text", row.service),
-    amount(Number(row.bytes), looks.bits),
+    amount(numberOf(row.bytes), looks.bits),
   ]);
   const heads: Line = [
     {

@@ -311,8 +311,13 @@ test("what the tables of requests and of TCP miss stands below them", async () =
   const text = await monitor.emulator.text();
   assert.match(text, /missing: 1 × gap in the capture, 2,000 × connection without room/);
   assert.doesNotMatch(text, /unreadable/);
+  look({ ...whole, gaps: 1, unfollowed: 2000, connections: 3 });
+  assert.match(
+    await monitor.emulator.text(),
+    /missing: 1 × gap in the capture, of no known protocol, and 1 more/,
+  );
   await monitor.type("0");
-  assert.match(await monitor.emulator.text(), /missing: 3 connections/);
+  assert.match(await monitor.emulator.text(), /missing: 3 × connection summed as other/);
 });
 
 test("requests a second come from two looks", async () => {

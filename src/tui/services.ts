@@ -1,6 +1,7 @@
 /** Services: how they fare, and what they send and get. */
 import type { Cell, HealthState, HealthTargetReport, Row } from "../analyze/snapshot.js";
 import { formatClock } from "../format.js";
+import { numberOf } from "../view/cells.js";
 import type { Style } from "./cells.js";
 import { serviceLists } from "./depth.js";
 import type { Glyphs } from "./glyphs.js";
@@ -90,8 +91,8 @@ function trafficByService({ snapshot }: Model): Map<string, Sums> {
     return known;
   };
   for (const { source, destination, bytes } of snapshot?.tables.pairs.rows ?? []) {
-    of(source).sent += Number(bytes);
-    of(destination).received += Number(bytes);
+    of(source).sent += numberOf(bytes);
+    of(destination).received += numberOf(bytes);
   }
   return sums;
 }

@@ -1,39 +1,126 @@
-/** What a table misses: the one place that every output reads it from. */
-import type { Snapshot } from "../analyze/snapshot.js";
-import { formatCount, formatCounted } from "../format.js";
+/** What each table misses, by reason: the one place from which every output says it. */
+import type { Snapshot, TableName } from "../analyze/snapshot.js";
+import { formatCount } from "../format.js";
+import { captureLosses, describeTunnels } from "./completeness.js";
 
-/** So many times, for this reason, something is not in a table. `reason` is a noun without its number. */
+/** So often, for this reason, something is not in a table. The reason is of one: it stands behind `2 ×`. */
 export interface Missing {
-  readonly table: string;
   readonly reason: string;
   readonly count: number;
+  /** Where it is said once: of the whole capture, of all tables of requests (which one is not known), or of this table. */
+  readonly scope: "capture" | "requests" | "table";
 }
 
-/** What all tables miss, by table. */
-export function listMissing({ ledger }: Snapshot): Missing[] {
-  const { evicted, inspection } = ledger;
-  const all: readonly Missing[] = [
-    { table: "conversations", reason: "conversation summed as other", count: evicted.conversations },
-    { table: "tcp", reason: "connection summed as other", count: inspection.connections },
-    ...(inspection.missed ?? []).map(({ application, ...of }) => ({ table: application, ...of })),
+/** One that a file beside the tables lists. */
+export interface MissingOfTable extends Omit<Missing, "scope"> {
+  readonly table: TableName;
+}
+
+/** Tables of what services ask of each other. */
+const REQUESTS: ReadonlySet<string> = new Set<TableName>(["http", "redis", "postgres", "dns", "tls"]);
+/** Protocols that are recognised and have no table of their own. */
+const OVER_HTTP: ReadonlySet<string> = new Set(["http2", "grpc"]);
+/** Tables whose last row, `other`, sums the conversations that had no room. */
+const CONVERSATIONS: ReadonlySet<string> = new Set<TableName>([
+  "pairs",
+  "talkers",
+  "conversations",
+  "endpoints",
+]);
+/** Counts what is not IP, too. */
+const PROTOCOLS: TableName = "protocols";
+/** In the ledger: what was missed before a protocol was known. */
+const UNKNOWN_APPLICATION = "tcp";
+
+/** Everything that a table is known to miss. Empty: nothing. */
+export function missingOf(snapshot: Snapshot, table: TableName): Missing[] {
+  const { evicted, inspection } = snapshot.ledger;
+  const all = [
+    ...missingOfCapture(snapshot, table),
+    ...(REQUESTS.has(table) ? missingOfRequests(snapshot) : []),
   ];
+  const add = (reason: string, count: number, scope: Missing["scope"] = "table") =>
+    all.push({ reason, count, scope });
+  if (CONVERSATIONS.has(table)) add("conversation summed as other", evicted.conversations, "capture");
+  if (table === "tcp") add("connection summed as other", inspection.connections);
+  if (REQUESTS.has(table))
+    for (const { application, reason, count } of inspection.missed ?? [])
+      if (application === table) add(reason, count);
+      else if (OVER_HTTP.has(application) && table === "http") add(`${reason}, of ${application}`, count);
   return all.filter(({ count }) => count > 0);
 }
 
-/** `Not counted here: 2 × gap in the capture, 1 × unreadable message.` Empty where nothing is known to be missing. */
-export function describeMissing(snapshot: Snapshot, table: string): string {
-  const parts = listMissing(snapshot)
-    .filter((one) => one.table === table)
-    .map(({ reason, count }) => `${formatCount(count)} × ${reason}`);
-  return parts.length === 0 ? "" : `Not counted here: ${parts.join(", ")}.`;
+/** What a table misses by itself: said below it where the rest is said above all of them. */
+export function missingHere(snapshot: Snapshot, table: TableName): Missing[] {
+  return missingOf(snapshot, table).filter(({ scope }) => scope === "table");
 }
 
-/** `3 packets are tunnels (2 vxlan, 1 gre): the addresses inside them are not in the tables.` Empty where there are none. */
-export function describeTunnels({ ledger }: Snapshot): string {
-  const tunnels = ledger.tunnels ?? [];
-  const packets = tunnels.reduce((sum, of) => sum + of.packets, 0);
-  if (packets === 0) return "";
-  const kinds = tunnels.map((of) => `${formatCount(of.packets)} ${of.kind}`).join(", ");
-  const verb = packets === 1 ? "is in a tunnel" : "are in tunnels";
-  return `${formatCounted(packets, "packet")} ${verb} (${kinds}): the addresses inside are not in the tables.`;
+/** What all tables miss, a table after the other. */
+export function listMissing(snapshot: Snapshot): MissingOfTable[] {
+  return (Object.keys(snapshot.tables) as TableName[]).flatMap((table) =>
+    missingOf(snapshot, table).map(({ reason, count }) => ({ table, reason, count })),
+  );
+}
+
+/** Tables of which something is missing that is said below them. */
+export function tablesThatMiss(snapshot: Snapshot): TableName[] {
+  return (Object.keys(snapshot.tables) as TableName[]).filter(
+    (name) => missingHere(snapshot, name).length > 0,
+  );
+}
+
+function missingOfCapture({ ledger }: Snapshot, table: TableName): Missing[] {
+  const sums = new Map<string, number>();
+  const add = (reason: string, count: number) => sums.set(reason, (sums.get(reason) ?? 0) + count);
+  for (const { reason, count } of captureLosses(ledger)) add(reason, count);
+  if (table !== PROTOCOLS) {
+    for (const { packets } of ledger.malformed) add("malformed packet", packets);
+    for (const { kind, packets } of ledger.tunnels ?? []) add(`packet inside ${kind}`, packets);
+  }
+  return [...sums].map(([reason, count]) => ({ reason, count, scope: "capture" }));
+}
+
+/** What all tables of requests miss alike: of connections whose protocol nobody knows. */
+export function missingOfRequests({ ledger }: Snapshot): Missing[] {
+  const { missed, gaps, unfollowed, operations } = ledger.inspection;
+  const unknown = missed?.filter(({ application }) => application === UNKNOWN_APPLICATION) ?? [
+    // A Snapshot of before there were reasons.
+    { reason: "gap in the capture", count: gaps },
+    { reason: "connection without room", count: unfollowed },
+    { reason: "operation without room", count: operations },
+  ];
+  return unknown
+    .map(
+      ({ reason, count }): Missing => ({
+        reason: `${reason}, of no known protocol`,
+        count,
+        scope: "requests",
+      }),
+    )
+    .filter(({ count }) => count > 0);
+}
+
+/** `2 × gap in the capture`. */
+export function missingText({ reason, count }: Pick<Missing, "reason" | "count">): string {
+  return `${formatCount(count)} × ${reason}`;
+}
+
+/** `Missing: 2 × gap in the capture, 1 × unreadable message.` Empty where nothing is known to be missing. */
+export function describeMissing(missing: readonly Missing[]): string {
+  return missing.length === 0 ? "" : `Missing: ${missing.map(missingText).join(", ")}.`;
+}
+
+/** Of a form that has no place for how complete the capture is. Empty where nothing is known to be missing. */
+export function describeIncompleteness(snapshot: Snapshot): string {
+  const losses = captureLosses(snapshot.ledger).map(({ phrase }) => phrase);
+  return [
+    ...(losses.length > 0 ? [`Incomplete: ${losses.join("; ")}. The true numbers are larger.`] : []),
+    ...[describeTunnels(snapshot.ledger), describeRequests(snapshot)].filter((sentence) => sentence !== ""),
+  ].join(" ");
+}
+
+/** What no table of requests alone misses. Empty where nothing is known to be missing. */
+export function describeRequests(snapshot: Snapshot): string {
+  const missing = missingOfRequests(snapshot);
+  return missing.length === 0 ? "" : `Missing of requests: ${missing.map(missingText).join(", ")}.`;
 }

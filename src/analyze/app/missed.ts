@@ -55,12 +55,13 @@ export class MissedCounts {
 
   /** What is not 0, by protocol. */
   list(): MissedCount[] {
-    const found: MissedCount[] = [];
-    for (const [i, application] of [...APPLICATIONS, TCP].entries())
-      for (const [j, reason] of REASONS.entries()) {
-        const count = this.#counts[i * REASONS.length + j]!;
-        if (count > 0) found.push({ application, reason, count });
-      }
-    return found;
+    return this.all().filter(({ count }) => count > 0);
+  }
+
+  /** Every protocol with every reason: a closed set, as counters want it. */
+  all(): MissedCount[] {
+    return [...APPLICATIONS, TCP].flatMap((application, i) =>
+      REASONS.map((reason, j) => ({ application, reason, count: this.#counts[i * REASONS.length + j]! })),
+    );
   }
 }

@@ -1,5 +1,6 @@
 /** What a benchmark found, in plain sentences, the most important first. */
 import {
+  agree,
   formatBytes,
   formatCount,
   formatCounted,
@@ -68,7 +69,7 @@ function headline({ modes, comparisons, load }: Measured): Finding[] {
       {
         code: "too-few-rounds",
         severity: "notice",
-        text: `${formatCounted(load.rounds, "round")} a mode are too few to tell a difference from chance, however large it looks: use --rounds 5 or more.`,
+        text: `${formatCounted(load.rounds, "round")} a mode ${agree(load.rounds, "are")} too few to tell a difference from chance, however large it looks: use --rounds 5 or more.`,
       },
     ];
   const real = comparisons.filter(({ verdict }) => verdict !== "noise");
@@ -176,7 +177,7 @@ function otherLengths(mode: BenchmarkMode): Finding[] {
     {
       code: "other-length",
       severity: "info",
-      text: `${mode.mode}: ${formatCount(other)} of ${formatCounted(requests, "answer")} (${formatRatio(other / requests)}) were not as long as their round's first. ApacheBench calls that failed (Length); for a page made anew each time it means nothing, and it is not counted as a failure here.`,
+      text: `${mode.mode}: ${formatCount(other)} of ${formatCounted(requests, "answer")} (${formatRatio(other / requests)}) ${agree(other, "were")} not as long as the first of the round. ApacheBench calls that failed (Length); for a page made anew each time it means nothing, and it is not counted as a failure here.`,
     },
   ];
 }
@@ -194,7 +195,7 @@ function queue({ modes, load }: Measured): Finding[] {
     {
       code: "queue",
       severity: "info",
-      text: `With ${formatCount(load.concurrency)} requests under way all the time, a request takes ${load.concurrency} divided by the rate: ${list(times)}. Such a latency is mostly waiting for the others, and says the same as the rate.`,
+      text: `With ${formatCounted(load.concurrency, "request")} under way all the time, a request takes ${load.concurrency} divided by the rate: ${list(times)}. Such a latency is mostly waiting for the others, and says the same as the rate.`,
     },
   ];
 }

@@ -1,5 +1,5 @@
 /** What makes the numbers doubtful: losses, damages, names that are missing. */
-import { formatBytes, formatCount, formatCounted, formatRatio } from "../../format.js";
+import { agree, formatBytes, formatCount, formatCounted, formatRatio } from "../../format.js";
 import type { Finding, Snapshot } from "../snapshot.js";
 
 const TRUNCATED_RATIO = 0.5;
@@ -14,7 +14,7 @@ export function findIncompleteness({ ledger, totals }: Omit<Snapshot, "findings"
     add(
       "dropped",
       "warning",
-      `${formatCounted(lost, "packet")} (${ratio}) ${lost === 1 ? "was" : "were"} lost while capturing: every table is incomplete.`,
+      `${formatCounted(lost, "packet")} (${ratio}) ${agree(lost, "were")} lost while capturing: every table is incomplete.`,
     );
   }
   for (const { name, damage } of ledger.files) {
@@ -33,7 +33,7 @@ export function findIncompleteness({ ledger, totals }: Omit<Snapshot, "findings"
     add(
       "evicted",
       "notice",
-      `${what} (${formatBytes(evicted.bytes)}) did not fit the table and are summed as "other".`,
+      `${what} (${formatBytes(evicted.bytes)}) did not fit the table and ${agree(evicted.conversations, "are")} summed as "other".`,
     );
   }
   const malformed = ledger.malformed.reduce((sum, { packets }) => sum + packets, 0);
@@ -41,7 +41,7 @@ export function findIncompleteness({ ledger, totals }: Omit<Snapshot, "findings"
     add(
       "malformed",
       "notice",
-      `${formatCounted(malformed, "packet")} (${formatRatio(malformed / totals.packets)}) have a damaged IP header.`,
+      `${formatCounted(malformed, "packet")} (${formatRatio(malformed / totals.packets)}) ${agree(malformed, "have")} a damaged IP header.`,
     );
   }
   if (ledger.truncated / totals.packets >= TRUNCATED_RATIO) {
@@ -56,7 +56,7 @@ export function findIncompleteness({ ledger, totals }: Omit<Snapshot, "findings"
     add(
       "unresolved",
       "info",
-      `${formatBytes(ledger.unresolved_bytes)} (${ratio}) go to or come from addresses that have no name.`,
+      `${formatBytes(ledger.unresolved_bytes)} (${ratio}) ${agree(ledger.unresolved_bytes, "go")} to or ${agree(ledger.unresolved_bytes, "come")} from addresses that have no name.`,
     );
     for (const { source, reason, count } of ledger.name_sources ?? [])
       add(

@@ -1,6 +1,6 @@
 /** Who looks like a scan: many ports or hosts tried with few packets each, most refused or not answered. */
 import type { Names } from "../../capture/names/names.js";
-import { formatCount, formatCounted, formatRatio } from "../../format.js";
+import { agree, formatCount, formatCounted, formatRatio } from "../../format.js";
 import { IpProtocol } from "../../net.js";
 import type { FlowTable } from "../flows.js";
 import type { Inspector } from "../inspector.js";
@@ -42,7 +42,7 @@ export function findScans(scene: ScanScene): Finding[] {
     const [ports, hosts] = [countSet(trace.ports), countSet(trace.hosts)];
     const ratio = trace.failed / trace.attempts;
     if ((ports < LIMIT.ports && hosts < LIMIT.hosts) || ratio < LIMIT.failedRatio) return [];
-    const text = `${trace.name} looks like a scan: ${formatCount(trace.failed)} of its ${formatCounted(trace.attempts, "connection attempt")} (${formatRatio(ratio)}) were refused or not answered, to ${formatCounted(ports, "port")} of ${formatCounted(hosts, "host")}.`;
+    const text = `${trace.name} looks like a scan: ${formatCount(trace.failed)} of its ${formatCounted(trace.attempts, "connection attempt")} (${formatRatio(ratio)}) ${agree(trace.failed, "were")} refused or not answered, to ${formatCounted(ports, "port")} of ${formatCounted(hosts, "host")}.`;
     return [{ severity: "warning" as const, weight: trace.failed, text }];
   });
   return sayWorst("scan", "address", candidates);

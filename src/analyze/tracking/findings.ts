@@ -1,7 +1,7 @@
 /** What is worth saying of connection tracking: what is missing and why, and how near the limit it is. */
 
 import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
-import { formatCount, formatCounted, formatRatio } from "../../format.js";
+import { agree, formatCounted, formatRatio } from "../../format.js";
 import type { Finding } from "../snapshot.js";
 
 /** Parts of the limit at which alarms are usual. */
@@ -33,13 +33,13 @@ function problemsOf(namespace: TrackedNamespace): Finding[] {
     say(
       "tracking-resync",
       "info",
-      `${formatCounted(resyncs, "list")} changed while it was read and was read again`,
+      `${formatCounted(resyncs, "list")} changed during a read and ${agree(resyncs, "were")} read again`,
     );
   if (entries.omitted > 0)
     say(
       "tracking-omitted",
       "warning",
-      `${formatCount(entries.omitted)} entries beyond the bound are left out`,
+      `${formatCounted(entries.omitted, "entry")} beyond the bound ${agree(entries.omitted, "are")} left out`,
     );
   return findings;
 }

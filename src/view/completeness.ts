@@ -1,0 +1,99 @@
+/** How complete a capture is, in words. What a table of it misses is told by missing.ts. */
+import type { Ledger, LedgerInterface } from "../analyze/snapshot.js";
+import { agree, formatBytes, formatCount, formatCounted, visible } from "../format.js";
+
+/** Something that is in no table, because it never came in. */
+export interface Loss {
+  /** Of one: it stands behind `2 ×`. */
+  readonly reason: string;
+  readonly count: number;
+  /** The same with its numbers and names. */
+  readonly phrase: string;
+}
+
+/** Why every number is too small; empty: nothing is known to be missing. `nameOf`: how foreign names are shown. */
+export function captureLosses(ledger: Ledger, nameOf: (name: string) => string = visible): Loss[] {
+  const losses: Loss[] = [];
+  const dropped = ledger.dropped ?? 0;
+  if (dropped > 0)
+    losses.push({
+      reason: "packet lost while capturing",
+      count: dropped,
+      phrase: `${formatCounted(dropped, "packet")} lost while capturing`,
+    });
+  const damaged = ledger.files.filter(({ damage }) => damage !== null);
+  const [first] = damaged;
+  if (first?.damage)
+    losses.push({
+      reason: "damaged file",
+      count: damaged.length,
+      phrase:
+        damaged.length > 1
+          ? formatCounted(damaged.length, "damaged file")
+          : `${nameOf(first.name)} damaged at byte ${formatCount(first.damage.offset)}`,
+    });
+  for (const { name, ended, outages = 0 } of ledger.interfaces ?? []) {
+    const trouble = describeTrouble({ ended, outages });
+    if (trouble === null) continue;
+    const [reason, count] =
+      ended !== null ? ["interface that ended", 1] : ["outage of an interface", outages];
+    losses.push({ reason, count, phrase: `${nameOf(name)}: ${visible(trouble)}` } as Loss);
+  }
+  if (losses.length === 0 && !ledger.complete && (ledger.inspection.missed ?? []).length === 0)
+    losses.push({ reason: "loss without a name", count: 1, phrase: "the capture is known to be incomplete" });
+  return losses;
+}
+
+/** Why an interface gave no more, or not always; null: nothing is known against it. */
+function describeTrouble({ ended, outages = 0 }: Pick<LedgerInterface, "ended" | "outages">): string | null {
+  if (ended !== null) return ended;
+  return outages === 0 ? null : `away ${formatCounted(outages, "time")}, packets meanwhile are missing`;
+}
+
+/** What a reader is to know of numbers that are all there. */
+export interface Note {
+  /** A few words. */
+  readonly short: string;
+  /** A sentence. */
+  readonly long: string;
+}
+
+export function captureNotes(ledger: Ledger): Note[] {
+  const notes: Note[] = [];
+  const { evicted, truncated, timeless } = ledger;
+  if (evicted.conversations > 0) {
+    const [what, bytes] = [formatCounted(evicted.conversations, "conversation"), formatBytes(evicted.bytes)];
+    notes.push({
+      short: `${what} only summed (${bytes})`,
+      long: `${what} (${bytes}) ${agree(evicted.conversations, "are")} only summed as “other”; totals stay exact.`,
+    });
+  }
+  if (truncated > 0) {
+    const short = `${formatCounted(truncated, "packet")} captured in part`;
+    notes.push({ short, long: `${short}; bytes are counted as they were on the wire.` });
+  }
+  const malformed = ledger.malformed.reduce((sum, { packets }) => sum + packets, 0);
+  if (malformed > 0) {
+    const what = formatCounted(malformed, "packet");
+    notes.push({ short: `${what} malformed`, long: `${what} with a damaged IP header.` });
+  }
+  if (timeless > 0) {
+    const short = `${formatCounted(timeless, "packet")} without a time`;
+    notes.push({ short, long: `${short}.` });
+  }
+  const tunnels = (ledger.tunnels ?? []).reduce((sum, { packets }) => sum + packets, 0);
+  if (tunnels > 0)
+    notes.push({ short: `${formatCounted(tunnels, "packet")} in tunnels`, long: describeTunnels(ledger) });
+  if (ledger.rounded)
+    notes.push({ short: "byte counts rounded", long: "Byte counts passed 2^53 and are rounded." });
+  return notes;
+}
+
+/** `3 packets are in tunnels (2 vxlan, 1 gre): the addresses inside are not in the tables.` Empty where there are none. */
+export function describeTunnels({ tunnels = [] }: Ledger): string {
+  const packets = tunnels.reduce((sum, of) => sum + of.packets, 0);
+  if (packets === 0) return "";
+  const kinds = tunnels.map((of) => `${formatCount(of.packets)} ${visible(of.kind)}`).join(", ");
+  const where = packets === 1 ? "a tunnel" : "tunnels";
+  return `${formatCounted(packets, "packet")} ${agree(packets, "are")} in ${where} (${kinds}): the addresses inside are not in the tables.`;
+}

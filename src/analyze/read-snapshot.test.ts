@@ -221,4 +221,7 @@ test("a reader made of any strict schema knows its parts: optional, nullable, li
   assert.ok(!reader.safeParse({ items: [], by: {} }).success, "limits stay");
   assert.ok(!reader.safeParse({ items: [{ kind: "c" }], by: {} }).success);
   assert.ok(!schema.safeParse(value).success);
+  const refined = readerOf(schema.refine(({ by }) => Object.keys(by).length < 2));
+  assert.ok(refined.safeParse(value).success);
+  assert.ok(!refined.safeParse({ ...value, by: { x: { n: 1 }, y: { n: 2 } } }).success, "refinements hold");
 });

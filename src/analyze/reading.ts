@@ -1,7 +1,8 @@
 /**
  * Reading what another version wrote. A document's strict schema says what this version writes; what is read may have more or
  * less: what is not known is ignored, a missing list is empty, a missing fact that may be null is null, an unknown word of a
- * closed set stays a word. A field that is added to a schema later is therefore optional, nullable, a list or a table.
+ * closed set stays a word; refinements hold. A field that is added to a schema later is therefore optional, nullable, a list or a
+ * table.
  */
 import { z } from "zod";
 
@@ -21,7 +22,8 @@ function read(schema: z.ZodType, instead: Instead): z.ZodType {
   if (own !== undefined) return own;
   if (schema instanceof z.ZodObject) {
     const fields = Object.entries(schema.shape as Readonly<Record<string, z.ZodType>>);
-    return z.object(Object.fromEntries(fields.map(([name, field]) => [name, readField(field, instead)])));
+    const shape = Object.fromEntries(fields.map(([name, field]) => [name, readField(field, instead)]));
+    return schema.clone({ ...schema.def, shape, catchall: undefined });
   }
   if (schema instanceof z.ZodOptional) return read(schema.unwrap() as z.ZodType, instead).optional();
   if (schema instanceof z.ZodNullable) return read(schema.unwrap() as z.ZodType, instead).nullable();

@@ -7,6 +7,7 @@ import { readText } from "../capture/file/text.js";
 import { renderSnapshotJson } from "../report/json.js";
 import { makeFolder, writeWhole } from "../report/write.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
+import { checkRoom } from "./json-memory.js";
 
 /** What no Snapshot reaches: a million conversations take less. */
 const MAX_SNAPSHOT_BYTES = 512 * 1024 * 1024 - 1;
@@ -47,6 +48,7 @@ export async function readSnapshot(path: string): Promise<Snapshot> {
   }
   const { parseSnapshot } = await import("../analyze/read-snapshot.js");
   try {
+    checkRoom(json);
     return parseSnapshot(json);
   } catch (error) {
     throw new CommandError(ExitCode.unreadable, `${path}: ${(error as Error).message}`);

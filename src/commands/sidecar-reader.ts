@@ -1,9 +1,11 @@
 /** Reads a sidecar: what a live run knew beside its packets, at its end or at any moment of it. */
 import { createReadStream } from "node:fs";
 import type { TrackingContext } from "../analyze/build.js";
+import { readerOf } from "../analyze/reading.js";
 import type { HealthReport } from "../analyze/snapshot.js";
 import type { Names } from "../capture/names/names.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
+import { checkRoom } from "./json-memory.js";
 import { type SidecarLine, sidecarLine } from "./sidecar-lines.js";
 import { SidecarState } from "./sidecar-state.js";
 
@@ -22,6 +24,9 @@ export interface Sidecar {
 
 /** A line of a million connections is shorter. */
 const MAX_LINE = 512 * 1024 * 1024;
+/** Lines of this or another version. */
+const reader = readerOf(sidecarLine);
+const KINDS: ReadonlySet<unknown> = new Set(sidecarLine.options.map(({ shape }) => shape.kind.value));
 
 /** Reads all lines and checks each. Throws CommandError that says what is wrong and where. */
 export async function readSidecar(path: string): Promise<Sidecar> {
@@ -91,12 +96,13 @@ class Lines {
     this.#path = path;
   }
 
-  /** All of them, checked. Throws CommandError. */
+  /** All of them, checked; without those of a kind that only a later version knows. Throws CommandError. */
   async *read(): AsyncGenerator<SidecarLine, void> {
     let number = 0;
     try {
       for await (const text of this.#texts()) {
         const line = parseLine(this.#path, ++number, text);
+        if (line === null) continue;
         if ((line.kind === "netwatch-sidecar") !== (number === 1))
           throw wrong(this.#path, number, "no sidecar begins so");
         yield line;
@@ -127,14 +133,17 @@ class Lines {
   }
 }
 
-function parseLine(path: string, number: number, text: string): SidecarLine {
+/** null: it is of a kind that is not known, behind the first line. */
+function parseLine(path: string, number: number, text: string): SidecarLine | null {
   let value: unknown;
   try {
+    checkRoom(text);
     value = JSON.parse(text);
-  } catch {
-    throw wrong(path, number, "not JSON");
+  } catch (error) {
+    throw wrong(path, number, error instanceof SyntaxError ? "not JSON" : (error as Error).message);
   }
-  const { success, data, error } = sidecarLine.safeParse(value);
+  if (number > 1 && isOfUnknownKind(value)) return null;
+  const { success, data, error } = reader.safeParse(value);
   if (success) return data;
   const issue = error.issues[0]!;
   throw wrong(
@@ -142,6 +151,12 @@ function parseLine(path: string, number: number, text: string): SidecarLine {
     number,
     `${issue.path.join(".").slice(0, 80) || "value"}: ${issue.message.slice(0, 200)}`,
   );
+}
+
+function isOfUnknownKind(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || !Object.hasOwn(value, "kind")) return false;
+  const { kind } = value as { kind: unknown };
+  return typeof kind === "string" && !KINDS.has(kind);
 }
 
 function wrong(path: string, number: number, what: string): CommandError {

@@ -125,6 +125,85 @@ test("a last line that is cut off is left out; any other wrong line is named", a
   await assert.rejects(readSidecar(join(folder, "none")), /no such file/);
 });
 
+/** The lines of a whole sidecar, each as `change` leaves it. */
+function linesOfAnother(name: string, change: (line: Loose) => void): string[] {
+  const path = write(name, someEntries());
+  const writer = new SidecarWriter(`${path}.health`, "netwatch 0.0.0", NOW_US);
+  const target = { service: "web", address: "10.0.0.1", port: 80, check: "http", path: "/" } as const;
+  writer.addHealth([{ target, result: { failure: null, seconds: 0.01 }, timeUs: NOW_US }], NOW_US);
+  writer.close();
+  const texts = [path, `${path}.health`].map((of) => readFileSync(of, "utf8").trim().split("\n"));
+  return [...texts[0]!, ...texts[1]!.slice(1)].map((text) => {
+    const line = JSON.parse(text);
+    change(line);
+    return JSON.stringify(line);
+  });
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a line of any shape
+type Loose = any;
+
+test("a sidecar of a later version is read: lines, fields and words that this one does not know are passed over", async () => {
+  const plain = join(folder, "plain.ndjson");
+  writeFileSync(plain, `${linesOfAnother("plain-lines.ndjson", () => {}).join("\n")}\n`);
+  const lines = linesOfAnother("later-lines.ndjson", (line) => {
+    line.more = { of: "it" };
+    for (const holding of line.holdings ?? []) holding.color = "red";
+    for (const namespace of line.namespaces ?? []) {
+      namespace.zone = 7;
+      namespace.facts.hashsize = 65_536;
+      for (const entry of namespace.entries ?? []) entry.orig.label = "x";
+    }
+    for (const check of line.checks ?? []) check.check = "grpc";
+  });
+  const path = join(folder, "later.ndjson");
+  const unknown = '{"kind":"policy","rules":[1],"__proto__":{"polluted":1}}';
+  writeFileSync(path, `${lines.flatMap((line) => [line, unknown]).join("\n")}\n`);
+  const [read, expected] = [await readSidecar(path), await readSidecar(plain)];
+  assert.deepEqual(read.names!.list(), expected.names!.list());
+  assert.deepEqual(read.tracking, expected.tracking);
+  assert.equal(read.tracking!.namespaces[0]!.entries.count, someEntries().count);
+  assert.equal(read.health!.targets[0]!.check, "grpc");
+  assert.equal(({} as Loose).polluted, undefined);
+});
+
+test("of a sidecar of an earlier version, facts that it lacks are not known and lists are empty", async () => {
+  const lines = linesOfAnother("earlier-lines.ndjson", (line) => {
+    delete line.groups;
+    delete line.announced;
+    delete line.rest;
+    for (const namespace of line.namespaces ?? []) {
+      delete namespace.facts.bridge_ipv4;
+      delete namespace.problem;
+      for (const entry of namespace.entries ?? []) {
+        delete entry.counters;
+        delete entry.timeout;
+      }
+    }
+  });
+  const path = join(folder, "earlier.ndjson");
+  writeFileSync(path, `${lines.join("\n")}\n`);
+  const { names, tracking } = await readSidecar(path);
+  assert.equal(names!.find("10.0.0.1", 80, NOW_US), "new");
+  const [namespace] = tracking!.namespaces;
+  assert.deepEqual([namespace!.problem, namespace!.facts!.bridgeIpv4], [null, null]);
+  assert.equal(namespace!.entries.count, someEntries().count);
+  assert.ok(Number.isNaN(namespace!.entries.numbers[0]));
+});
+
+test("what no version writes stays refused: addresses of two families in one connection", async () => {
+  const path = join(folder, "two-families.ndjson");
+  const lines = linesOfAnother("two-families-lines.ndjson", (line) => {
+    for (const namespace of line.namespaces ?? [])
+      for (const entry of namespace.entries ?? []) {
+        entry.orig.source = "10.0.0.1";
+        entry.orig.destination = "fd00::1";
+      }
+  });
+  writeFileSync(path, `${lines.join("\n")}\n`);
+  await assert.rejects(readSidecar(path), /namespaces\.0\.entries\.0: addresses of two families/);
+});
+
 test("many entries are not written with every poll: the counts are, and the last poll is whole", async () => {
   const table = new ConntrackTable();
   const [line] = readFileSync(join(ROOT, "fixtures", "conntrack-ipv4.txt"), "latin1").split("\n");

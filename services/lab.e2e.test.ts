@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { digestOf, signerFrom, signVote } from "./bft/message.js";
 import { runCommand, tryCommand } from "./command.js";
 import { labDown } from "./down.js";
 import { browserStep } from "./e2e/browser-step.js";
@@ -13,9 +15,10 @@ import { hostSettings, labRemains } from "./e2e/machine.js";
 import { policySteps, rateLimitStep, withAndWithoutBridgeCalls } from "./e2e/policy-steps.js";
 import { order, shopSteps, waitFor } from "./e2e/shop-steps.js";
 import { labFault } from "./fault.js";
+import { registeredPorts } from "./health.js";
 import { labLoad } from "./load.js";
 import { requirePrograms } from "./requirements.js";
-import { readState, STATE_DIR } from "./state.js";
+import { readPlan, readState, STATE_DIR } from "./state.js";
 import { labStatus } from "./status.js";
 import { labUp } from "./up.js";
 
@@ -165,7 +168,35 @@ async function threeNodes(t: TestContext): Promise<void> {
     await labFault("order-node-1", "dead");
     assert.equal((await order()).status, 201);
   });
+  await t.test("payment takes the votes of the three nodes, and none of the gateway's", gatewayVote);
   await t.test("a FORWARD policy of DROP does not cut the lab", forwardDrop);
+}
+
+/** Signed with the keys of a real lab, as a gateway that was taken over could. */
+async function gatewayVote(): Promise<void> {
+  const plan = readPlan();
+  const place = plan.instances.find(({ name }) => name === "payment")!;
+  const port = (await registeredPorts(plan)).get("payment")!;
+  const pay = async (voters: readonly string[]): Promise<number> => {
+    const opId = randomUUID();
+    const kind = "PROCESS_PAYMENT" as const;
+    const payload = { orderId: opId, amountCents: 1 };
+    const digest = digestOf(kind, opId, payload);
+    const votes = voters.map((node) =>
+      signVote(
+        { kind, opId, digest, nonce: opId, node, accept: true, reason: "" },
+        signerFrom(node, readFileSync(`${STATE_DIR}/keys/${node}.pem`, "utf8")),
+      ),
+    );
+    const { status } = await fetch(`http://${place.address}:${port}/payments`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ kind, opId, payload, digest, votes }),
+    });
+    return status;
+  };
+  assert.equal(await pay(["order-node-1", "order-node-2", "api-gateway"]), 403);
+  assert.equal(await pay(["order-node-1", "order-node-2", "order-node-3"]), 201);
 }
 
 /** As Docker sets it. Done only where the chain is untouched, and put back as it was. */

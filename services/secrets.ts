@@ -21,6 +21,9 @@ export function makeKeys(plan: Plan): void {
     }
     plan.publicKeys[name] = readFileSync(`${KEYS}/${name}.pub`, "utf8");
   }
+  // one key under two names would be two votes of one signer
+  if (new Set(Object.values(plan.publicKeys)).size < Object.keys(plan.publicKeys).length)
+    throw new LabError("two of the shop's private keys are the same; each signer needs its own");
 }
 
 export function databasePassword(): string {

@@ -92,7 +92,7 @@ export interface Plan {
   rotation: Lab["rotation"];
   /** Where events are written. `own`: in the state folder, and bounded. */
   events?: { path: string; own: boolean };
-  /** Ed25519 public keys of the order nodes, base64 of SPKI DER, by instance name. */
+  /** Ed25519 public keys of the order nodes and of the gateway, base64 of SPKI DER, by instance name. */
   publicKeys: Record<string, string>;
 }
 

@@ -93,7 +93,7 @@ export function signOrder(request: OrderRequest, signer: Signer): string {
   return signText(orderText(request), signer);
 }
 
-/** Public keys by node name: base64 of SPKI DER. */
+/** The public keys of one role by name: base64 of SPKI DER. What another role signed is not verified. */
 export class KeyRing {
   readonly #keys = new Map<string, KeyObject>();
 

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { FastifyInstance } from "fastify";
 import { Gauge } from "prom-client";
-import { KeyRing, signerFrom } from "../bft/message.js";
+import { signerFrom } from "../bft/message.js";
 import { distrustedAnswer } from "../events/cluster-events.js";
 import { openEventLog } from "../events/event-log.js";
 import { createApp } from "../service/app.js";
@@ -12,7 +12,7 @@ import { readSecret } from "../service/secret.js";
 import { instancesOf } from "../topology.js";
 import { OrderClient } from "./order-client.js";
 import { listQuerySchema, orderBodySchema } from "./order-routes.js";
-import { CLIENT, type OrderBody } from "./order-rules.js";
+import { CLIENT, keyRings, type OrderBody } from "./order-rules.js";
 import { ProductPool } from "./product-pool.js";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -28,7 +28,7 @@ export async function startGateway(identity: Identity): Promise<void> {
   const orders = new OrderClient(
     plan,
     instancesOf(plan, "order-service"),
-    new KeyRing(plan.publicKeys),
+    keyRings(plan).nodes,
     signer,
     (node, opId) => events.note(distrustedAnswer(node, opId), Date.now()),
   );

@@ -5,7 +5,6 @@ import { certificateFlaw } from "../bft/certificate.js";
 import {
   type Certificate,
   digestOf,
-  type KeyRing,
   type Proposal,
   type Receipt,
   type Signer,
@@ -19,7 +18,7 @@ import type { VoteFault } from "../bft/tally.js";
 import { call } from "../service/call.js";
 import type { Directory } from "../service/directory.js";
 import type { Instance, Plan } from "../topology.js";
-import { objectionTo, priced } from "./order-rules.js";
+import { type KeyRings, objectionTo, priced } from "./order-rules.js";
 import type { OrderStore } from "./order-store.js";
 
 const PEER_TIMEOUT_MS = 700;
@@ -28,7 +27,7 @@ export interface CoordinatorParts {
   plan: Plan;
   nodes: readonly Instance[];
   signer: Signer;
-  keys: KeyRing;
+  keys: KeyRings;
   ballot: Ballot;
   store: OrderStore;
   directory: Directory;
@@ -79,7 +78,7 @@ export class Coordinator {
       payload,
       needed,
       signer,
-      keys,
+      keys: keys.nodes,
       now: Date.now(),
       nodes: nodes.map((node) => node.name),
       ask: (node, proposal) => this.ask(node, proposal),
@@ -111,7 +110,7 @@ export class Coordinator {
   /** This node's own vote. */
   async judge(proposal: Proposal): Promise<Vote | Refusal> {
     const { ballot, keys, store, log, onRefusal } = this.parts;
-    const judged = await ballot.judge(proposal, Date.now(), (p) => objectionTo(p, keys, store));
+    const judged = await ballot.judge(proposal, Date.now(), (p) => objectionTo(p, keys.client, store));
     if (typeof judged === "string") {
       log.warn({ refusal: judged, proposer: proposal.proposer }, "a proposal was refused");
       onRefusal(judged, proposal);
@@ -124,7 +123,7 @@ export class Coordinator {
     const { plan, keys, signer, store } = this.parts;
     const { kind, opId, digest } = certificate;
     const needed = kind === "PROCESS_PAYMENT" ? plan.cluster.nodes : plan.cluster.quorum;
-    const flaw = certificateFlaw(certificate, keys, needed);
+    const flaw = certificateFlaw(certificate, keys.nodes, needed);
     if (flaw) throw new BadCertificate(flaw);
     if (kind === "CREATE_ORDER")
       await store.applyOrder(
@@ -153,7 +152,9 @@ export class Coordinator {
         one.then(
           (receipt) =>
             settle(
-              receipt.node === name && receipt.digest === certificate.digest && keys.verifiesReceipt(receipt)
+              receipt.node === name &&
+                receipt.digest === certificate.digest &&
+                keys.nodes.verifiesReceipt(receipt)
                 ? receipt
                 : undefined,
             ),

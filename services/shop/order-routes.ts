@@ -58,7 +58,7 @@ export function addOrderRoutes(http: FastifyInstance, parts: NodeParts): void {
     const flaw = orderFlaw(order);
     if (flaw) return reply.code(400).send({ error: flaw });
     const clientSignature = request.headers["x-order-signature"] ?? "";
-    if (!keys.verifiesOrder({ opId, ...order }, CLIENT, clientSignature))
+    if (!keys.client.verifiesOrder({ opId, ...order }, CLIENT, clientSignature))
       return reply.code(401).send({ error: "orders come through the gateway, signed" });
     const payload: OrderPayload = orderPayloadSchema.parse({ ...order, clientSignature });
     if (fault.current === "lying") return reply.code(201).send(await lie(parts, opId, payload));

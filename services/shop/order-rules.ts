@@ -1,10 +1,25 @@
-import type { KeyRing, Proposal } from "../bft/message.js";
+import { KeyRing, type Proposal } from "../bft/message.js";
 import { type OrderPayload, orderPayloadSchema, paymentPayloadSchema } from "../bft/schema.js";
+import { instancesOf, type Plan } from "../topology.js";
 import { productById } from "./catalogue.js";
 import type { Order, OrderStore, PricedItem } from "./order-store.js";
 
 /** Who signs orders before they reach the cluster. */
 export const CLIENT = "api-gateway";
+
+/** One ring for each role, so that no key speaks for another role's. */
+export interface KeyRings {
+  /** Proposals, votes and receipts. */
+  readonly nodes: KeyRing;
+  /** Orders. */
+  readonly client: KeyRing;
+}
+
+export function keyRings(plan: Plan): KeyRings {
+  const of = (names: readonly string[]): KeyRing =>
+    new KeyRing(Object.fromEntries(names.map((name) => [name, plan.publicKeys[name]!])));
+  return { nodes: of(instancesOf(plan, plan.cluster.service).map(({ name }) => name)), client: of([CLIENT]) };
+}
 
 export interface OrderBody {
   customer: string;
@@ -39,13 +54,17 @@ export function priced(opId: string, payload: OrderPayload): Omit<Order, "paymen
 }
 
 /** A node's own look at a proposal, believing nothing of its proposer. Empty: no objection. */
-export async function objectionTo(proposal: Proposal, keys: KeyRing, store: OrderStore): Promise<string> {
+export async function objectionTo(
+  proposal: Proposal,
+  client: KeyRing,
+  store: Pick<OrderStore, "order">,
+): Promise<string> {
   if (proposal.kind === "CHECK") return "";
   if (proposal.kind === "CREATE_ORDER") {
     const payload = orderPayloadSchema.safeParse(proposal.payload);
     if (!payload.success) return "not an order";
     const { customer, items, clientSignature } = payload.data;
-    if (!keys.verifiesOrder({ opId: proposal.opId, customer, items }, CLIENT, clientSignature))
+    if (!client.verifiesOrder({ opId: proposal.opId, customer, items }, CLIENT, clientSignature))
       return "not signed by the shop's front";
     return orderFlaw(payload.data);
   }

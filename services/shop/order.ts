@@ -1,6 +1,6 @@
 import { Gauge } from "prom-client";
 import { Ballot } from "../bft/ballot.js";
-import { KeyRing, signerFrom } from "../bft/message.js";
+import { signerFrom } from "../bft/message.js";
 import { describeCluster } from "../bft/quorum.js";
 import { refusedProposal, refusedVote } from "../events/cluster-events.js";
 import { openEventLog } from "../events/event-log.js";
@@ -13,6 +13,7 @@ import { instancesOf } from "../topology.js";
 import { Coordinator } from "./order-coordinator.js";
 import { FaultSwitch, Liar } from "./order-fault.js";
 import { addOrderRoutes } from "./order-routes.js";
+import { keyRings } from "./order-rules.js";
 import { OrderStore } from "./order-store.js";
 import { addProtocolRoutes } from "./protocol-routes.js";
 
@@ -21,7 +22,7 @@ export async function startOrder(identity: Identity): Promise<void> {
   const { plan, instance } = identity;
   const signer = signerFrom(instance.name, await readSecret(`${instance.name}.pem`));
   const postgres = instancesOf(plan, "postgres-db")[0]!;
-  const keys = new KeyRing(plan.publicKeys);
+  const keys = keyRings(plan);
   const nodes = instancesOf(plan, plan.cluster.service);
   const fault = new FaultSwitch(instance.name);
   const app = createApp(instance.name, () => ({ fault: fault.current }));
@@ -30,7 +31,7 @@ export async function startOrder(identity: Identity): Promise<void> {
     (error) => app.http.log.warn({ reason: error.message }, "lost a database connection"),
   );
   const directory = new Directory(registryUrl(plan), ["payment", "email"]);
-  const ballot = new Ballot(keys, signer);
+  const ballot = new Ballot(keys.nodes, signer);
   const voteFaults = new Map<string, number>();
   const events = openEventLog(plan.events, instance.name, (problem) => app.http.log.error(problem));
   const coordinator = new Coordinator({

@@ -1,5 +1,4 @@
 import { certificateFlaw } from "../bft/certificate.js";
-import { KeyRing } from "../bft/message.js";
 import { certificateSchema, paymentPayloadSchema } from "../bft/schema.js";
 import { refusedCertificate } from "../events/cluster-events.js";
 import { openEventLog } from "../events/event-log.js";
@@ -7,13 +6,14 @@ import { Places } from "../events/places.js";
 import { createApp } from "../service/app.js";
 import type { Identity } from "../service/identity.js";
 import { runService } from "../service/run-service.js";
+import { keyRings } from "./order-rules.js";
 
 const LEDGER_LIMIT = 100_000;
 
 /** Takes money once for each order, and only on the signed word of every order node. */
 export async function startPayment(identity: Identity): Promise<void> {
   const { plan, instance } = identity;
-  const keys = new KeyRing(plan.publicKeys);
+  const keys = keyRings(plan).nodes;
   const ledger = new Map<string, number>();
   let refused = 0;
   const app = createApp(instance.name, () => ({ payments: ledger.size, refused }));

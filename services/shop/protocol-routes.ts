@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Ballot } from "../bft/ballot.js";
-import { type KeyRing, type Signer, signReceipt } from "../bft/message.js";
+import { type Signer, signReceipt } from "../bft/message.js";
 import { describeCluster } from "../bft/quorum.js";
 import { certificateSchema, proposalSchema } from "../bft/schema.js";
 import { refusedCertificate } from "../events/cluster-events.js";
@@ -11,12 +11,13 @@ import type { Directory } from "../service/directory.js";
 import type { Plan } from "../topology.js";
 import { BadCertificate, type Coordinator } from "./order-coordinator.js";
 import type { FaultSwitch, Liar } from "./order-fault.js";
+import type { KeyRings } from "./order-rules.js";
 import { AlreadyDifferent, type OrderStore, StoreAway } from "./order-store.js";
 
 export interface NodeParts {
   plan: Plan;
   signer: Signer;
-  keys: KeyRing;
+  keys: KeyRings;
   store: OrderStore;
   directory: Directory;
   ballot: Ballot;

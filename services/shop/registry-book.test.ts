@@ -62,6 +62,38 @@ test("the history is bounded and keeps what is still open", () => {
   assert.equal(book.history().filter((entry) => entry.to === null).length, 1);
 });
 
+test("however much one instance reports, the history of the others stays", () => {
+  const book = new RegistryBook(1000, 20);
+  const at = (address: string, instance: string, port: number): Report => ({
+    ...report(port, [], instance),
+    address,
+  });
+  for (const [turn, port] of [8001, 8002, 8003].entries()) {
+    book.register(report(port, [], "p2"), turn);
+    book.register(at("10.0.0.31", "p3", port), turn);
+  }
+  const others = () =>
+    book.history().flatMap(({ instance, port }) => (/^p[23]$/.test(instance) ? `${instance} ${port}` : []));
+  const before = others();
+  assert.equal(before.length, 6);
+  const ports = Array.from({ length: 16 }, (_, i) => 9000 + i);
+  for (let turn = 0; turn < 500; turn++) {
+    book.heartbeat(report(8001 + (turn % 11)), 10 + turn);
+    book.register(report(8001 + (turn % 11), turn % 2 ? ports : []), 10 + turn);
+  }
+  assert.deepEqual(others(), before);
+  // nor under ever new names
+  for (let turn = 0; turn < 500; turn++) {
+    book.register(at("10.0.0.32", `p-${turn}`, 8001), 1000 + turn);
+    book.deregister(`p-${turn}`, 1000 + turn);
+  }
+  assert.deepEqual(
+    others().filter((entry) => entry.startsWith("p3")),
+    before.filter((entry) => entry.startsWith("p3")),
+  );
+  assert.equal(book.history().length, 20);
+});
+
 test("names like __proto__ are names", () => {
   const book = new RegistryBook(1000);
   book.register(report(8001, [], "__proto__"), 0);

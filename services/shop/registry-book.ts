@@ -31,7 +31,9 @@ export interface Change {
   readonly isBack: boolean;
 }
 
-/** Who is where, since when. Bounded: the oldest closed tenancies go first. */
+const MAX_SILENT = 1000;
+
+/** Who is where, since when. Bounded: where the most is kept, the oldest closed tenancy goes first. */
 export class RegistryBook {
   readonly #members = new Map<string, Member>();
   readonly #rotations = new Map<string, number>();
@@ -74,6 +76,8 @@ export class RegistryBook {
       this.#close(member.instance, [], member.lastSeen);
       this.#members.delete(member.instance);
       this.#silent.add(member.instance);
+      const [oldest] = this.#silent;
+      if (this.#silent.size > MAX_SILENT && oldest !== undefined) this.#silent.delete(oldest);
     }
     this.expired += gone.length;
     return gone;
@@ -120,14 +124,33 @@ export class RegistryBook {
           from: now,
           to: null,
         });
-    while (this.#history.length > this.historyLimit) {
-      const oldest = this.#history.findIndex((entry) => entry.to !== null);
-      this.#history.splice(Math.max(oldest, 0), 1);
-    }
+    while (this.#history.length > this.historyLimit) this.#forgetOne();
+  }
+
+  /** Of the instance with the most tenancies at the address with the most, so that no report pushes out another's. */
+  #forgetOne(): void {
+    const address = most(this.#history.map((entry) => entry.address));
+    const there = this.#history.filter((entry) => entry.address === address);
+    const instance = most(there.map((entry) => entry.instance));
+    const own = there.filter((entry) => entry.instance === instance);
+    const oldest = own.find((entry) => entry.to !== null) ?? own[0];
+    this.#history = this.#history.filter((entry) => entry !== oldest);
   }
 
   #close(instance: string, stillOpen: number[], now: number): void {
     for (const entry of this.#history)
       if (entry.instance === instance && entry.to === null && !stillOpen.includes(entry.port)) entry.to = now;
   }
+}
+
+/** The name that comes most often. */
+function most(names: readonly string[]): string | undefined {
+  const counts = new Map<string, number>();
+  let best: string | undefined;
+  for (const name of names) {
+    const count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, count);
+    if (best === undefined || count > counts.get(best)!) best = name;
+  }
+  return best;
 }

@@ -72,7 +72,11 @@ function addRoutes(http: FastifyInstance, plan: Plan, book: RegistryBook, events
     if (!place || !(await standsAt(place, report.address)))
       return `${report.instance} is not an instance of ${report.service} at ${report.address}`;
     if (!place.ports.includes(report.port)) return `${report.service} does not use port ${report.port}`;
-    return from === report.address ? undefined : "an instance registers only itself";
+    if (from !== report.address) return "an instance registers only itself";
+    const other = book
+      .members()
+      .find(({ address, instance }) => address === from && instance !== report.instance);
+    return other && `${from} is registered as ${other.instance}`;
   };
   /** Why nobody believes the report; nothing where it is believed. */
   const refuse = async (report: Report, from: string): Promise<string | undefined> => {

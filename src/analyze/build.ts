@@ -94,6 +94,7 @@ function buildLedger(analyzer: Analyzer, context: SnapshotContext, unresolvedByt
   const { protocols } = analyzer;
   const { evicted } = analyzer.flows;
   const damaged = context.files.some((file) => file.damage !== null);
+  const missed = analyzer.inspector.operations.missed.list();
   const cutOff = context.interfaces?.some(({ ended, outages }) => ended !== null || outages) ?? false;
   return {
     files: [...context.files],
@@ -118,19 +119,13 @@ function buildLedger(analyzer: Analyzer, context: SnapshotContext, unresolvedByt
       unfollowed: analyzer.inspector.unfollowed,
       gaps: analyzer.inspector.gaps,
       operations: analyzer.inspector.operations.overflow,
-      ...missedOf(analyzer),
+      ...(missed.length > 0 ? { missed } : {}),
     },
     unresolved_bytes: unresolvedBytes,
     ...(context.nameFailures?.length ? { name_sources: [...context.nameFailures] } : {}),
     rounded: analyzer.bytes > Number.MAX_SAFE_INTEGER,
-    complete: !damaged && !cutOff && (context.dropped ?? 0) === 0,
+    complete: !damaged && !cutOff && (context.dropped ?? 0) === 0 && missed.length === 0,
   };
-}
-
-/** `missed` of the ledger; absent where nothing was. */
-function missedOf({ inspector }: Analyzer): Pick<Ledger["inspection"], "missed"> {
-  const missed = inspector.operations.missed.list();
-  return missed.length > 0 ? { missed } : {};
 }
 
 function tunnelsOf({ protocols, udpTunnels }: Analyzer): Pick<Ledger, "tunnels"> {

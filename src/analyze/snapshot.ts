@@ -126,7 +126,9 @@ const ledgerSchema = z
       .optional()
       .describe("Sources of names that failed; absent: none did"),
     rounded: z.boolean().describe("Byte counts passed 2^53 and are no longer exact"),
-    complete: z.boolean().describe("Nothing is known to be missing: no drop, no damage, no interface lost"),
+    complete: z
+      .boolean()
+      .describe("Nothing is known to be missing: no drop, no damage, no interface lost, nothing missed"),
   })
   .describe("What the numbers miss");
 

@@ -138,7 +138,11 @@ test("requests without room are counted as such, and those before and after are 
   ]);
 });
 
-test("an answer without its request is counted; an error may be said unasked, and is not", () => {
+test("an answer without its request is counted; not an error, said unasked, nor the first of a connection begun before", () => {
+  const begun = new Joined();
+  begun.exchanges.isAmid = true;
+  begun.exchanges.answer(1, 0, false, 20);
+  assert.deepEqual(begun.operations.missed.list(), []);
   const all = new Joined();
   all.exchanges.answer(1, 0, false, 20);
   all.exchanges.answer(2, 500, true, 20);

@@ -54,6 +54,8 @@ export class Exchanges {
   #beyond = 0;
   /** A request was made before the last answer had ended. Seen here where it had not begun; else the dialogue says so. */
   overlaps = false;
+  /** The connection began before the capture: its first answers may be to requests of then. */
+  isAmid = false;
   #isAdrift = false;
   /** Since adrift: requests less answers, and the least that was. */
   #balance = 0;
@@ -78,6 +80,7 @@ export class Exchanges {
     const operation = this.operations.intern(this.channel, this.application, name, length);
     this.operations.requested(operation, bytes);
     if (this.count > 0) this.overlaps = true;
+    this.isAmid = false;
     const isAdrift = this.#isAdrift && !this.#isCaughtUp(timeUs);
     this.#lastUs = timeUs;
     if (isAdrift) {
@@ -115,7 +118,6 @@ export class Exchanges {
       this.#drop();
       return;
     }
-    this.operations.missed.add(this.application, Missed.answer);
   }
 
   /** A request that has no answer: counted as lost, and waits for none. */
@@ -194,7 +196,7 @@ export class Exchanges {
 
   /** Servers say unasked why they end a connection: an error without its request is not counted as missed. */
   #answerUnasked(isError: boolean): void {
-    if (!isError) this.operations.missed.add(this.application, Missed.answer);
+    if (!isError && !this.isAmid) this.operations.missed.add(this.application, Missed.answer);
     // Where requests overlap, an answer too many says that those before were joined wrongly, perhaps.
     if (!this.overlaps) return;
     this.lose();

@@ -542,6 +542,7 @@ export class Stream {
     const channel = this.#channelOf(this.#clientIsB);
     if (channel < 0) this.#missed(Missed.pairRoom);
     this.#exchanges = new Exchanges(this.#host.operations, channel, application.name, this.#host);
+    this.#exchanges.isAmid = !this.#isCertain;
     // Requests may lie before what is seen: in a gap, or before the capture.
     const isGap = this.#isCertain && (this.#a.seeking || this.#b.seeking);
     if (isGap) this.#gap();

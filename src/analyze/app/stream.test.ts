@@ -193,6 +193,23 @@ test("what never comes is a gap once it was late for too long, or nothing comes 
   }
 });
 
+test("without times, and behind a gap, nothing is waited for", () => {
+  const timeless = new Wire();
+  timeless.acknowledge("server", 2, Number.NaN);
+  assert.equal(timeless.host.operations.missed.list().length, 0);
+  timeless.send("client", 2, "B0", Number.NaN);
+  timeless.send("server", 0, "b0", Number.NaN);
+  assert.deepEqual(timeless.found, ["B 1/1/0 2"]);
+  // One side alone: each request is seen at once, and what came of it is not known.
+  const half = new Wire();
+  for (let i = 0; i < 100; i++) {
+    half.acknowledge("client", 2 * i, i * LATE);
+    half.send("client", 2 * i, "A0", i * LATE);
+  }
+  half.stream.settle();
+  assert.deepEqual(half.found, ["A 100/0/99 "]);
+});
+
 test("segments that wait for each other (no real connection has them) are shown in the end", () => {
   const wire = new Wire();
   wire.acknowledge("client", 2, 0);

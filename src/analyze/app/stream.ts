@@ -73,11 +73,25 @@ function isHole(side: Side): boolean {
   return side.waiting.length === 0 || after(side.waiting[0]!.seq, side.expected) > 0;
 }
 
+/** Bytes up to `to` were acknowledged and are not here. */
+function awaitLate(side: Side, to: number, nowUs: number): void {
+  if (Number.isNaN(side.lateUs)) {
+    side.lateUs = lateSince(side, nowUs);
+    side.lateFirst = to;
+    side.lateTo = to;
+  } else if (after(to, side.lateTo) > 0) side.lateTo = to;
+}
+
+/** Where a gap lies behind, nothing is joined that could be mended, and without times nobody can tell: there it is not waited for. */
+function lateSince(side: Side, nowUs: number): number {
+  return side.seeking || Number.isNaN(nowUs) ? Number.NEGATIVE_INFINITY : nowUs;
+}
+
 /** What was late has come, or is given up: what was acknowledged since is late from now on. */
 function progress(side: Side, nowUs: number): void {
   if (Number.isNaN(side.lateUs) || after(side.expected, side.lateFirst) < 0) return;
   side.lateFirst = side.lateTo;
-  side.lateUs = after(side.lateTo, side.expected) > 0 ? nowUs : Number.NaN;
+  side.lateUs = after(side.lateTo, side.expected) > 0 ? lateSince(side, nowUs) : Number.NaN;
 }
 
 class Side {
@@ -214,9 +228,8 @@ export class Stream {
     const { endsAt } = side;
     const last = endsAt !== null && after(ack, endsAt) > 0 ? endsAt : ack;
     if (after(last, side.expected) > (endsAt === null ? 1 : 0)) {
-      // Where a gap lies behind already, nothing is joined that an order could mend.
-      if (side.seeking) this.#missUpTo(!fromB, side, last);
-      else this.#awaitLate(side, last, nowUs);
+      awaitLate(side, last, nowUs);
+      this.expire(nowUs);
     }
     if (endsAt !== null && after(endsAt, side.expected) <= 0 && !side.done) this.#end(side);
   }
@@ -226,7 +239,7 @@ export class Stream {
     while (!this.done) {
       const isB = this.#isNextLate(this.#b, this.#a);
       const side = isB ? this.#b : this.#a;
-      if (!(nowUs - side.lateUs >= LATE_US)) return;
+      if (side.lateUs !== Number.NEGATIVE_INFINITY && !(nowUs - side.lateUs >= LATE_US)) return;
       // Where each side waits for the other, the one goes on that waited longer.
       if (isHole(side)) this.#missLate(isB, side, nowUs);
       else this.#takeFirst(isB, side);
@@ -258,29 +271,6 @@ export class Stream {
   /** Nothing comes any more: gives up what is late. */
   settle(): void {
     this.expire(Number.POSITIVE_INFINITY);
-  }
-
-  #awaitLate(side: Side, to: number, nowUs: number): void {
-    if (Number.isNaN(side.lateUs)) {
-      side.lateUs = nowUs;
-      side.lateFirst = to;
-      side.lateTo = to;
-    } else if (after(to, side.lateTo) > 0) side.lateTo = to;
-  }
-
-  /** What lies before `last` and is not here never will be. */
-  #missUpTo(fromB: boolean, side: Side, last: number): void {
-    while (after(last, side.expected) > 0 && !this.done && !side.done) {
-      const first = side.waiting[0];
-      if (first && after(first.seq, side.expected) <= 0) {
-        this.#takeFirst(fromB, side);
-        continue;
-      }
-      const to = first && after(first.seq, last) < 0 ? first.seq : last;
-      this.#miss(fromB, side, after(to, side.expected));
-      side.expected = to;
-    }
-    this.#drain(fromB, side);
   }
 
   /** A side says that sequence number `seq` is its last (FIN). */

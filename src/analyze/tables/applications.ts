@@ -42,11 +42,11 @@ const COMMON: readonly Column[] = [
   { name: "p95_ms", title: "p95", kind: "milliseconds" },
   { name: "p99_ms", title: "p99", kind: "milliseconds" },
   { name: "unanswered", title: "Unanswered", kind: "count" },
-  { name: "unseen", title: "Not seen", kind: "count" },
 ];
-const BYTES: readonly Column[] = [
+const LAST: readonly Column[] = [
   { name: "request_bytes", title: "Request bytes", kind: "bytes" },
   { name: "response_bytes", title: "Response bytes", kind: "bytes" },
+  { name: "unseen", title: "Not seen", kind: "count" },
 ];
 
 /** The operations of an application, those asked most first. */
@@ -56,7 +56,7 @@ export function buildApplication(sums: readonly OperationSum[], table: Applicati
     { name: "operation", title: table.operation, kind: "text" },
     ...COMMON,
     ...table.columns,
-    ...BYTES,
+    ...LAST,
   ];
   const order = [...sums].sort(
     (x, y) =>
@@ -97,10 +97,10 @@ function operationRow(sum: OperationSum, table: ApplicationTable): Row {
     p95_ms: toMs(durations.quantileUs(0.95)),
     p99_ms: toMs(durations.quantileUs(0.99)),
     unanswered: requests - sum.answered - sum.lost,
-    unseen: sum.unseen,
     ...table.cells(sum),
     request_bytes: sum.requestBytes,
     response_bytes: sum.responseBytes,
+    unseen: sum.unseen,
   };
 }
 

@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import {
   chownSync,
   closeSync,
+  fstatSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -165,4 +166,18 @@ test("a names file may begin with a byte order mark, come through a pipe, and mu
   const endless = analyze("--names /dev/zero");
   assert.equal(endless.status, 6);
   assert.match(endless.stderr, /larger than/);
+});
+
+test("a descriptor that was there before stays open, and one that is refused is not closed", (t) => {
+  const folder = folderOf(t);
+  const fd = openSync(join(folder, "mine"), "w");
+  for (const write of [WRITERS.capture!, WRITERS.reserved!, WRITERS.events!]) {
+    write(`/dev/fd/${fd}`);
+    assert.ok(fstatSync(fd).isFile(), "still open");
+  }
+  closeSync(fd);
+  const directory = openSync(folder, "r");
+  assert.throws(() => WRITERS.capture!(`/dev/fd/${directory}`), /directory/);
+  assert.ok(fstatSync(directory).isDirectory(), "still open");
+  closeSync(directory);
 });

@@ -1,5 +1,5 @@
 /** What an output path leads to, and whether it may be written. Knows nobody. */
-import { fchmodSync, fstatSync, lstatSync, type Stats } from "node:fs";
+import { closeSync, fchmodSync, fstatSync, lstatSync, openSync, type Stats } from "node:fs";
 import { normalize } from "node:path";
 
 /** How a path is to be written. */
@@ -31,11 +31,38 @@ export function lookAtOutput(path: string): OutputPath {
   return { kind: "replace" };
 }
 
-/** Holds an opened output to the same rules, and keeps it for its owner alone. Throws as `lookAtOutput`. */
-export function restrictOutput(fd: number): void {
+/** An output that stays open. */
+export interface OpenOutput {
+  readonly fd: number;
+  readonly isRegular: boolean;
+  /** A descriptor that was there before stays open: its owner closes it. */
+  close(): void;
+}
+
+/**
+ * Opens an output with these flags of open(2), a file made here for its owner alone. Nothing that the file holds changes. Throws as
+ * `lookAtOutput`, and leaves nothing open then.
+ */
+export function openOutput(path: string, flags: number): OpenOutput {
+  const target = lookAtOutput(path);
+  const isOwn = target.kind !== "descriptor";
+  const fd = isOwn ? openSync(path, flags, 0o600) : target.fd;
+  const close = () => {
+    if (isOwn) closeSync(fd);
+  };
+  try {
+    return { fd, isRegular: restrict(fd), close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+/** Holds an opened output to the same rules, and keeps it for its owner alone. Whether it is a regular file. */
+function restrict(fd: number): boolean {
   const found = fstatSync(fd);
   checkKind(found);
-  if (!found.isFile()) return;
+  if (!found.isFile()) return false;
   checkOwner(found);
   try {
     fchmodSync(fd, 0o600);
@@ -43,6 +70,7 @@ export function restrictOutput(fd: number): void {
     // Another user's, who let us write: it keeps its mode.
     if ((error as NodeJS.ErrnoException).code !== "EPERM") throw error;
   }
+  return true;
 }
 
 function checkKind(found: Stats): void {

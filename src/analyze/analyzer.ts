@@ -115,8 +115,8 @@ export class Analyzer {
       default:
         slot = ProtocolSlot.other;
     }
-    if ((slot & 0xff) === IpProtocol.udp && slot < ProtocolSlot.arp)
-      this.udpTunnels.note(packet.view, headers);
+    const seriesClass = CLASS_OF_SLOT[slot]!;
+    if (seriesClass === SeriesClass.udp) this.udpTunnels.note(packet.view, headers);
     const protocols = this.protocols;
     protocols[slot * 2] = protocols[slot * 2]! + 1;
     protocols[slot * 2 + 1] = protocols[slot * 2 + 1]! + length;
@@ -132,6 +132,6 @@ export class Analyzer {
       this.lastUs = timeUs;
       this.lastNanos = packet.nanos;
     }
-    this.series.add(CLASS_OF_SLOT[slot]!, timeUs, length);
+    this.series.add(seriesClass, timeUs, length);
   }
 }

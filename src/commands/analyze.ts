@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { limitTable } from "../analyze/limit.js";
 import type { Snapshot, TableName } from "../analyze/snapshot.js";
-import { APPLICATION_TABLE_NAMES } from "../report/application-rows.js";
 import { renderSnapshotJson } from "../report/json.js";
 import { makeFolder, writeWhole } from "../report/write.js";
 import {
@@ -12,6 +11,7 @@ import {
   missingHere,
   missingOf,
 } from "../view/missing.js";
+import { APPLICATION_TABLE_NAMES } from "../view/tables.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
 import { CommandError, ExitCode, isMissingModule, reasonOf } from "./exit.js";
 import { keepSnapshot } from "./kept.js";

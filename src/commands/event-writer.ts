@@ -1,10 +1,10 @@
 /** The event log of a live run: JSON lines appended to a file, as `services/events/event.schema.json` describes them. */
-import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { constants, writeSync } from "node:fs";
 import { EventCourse, type NetworkEvent } from "../analyze/events.js";
 import type { HealthReport, Snapshot } from "../analyze/snapshot.js";
 import { formatTime } from "../analyze/time.js";
 import { agree, formatCounted, visible } from "../format.js";
-import { lookAtOutput, restrictOutput } from "../output-path.js";
+import { type OpenOutput, openOutput } from "../output-path.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 
 const MAX_TEXT = 400;
@@ -49,7 +49,7 @@ export class EventWriter {
   readonly #subject: string;
   readonly #say: (line: string) => void;
   readonly #course = new EventCourse();
-  #fd: number | null = null;
+  #output: OpenOutput | null = null;
   /** The last write was cut short: the next begins a new line. */
   #torn = false;
   /** Since the last line that could be written. */
@@ -68,12 +68,7 @@ export class EventWriter {
   open(nowUs: number): void {
     const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
     try {
-      const target = lookAtOutput(this.#path);
-      this.#fd =
-        target.kind === "descriptor"
-          ? target.fd
-          : openSync(this.#path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
-      restrictOutput(this.#fd);
+      this.#output = openOutput(this.#path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK);
     } catch (error) {
       throw new CommandError(ExitCode.unwritable, `${this.#path}: ${reasonOf(error)}`);
     }
@@ -90,21 +85,21 @@ export class EventWriter {
 
   /** Why not all that happened is in the file, in one sentence; null: it is. */
   close(nowUs: number): string | null {
-    if (this.#fd === null) return null;
+    if (this.#output === null) return null;
     this.#note(turn(this.#subject, "ended"), nowUs);
-    closeSync(this.#fd);
-    this.#fd = null;
+    this.#output.close();
+    this.#output = null;
     return this.#failed === 0
       ? null
       : `${this.#path}: ${formatCounted(this.#failed, "event")} could not be written`;
   }
 
   #note(event: NetworkEvent, nowUs: number): void {
-    if (this.#fd === null) return;
+    if (this.#output === null) return;
     try {
-      if (this.#lost > 0) this.#append(eventLine(lossOf(this.#lost, this.#lostWhy), nowUs), this.#fd);
+      if (this.#lost > 0) this.#append(eventLine(lossOf(this.#lost, this.#lostWhy), nowUs), this.#output.fd);
       this.#lost = 0;
-      this.#append(eventLine(event, nowUs), this.#fd);
+      this.#append(eventLine(event, nowUs), this.#output.fd);
     } catch (error) {
       if (this.#failed === 0) this.#say(`${this.#path}: events are lost: ${reasonOf(error)}`);
       this.#failed++;

@@ -8,6 +8,7 @@ import type { LedgerInterface, Row } from "../analyze/snapshot.js";
 import { buildProtocols } from "../analyze/tables/protocols.js";
 import type { ExposedCapture, ExposedInterface } from "../report/prometheus-capture.js";
 import type { ExposedEdges } from "../report/prometheus-edges.js";
+import { CONNECTION_SUMMED, UNKNOWN_APPLICATION } from "../view/missing.js";
 import type { CaptureResult } from "./captures.js";
 
 /** Samples a page has unless told otherwise. */
@@ -87,8 +88,8 @@ export function exposeAnalyzer(
 /** Every counter begins at 0, so that the first that is missed is a rise. */
 function missedOf({ inspector }: Analyzer): ExposedCapture["missed"] {
   const summed = {
-    application: "tcp",
-    reason: "connection summed as other",
+    application: UNKNOWN_APPLICATION,
+    reason: CONNECTION_SUMMED,
     count: inspector.evicted.connections,
   };
   return [...inspector.operations.missed.all(), summed];

@@ -64,10 +64,8 @@ export function openOutputs(
     context.events?.open(Date.now() * 1000);
     return { recorder, sidecar: openSidecar(options, context), env, writeFile };
   }
-  for (const path of reserve) {
-    if (path === keptPath(terminal.env)) makeReplaceable(path);
-    reserved.set(path, reservePlace(path));
-  }
+  const kept = keptPath(terminal.env);
+  for (const path of reserve) reserved.set(path, reservePlace(path, path === kept));
   const rotates = options.ringBuffer !== undefined;
   const early = rotates ? null : openRecorder(options, taps, terminal, context);
   const sidecar = openSidecar(options, context);
@@ -145,7 +143,7 @@ function rotationOf({ filesize, duration, packets, files }: Limits) {
   };
 }
 
-/** The Snapshot of an earlier run as another user makes way: it lies in our own folder, and this run keeps a new one. */
+/** One that another user kept is removed: it lies in our own folder, and this run keeps a new one. */
 function makeReplaceable(path: string): void {
   try {
     lookAtOutput(path);
@@ -154,9 +152,11 @@ function makeReplaceable(path: string): void {
   }
 }
 
-function reservePlace(path: string): ReservedFile {
+/** `isKept`: the Snapshot of an earlier run makes way. */
+function reservePlace(path: string, isKept: boolean): ReservedFile {
   try {
     makeFolder(dirname(path), 0o700);
+    if (isKept) makeReplaceable(path);
     return reserveFile(path);
   } catch (error) {
     throw new CommandError(ExitCode.unwritable, `${path}: ${reasonOf(error)}`);

@@ -1,15 +1,7 @@
 /** What services ask of each other, whatever the protocol: the rows of all application tables. */
-import type { Row, Snapshot, Table, TableName } from "../analyze/snapshot.js";
+import type { Row, Snapshot, Table } from "../analyze/snapshot.js";
+import { APPLICATION_TABLE_NAMES } from "../view/tables.js";
 import { countListed } from "./top-rows.js";
-
-/** Tables of application protocols, in the order they are shown. */
-export const APPLICATION_TABLE_NAMES = [
-  "http",
-  "redis",
-  "postgres",
-  "dns",
-  "tls",
-] as const satisfies readonly TableName[];
 
 /** The tables that have a row. */
 export function applicationTables({ tables }: Snapshot): readonly Table[] {

@@ -2,13 +2,11 @@
 import type { Finding, Row, Snapshot, Table, TableName } from "../analyze/snapshot.js";
 import { numberOf } from "../view/cells.js";
 import { missingHere, missingOf, missingText } from "../view/missing.js";
+import { APPLICATION_TABLE_NAMES } from "../view/tables.js";
 import type { Style } from "./cells.js";
 import type { Grid, GridColumn, GridPart } from "./grid.js";
 import { type Model, operationKey } from "./model.js";
 import type { State } from "./state.js";
-
-/** Tables of operations, in the order they are shown. */
-export const APPLICATIONS = ["http", "redis", "postgres", "dns", "tls"] as const;
 
 function tableOf(snapshot: Snapshot | null, name: string): Table | null {
   return (snapshot?.tables as Readonly<Partial<Record<string, Table>>> | undefined)?.[name] ?? null;
@@ -108,7 +106,7 @@ function findingsGrid(snapshot: Snapshot | null): Grid {
 }
 
 export function applicationsGrid(model: Model, { parts }: State): Grid {
-  const lists = APPLICATIONS.map((name) => applicationGrid(model, name));
+  const lists = APPLICATION_TABLE_NAMES.map((name) => applicationGrid(model, name));
   const busy = lists.findIndex(({ rows }) => rows.length > 0);
   return withParts(
     lists,
@@ -192,7 +190,7 @@ function listsOf(snapshot: Snapshot | null, belongs: (row: Row) => boolean): Gri
 
 /** Those of every protocol in one list. */
 function operations(snapshot: Snapshot | null, belongs: (row: Row) => boolean): Grid {
-  const tables = APPLICATIONS.flatMap((name) => tableOf(snapshot, name) ?? []);
+  const tables = APPLICATION_TABLE_NAMES.flatMap((name) => tableOf(snapshot, name) ?? []);
   const rows = tables.flatMap(({ title, rows: of }) =>
     [...of].filter(belongs).map((row): Row => ({ ...row, protocol: title })),
   );

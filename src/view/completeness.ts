@@ -1,5 +1,5 @@
 /** How complete a capture is, in words. What a table of it misses is told by missing.ts. */
-import type { Ledger, LedgerInterface } from "../analyze/snapshot.js";
+import type { Ledger } from "../analyze/snapshot.js";
 import { agree, formatBytes, formatCount, formatCounted, visible } from "../format.js";
 
 /** Something that is in no table, because it never came in. */
@@ -33,21 +33,20 @@ export function captureLosses(ledger: Ledger, nameOf: (name: string) => string =
           : `${nameOf(first.name)} damaged at byte ${formatCount(first.damage.offset)}`,
     });
   for (const { name, ended, outages = 0 } of ledger.interfaces ?? []) {
-    const trouble = describeTrouble({ ended, outages });
-    if (trouble === null) continue;
-    const [reason, count] =
-      ended !== null ? ["interface that ended", 1] : ["outage of an interface", outages];
-    losses.push({ reason, count, phrase: `${nameOf(name)}: ${visible(trouble)}` } as Loss);
+    const say = (reason: string, count: number, trouble: string) =>
+      losses.push({ reason, count, phrase: `${nameOf(name)}: ${visible(trouble)}` });
+    // Why it gave no more, or not always.
+    if (ended !== null) say("interface that ended", 1, ended);
+    else if (outages > 0)
+      say(
+        "outage of an interface",
+        outages,
+        `away ${formatCounted(outages, "time")}, packets meanwhile are missing`,
+      );
   }
   if (losses.length === 0 && !ledger.complete && (ledger.inspection.missed ?? []).length === 0)
     losses.push({ reason: "loss without a name", count: 1, phrase: "the capture is known to be incomplete" });
   return losses;
-}
-
-/** Why an interface gave no more, or not always; null: nothing is known against it. */
-function describeTrouble({ ended, outages = 0 }: Pick<LedgerInterface, "ended" | "outages">): string | null {
-  if (ended !== null) return ended;
-  return outages === 0 ? null : `away ${formatCounted(outages, "time")}, packets meanwhile are missing`;
 }
 
 /** What a reader is to know of numbers that are all there. */

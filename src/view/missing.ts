@@ -2,6 +2,7 @@
 import type { Snapshot, TableName } from "../analyze/snapshot.js";
 import { formatCount } from "../format.js";
 import { captureLosses, describeTunnels } from "./completeness.js";
+import { APPLICATION_TABLE_NAMES } from "./tables.js";
 
 /** So often, for this reason, something is not in a table. The reason is of one: it stands behind `2 ×`. */
 export interface Missing {
@@ -16,8 +17,7 @@ export interface MissingOfTable extends Omit<Missing, "scope"> {
   readonly table: TableName;
 }
 
-/** Tables of what services ask of each other. */
-const REQUESTS: ReadonlySet<string> = new Set<TableName>(["http", "redis", "postgres", "dns", "tls"]);
+const REQUESTS: ReadonlySet<string> = new Set(APPLICATION_TABLE_NAMES);
 /** Protocols that are recognised and have no table of their own. */
 const OVER_HTTP: ReadonlySet<string> = new Set(["http2", "grpc"]);
 /** Tables whose last row, `other`, sums the conversations that had no room. */
@@ -30,7 +30,9 @@ const CONVERSATIONS: ReadonlySet<string> = new Set<TableName>([
 /** Counts what is not IP, too. */
 const PROTOCOLS: TableName = "protocols";
 /** In the ledger: what was missed before a protocol was known. */
-const UNKNOWN_APPLICATION = "tcp";
+export const UNKNOWN_APPLICATION = "tcp";
+/** Of a connection that had no room. */
+export const CONNECTION_SUMMED = "connection summed as other";
 
 /** Everything that a table is known to miss. Empty: nothing. */
 export function missingOf(snapshot: Snapshot, table: TableName): Missing[] {
@@ -42,7 +44,7 @@ export function missingOf(snapshot: Snapshot, table: TableName): Missing[] {
   const add = (reason: string, count: number, scope: Missing["scope"] = "table") =>
     all.push({ reason, count, scope });
   if (CONVERSATIONS.has(table)) add("conversation summed as other", evicted.conversations, "capture");
-  if (table === "tcp") add("connection summed as other", inspection.connections);
+  if (table === "tcp") add(CONNECTION_SUMMED, inspection.connections);
   if (REQUESTS.has(table))
     for (const { application, reason, count } of inspection.missed ?? [])
       if (application === table) add(reason, count);

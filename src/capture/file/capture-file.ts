@@ -1,16 +1,7 @@
 /** Where a capture is written: one file, or a ring of them named as dumpcap names them. */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  unlinkSync,
-  writeSync,
-} from "node:fs";
+import { constants, fsyncSync, ftruncateSync, unlinkSync, writeSync } from "node:fs";
 import { parse } from "node:path";
-import { lookAtOutput, restrictOutput } from "../../output-path.js";
+import { openOutput } from "../../output-path.js";
 
 /** When to go on to the next file. null: not for this reason. */
 export interface Rotation {
@@ -37,16 +28,8 @@ export interface CaptureFile {
  * first write. Devices and named pipes are written to as they are.
  */
 export function openCaptureFile(path: string): CaptureFile {
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
-  const target = lookAtOutput(path);
-  const fd = target.kind === "descriptor" ? target.fd : openSync(path, flags, 0o600);
-  try {
-    restrictOutput(fd);
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-  const regular = fstatSync(fd).isFile();
+  const { O_WRONLY, O_CREAT, O_NOFOLLOW } = constants;
+  const { fd, isRegular, close } = openOutput(path, O_WRONLY | O_CREAT | O_NOFOLLOW);
   let size = 0;
   let begun = false;
   return {
@@ -56,21 +39,21 @@ export function openCaptureFile(path: string): CaptureFile {
     },
     write(blocks) {
       let written = 0;
-      if (regular && !begun) ftruncateSync(fd);
+      if (isRegular && !begun) ftruncateSync(fd);
       begun = true;
       try {
         while (written < blocks.length) written += writeSync(fd, blocks, written);
       } catch (error) {
-        if (regular) ftruncateSync(fd, size + wholeBlocks(blocks, written));
+        if (isRegular) ftruncateSync(fd, size + wholeBlocks(blocks, written));
         throw error;
       }
       size += blocks.length;
     },
     close() {
       try {
-        if (regular) fsyncSync(fd);
+        if (isRegular) fsyncSync(fd);
       } finally {
-        closeSync(fd);
+        close();
       }
     },
   };

@@ -11,20 +11,24 @@ export function readText(path: string, limit: number): string {
   const fd = openSync(path, "r");
   try {
     if (fstatSync(fd).isDirectory()) throw Object.assign(new Error("is a directory"), { code: "EISDIR" });
-    const pieces: Buffer[] = [];
-    let length = 0;
-    for (;;) {
-      const piece = Buffer.allocUnsafe(PIECE);
-      const read = readSync(fd, piece, 0, PIECE, null);
-      if (read === 0) break;
-      length += read;
-      if (length > limit) throw new Error(`is larger than ${Math.floor(limit / 1024)} KiB`);
-      pieces.push(piece.subarray(0, read));
-    }
-    return Buffer.concat(pieces, length)
-      .toString("utf8")
-      .replace(/^\ufeff/, "");
+    const bytes = readUpTo(fd, limit);
+    if (bytes === null) throw new Error(`is larger than ${Math.floor(limit / 1024)} KiB`);
+    return bytes.toString("utf8").replace(/^\ufeff/, "");
   } finally {
     closeSync(fd);
+  }
+}
+
+/** What a descriptor has left to read; null: more than `limit` bytes. Throws the system's error. */
+export function readUpTo(fd: number, limit: number): Buffer | null {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for (;;) {
+    const piece = Buffer.allocUnsafe(PIECE);
+    const read = readSync(fd, piece, 0, PIECE, null);
+    if (read === 0) return Buffer.concat(pieces, length);
+    length += read;
+    if (length > limit) return null;
+    pieces.push(piece.subarray(0, read));
   }
 }

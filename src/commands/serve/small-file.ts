@@ -1,5 +1,6 @@
 /** Reads a file that is small if it is what it should be. */
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
+import { readUpTo } from "../../capture/file/text.js";
 
 /** Anything larger is a mistake. */
 const MAX_BYTES = 1024 * 1024;
@@ -10,14 +11,9 @@ export function readSmallFile(path: string): string {
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
     if (!fstatSync(file).isFile()) throw new Error("it is not a regular file");
-    const bytes = Buffer.alloc(MAX_BYTES + 1);
-    let length = 0;
-    while (length < bytes.length) {
-      const read = readSync(file, bytes, length, bytes.length - length, null);
-      if (read === 0) return bytes.toString("utf8", 0, length);
-      length += read;
-    }
-    throw new Error(`it is larger than ${MAX_BYTES} bytes`);
+    const bytes = readUpTo(file, MAX_BYTES);
+    if (bytes === null) throw new Error(`it is larger than ${MAX_BYTES} bytes`);
+    return bytes.toString("utf8");
   } finally {
     closeSync(file);
   }

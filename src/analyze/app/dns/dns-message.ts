@@ -52,7 +52,7 @@ const QUERY = 0;
 const NOTIFY = 4;
 const UPDATE = 5;
 /** IANA, DNS RCODEs. Those from 16 on need EDNS (RFC 6891 6.1.3). */
-const RCODES = [
+const RCODES: readonly (string | null)[] = [
   "NOERROR",
   "FORMERR",
   "SERVFAIL",
@@ -65,10 +65,10 @@ const RCODES = [
   "NOTAUTH",
   "NOTZONE",
   "DSOTYPENI",
-  "RCODE12",
-  "RCODE13",
-  "RCODE14",
-  "RCODE15",
+  null,
+  null,
+  null,
+  null,
   "BADVERS",
   "BADKEY",
   "BADTIME",
@@ -77,7 +77,7 @@ const RCODES = [
   "BADALG",
   "BADTRUNC",
   "BADCOOKIE",
-] as const;
+];
 const NXDOMAIN = 3;
 /** RFC 6891 6.1.2: the type of the record that EDNS adds, and where its fields lie behind its name. */
 const OPT = 41;
@@ -128,7 +128,7 @@ export class DnsMessage {
     this.operation = OPCODES[opcode] ?? NO_OPERATION;
     if (view.getUint16(at + Head.questions) === 0) return true;
     const name = at + Head.length;
-    const behind = skipName(view, name, end);
+    const behind = skipName(view, name, end, false);
     if (behind < 0 || behind + 4 > end) return false;
     const type = view.getUint16(behind);
     let hash = 0x811c9dc5 ^ type;
@@ -152,12 +152,12 @@ function extendedRcode(view: DataView, at: number, end: number): number {
   if (additionals === 0) return 0;
   let behind = at + Head.length;
   for (let n = view.getUint16(at + Head.questions); n > 0; n--) {
-    behind = skipRecordName(view, behind, end) + 4;
+    behind = skipName(view, behind, end, true) + 4;
     if (behind < 4 || behind > end) return 0;
   }
   const before = view.getUint16(at + Head.answers) + view.getUint16(at + Head.authorities);
   for (let n = 0; n < before + additionals; n++) {
-    const fields = skipRecordName(view, behind, end);
+    const fields = skipName(view, behind, end, true);
     if (fields < 0 || fields + RecordField.length > end) return 0;
     if (n >= before && view.getUint16(fields + RecordField.type) === OPT)
       return view.getUint8(fields + RecordField.extendedRcode);
@@ -166,30 +166,17 @@ function extendedRcode(view: DataView, at: number, end: number): number {
   return 0;
 }
 
-/** The position behind a name that may end with a pointer, or -1. */
-function skipRecordName(view: DataView, at: number, end: number): number {
-  let i = at;
-  while (i < end) {
-    const length = view.getUint8(i);
-    if (length >= POINTER) return i + 2 <= end ? i + 2 : -1;
-    if (length > MAX_LABEL) return -1;
-    i += 1 + length;
-    if (length === 0) return i;
-    if (i - at > MAX_NAME_BYTES) return -1;
-  }
-  return -1;
-}
-
 /** The type's name, or TYPE and its number (RFC 3597 5). */
 function typeName(type: number): Uint8Array {
   return TYPE_NAMES.get(type) ?? bytesOf(`TYPE${type}`);
 }
 
-/** The position behind an uncompressed name, or -1: the first question has nothing before it to point to. */
-function skipName(view: DataView, at: number, end: number): number {
+/** The position behind a name, or -1. `mayPoint`: it may end with a pointer; the first question has nothing before it to point to. */
+function skipName(view: DataView, at: number, end: number, mayPoint: boolean): number {
   let i = at;
   while (i < end) {
     const length = view.getUint8(i);
+    if (mayPoint && length >= POINTER) return i + 2 <= end ? i + 2 : -1;
     if (length > MAX_LABEL) return -1;
     i += 1 + length;
     if (i - at > MAX_NAME_BYTES) return -1;
@@ -221,7 +208,7 @@ export function looksLikeDns(view: DataView, at: number, end: number): Looks {
   const records = answers + authorities + additionals;
   let behind = at + Head.length;
   if (questions === 1) {
-    behind = skipName(view, behind, end);
+    behind = skipName(view, behind, end, false);
     if (behind < 0 || behind + 4 > end) return Looks.no;
     if (view.getUint16(behind) === 0 || !isClass(view.getUint16(behind + 2))) return Looks.no;
     if (isNetbios(view, at + Head.length)) return Looks.no;
@@ -259,7 +246,7 @@ function isClass(value: number): boolean {
 /** A record's name is a pointer, the root or labels; its class exists, unless it is EDNS (RFC 6891 6.1.2). What a capture cut is believed. */
 function looksLikeRecord(view: DataView, at: number, end: number): boolean {
   const first = view.getUint8(at);
-  const behind = skipRecordName(view, at, end);
+  const behind = skipName(view, at, end, true);
   if (behind < 0) return first >= POINTER || first <= MAX_LABEL;
   if (behind + 4 > end) return true;
   const type = view.getUint16(behind);

@@ -1,7 +1,7 @@
 /**
  * DNS over UDP and TCP. A request is a message with a query, its operation the type that is asked for (`A`, `AAAA`; TYPEn where it has
- * no name) or the opcode (`NOTIFY`, `UPDATE`); the outcome is the response code, that of EDNS included. Failed are all but NOERROR and NXDOMAIN: that a name
- * does not exist is an answer, and is told apart by its outcome.
+ * no name) or the opcode (`NOTIFY`, `UPDATE`); the outcome is the response code, that of EDNS included. Failed are all but NOERROR and
+ * NXDOMAIN: that a name does not exist is an answer, and is told apart by its outcome.
  *
  * A query and its answer have the id, the client's port and the question in common; an answer without a question goes by the id. A query
  * sent again counts again. Of equal ones the oldest is answered first, so that the duration is the one that the client waited, and

@@ -15,6 +15,8 @@ export async function runService(
   app: App,
   hooks: { start?: () => Promise<void>; stop?: () => Promise<void> } = {},
 ): Promise<void> {
+  // What the application needs of its modules it loads as it becomes ready.
+  await app.http.ready();
   dropRoot();
   const { everySeconds, drainSeconds } = plan.rotation;
   const listener = new Listener(

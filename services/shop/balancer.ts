@@ -10,8 +10,8 @@ const CONFIG = `${NGINX_DIR}/nginx.conf`;
 
 /** Runs the real nginx and shows it where the gateway is. Ends when nginx ends. */
 export async function startBalancer({ plan, instance }: Identity): Promise<void> {
-  dropRoot(NGINX_USER, NGINX_USER);
   const { http } = createApp(instance.name);
+  dropRoot(NGINX_USER, NGINX_USER);
   let stopping = false;
   const follow = (): void => {
     const ports = directory.all("api-gateway").map((place) => String(place.port));

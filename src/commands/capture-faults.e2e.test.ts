@@ -211,7 +211,8 @@ describe("netwatch capture when things go wrong", { skip: reasonToSkip("mount") 
   test("without privilege the message names the capability and the command", async () => {
     const env = { ...process.env, HOME: work.folder };
     const words = ["capture", "-i", "lo", "tcp", "port 80"];
-    const { code, stderr } = await work.start(words, { uid: NOBODY, gid: NOBODY, env }).ended;
+    const through = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
+    const { code, stderr } = await work.startOutside(words, { env }, null, through).ended;
     assert.equal(code, 3, stderr);
     assert.equal(
       stderr,

@@ -110,7 +110,7 @@ describe("connection tracking beside a capture", { skip: reasonToSkip("nft", "sy
     const through = [...setpriv, ...["inh-caps", "ambient-caps", "bounding-set"].flatMap(only)];
     const env = { ...process.env, XDG_STATE_HOME: "/nonexistent" };
     const words = ["capture", "-i", "br0", "-n", "-o", "json"];
-    const running = work.start(words, { env }, host, through);
+    const running = work.startOutside(words, { env }, host, through);
     await running.said("listening on");
     await network.start(left, connect("10.62.0.1", 80));
     await sleep(200);

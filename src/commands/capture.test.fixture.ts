@@ -1,7 +1,7 @@
 /** Runs `netwatch` as a process of its own, for tests of what only a process has: signals, rights, pipes. */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Snapshot } from "../analyze/snapshot.js";
@@ -72,11 +72,30 @@ export class Workplace {
     options: SpawnOptions = {},
     netns: string | null = null,
     through: readonly string[] = [],
+    cli = CLI,
   ): Running {
     const env = { ...process.env, XDG_STATE_HOME: this.folder, SUDO_UID: "", ...options.env };
     const inside = netns === null ? [] : ["ip", "netns", "exec", netns];
-    const [program, ...rest] = [...inside, ...through, process.execPath, CLI, ...words];
+    const [program, ...rest] = [...inside, ...through, process.execPath, cli, ...words];
     return new Running(spawn(program!, rest, { stdio: ["ignore", "pipe", "pipe"], ...options, env }));
+  }
+
+  /**
+   * As `start`, by a user who may not enter the folder that the checkout is in: it is seen at a place where everyone may.
+   * `through`: becomes that user.
+   */
+  startOutside(
+    words: readonly string[],
+    options: SpawnOptions,
+    netns: string | null,
+    through: readonly string[],
+  ): Running {
+    const place = this.path("checkout");
+    mkdirSync(place, { recursive: true });
+    chmodSync(this.folder, 0o755);
+    const mount = 'mount --bind "$0" "$1" && shift && exec "$@"';
+    const before = ["unshare", "-m", "sh", "-c", mount, ROOT, place, ...through];
+    return this.start(words, options, netns, before, join(place, "dist/src/cli.js"));
   }
 
   /** Starts a capture and waits until it listens. */

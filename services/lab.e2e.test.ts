@@ -19,7 +19,7 @@ import { registeredPorts } from "./health.js";
 import { labLoad } from "./load.js";
 import { requirePrograms } from "./requirements.js";
 import { readPlan, readState, STATE_DIR } from "./state.js";
-import { labStatus } from "./status.js";
+import { isLabRunning, labStatus } from "./status.js";
 import { labUp } from "./up.js";
 
 const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
@@ -28,7 +28,7 @@ const quiet = (): void => {};
 function reasonToSkip(): string | false {
   if (process.platform !== "linux" || process.getuid?.() !== 0)
     return "needs root on Linux: it makes network namespaces";
-  if (existsSync(STATE_DIR)) return "a lab is up already, and it is not this test's";
+  if (isLabRunning()) return "a lab is up already, and it is not this test's";
   try {
     requirePrograms();
     return false;
@@ -38,6 +38,8 @@ function reasonToSkip(): string | false {
 }
 
 test("the lab, from up to down", { skip: reasonToSkip(), timeout: 3_600_000 }, async (t) => {
+  // a killed run's
+  await labDown(quiet);
   const before = hostSettings();
   try {
     await t.test("a namespace or a link of someone else's is left alone", foreign);

@@ -23,6 +23,11 @@ export interface LabStatus {
   events: { path: string; watched: boolean };
 }
 
+/** Whether a server of a lab runs. False too where one was killed and left its namespaces behind. */
+export function isLabRunning(): boolean {
+  return Object.values(readState()?.processes ?? {}).some(isAlive);
+}
+
 export async function labStatus(): Promise<LabStatus> {
   requireRoot();
   const plan = readPlan();

@@ -2,6 +2,7 @@ import { labDown } from "../down.js";
 import { LabError } from "../lab-error.js";
 import { pidsIn } from "../processes.js";
 import { readPlan, readState } from "../state.js";
+import { labStatus } from "../status.js";
 import { type Plan, readLab } from "../topology.js";
 import { labUp } from "../up.js";
 import type { BenchTarget } from "./target.js";
@@ -11,7 +12,10 @@ const NEVER_SECONDS = 86_400;
 
 /** The lab in network namespaces: the one that is up, else one of its own that goes down again. */
 export async function openLabTarget(progress: (text: string) => void): Promise<BenchTarget> {
-  if (readState() !== undefined) return labTarget(readPlan(), false, async () => {});
+  if (readState() !== undefined) {
+    await requireHealthy();
+    return labTarget(readPlan(), false, async () => {});
+  }
   const close = async (): Promise<void> => void (await labDown(progress));
   try {
     return labTarget(await labUp({ rotateSeconds: NEVER_SECONDS }, progress), true, close);
@@ -19,6 +23,14 @@ export async function openLabTarget(progress: (text: string) => void): Promise<B
     await close();
     throw error;
   }
+}
+
+/** Figures of a shop that is half there would look like figures. */
+async function requireHealthy(): Promise<void> {
+  const ill = (await labStatus()).instances.filter(({ state }) => state !== "healthy");
+  if (ill.length === 0) return;
+  const names = ill.map(({ name, state }) => `${name} is ${state}`).join(", ");
+  throw new LabError(`the lab is not healthy: ${names}; run 'netwatch lab up' or 'netwatch lab down' first`);
 }
 
 function labTarget(plan: Plan, own: boolean, close: () => Promise<void>): BenchTarget {

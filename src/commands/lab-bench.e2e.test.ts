@@ -5,13 +5,14 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { after, describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type CommandResult, tryCommand } from "../../services/command.js";
 import { labDown } from "../../services/down.js";
 import { labRemains } from "../../services/e2e/machine.js";
 import { isInstalled, requirePrograms } from "../../services/requirements.js";
 import { STATE_DIR } from "../../services/state.js";
+import { isLabRunning, labStatus } from "../../services/status.js";
 import { labUp } from "../../services/up.js";
 import { type Benchmark, benchmarkSchema } from "../analyze/benchmark/benchmark.js";
 import { ROOT } from "./terminal.test.fixture.js";
@@ -22,7 +23,7 @@ const quiet = (): void => {};
 function reasonToSkip(): string | false {
   if (process.platform !== "linux" || process.getuid?.() !== 0)
     return "needs root on Linux: it makes network namespaces";
-  if (existsSync(STATE_DIR)) return "a lab is up already, and it is not this test's";
+  if (isLabRunning()) return "a lab is up already, and it is not this test's";
   if (!isInstalled("ab")) return "ab (package apache2-utils) is not installed";
   try {
     requirePrograms();
@@ -46,6 +47,8 @@ describe("lab bench", { skip: reasonToSkip(), timeout: 1_800_000 }, () => {
     );
   const few = ["--requests", "120", "--concurrency", "6", "--rounds", "2", "--warmup", "1"];
 
+  // a killed run's
+  before(() => labDown(quiet));
   after(async () => {
     await labDown(quiet);
     rmSync(folder, { recursive: true, force: true });
@@ -96,6 +99,18 @@ describe("lab bench", { skip: reasonToSkip(), timeout: 1_800_000 }, () => {
     );
     assert.match(stdout, /client → nginx-lb/);
     assert.equal(existsSync(STATE_DIR), true);
+  });
+
+  test("a lab with a dead server is not measured", async () => {
+    const { instances } = await labStatus();
+    process.kill(instances.find(({ name }) => name === "email")!.pid!, "SIGKILL");
+    while ((await labStatus()).instances.every(({ state }) => state === "healthy")) await sleep(50);
+    const { code, stdout, stderr } = await bench(...few, "--mode", "lab");
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.match(
+      stderr,
+      /the lab is not healthy: email is dead; run 'netwatch lab up' or 'netwatch lab down' first/,
+    );
   });
 });
 

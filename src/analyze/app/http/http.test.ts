@@ -116,6 +116,22 @@ test("100 Continue and other 1xx are no answers; the duration is that of the fin
   assert.equal(of!.durations.quantileUs(1), 300);
 });
 
+test("a request line with control characters is none, in whatever segments it comes", () => {
+  for (const segment of [1, 100])
+    assert.equal(run([client("GET \x07 HTTP/1.1\r\n\r\n")], { segment }).application, null);
+});
+
+test("what comes behind CONNECT before its answer is judged by its beginning, in whatever segments it comes", () => {
+  const connect = "CONNECT a:1 HTTP/1.1\r\n\r\n";
+  const refused = server("HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n");
+  for (const segment of [1, 100])
+    for (const inside of ["\nHTTP/1.1 200 ", `\x16${get("/inside")}`]) {
+      const script = [client(connect), client(inside), refused, client(get("/a")), server(ok(""))];
+      const { missed } = run(script, { segment });
+      assert.deepEqual([lines(script, { segment }), missed], [["CONNECT 1/1 407", "GET /a 1/1 200"], []]);
+    }
+});
+
 test("what comes after CONNECT or 101 is not read; a refused CONNECT goes on", () => {
   const inside = get("/inside");
   assert.deepEqual(

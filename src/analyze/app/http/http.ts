@@ -57,8 +57,8 @@ function looksLikeHead(view: DataView, at: number, end: number, isAmid: boolean)
   if (method === UNKNOWN_YET) return Looks.short;
   const seen = Math.min(end, at + LINE_SEEN);
   const feed = lineEnd(view, at, seen);
+  if (!isText(view, at + method + 1, feed)) return Looks.no;
   if (feed < seen) return endsAsRequest(view, at + method, feed) ? Looks.request : Looks.no;
-  if (!isText(view, at + method + 1, seen)) return Looks.no;
   if (seen - at < LINE_SEEN) return Looks.short;
   return isTarget(view, at + method + 1, seen) ? Looks.request : Looks.no;
 }
@@ -117,10 +117,12 @@ const enum State {
   untilClose = 8,
   /** Whether it is another protocol is told by the answer to CONNECT. */
   perhapsTunnel = 9,
+  /** The same, and what came first is no request. */
+  likelyTunnel = 10,
   /** Another protocol. */
-  tunnel = 10,
+  tunnel = 11,
   /** Where the message ends cannot be told. */
-  unreadable = 11,
+  unreadable = 12,
 }
 
 /** One side's place in its messages. */
@@ -187,9 +189,13 @@ class HttpDialogue implements Dialogue {
       case State.perhapsTunnel: {
         const looks = looksLikeHead(view, at, end, true);
         if (looks === Looks.short) return Read.more;
-        if (looks === Looks.no) return end - at;
-        return this.#readNext(fromClient, half, view, at, end, firstUs);
+        if (looks === Looks.request) return this.#readNext(fromClient, half, view, at, end, firstUs);
+        // The first bytes decide, in whatever segments the rest comes.
+        half.state = State.likelyTunnel;
+        return end - at;
       }
+      case State.likelyTunnel:
+        return end - at;
       case State.unreadable:
         return Read.broken;
       default:
@@ -323,7 +329,8 @@ class HttpDialogue implements Dialogue {
     half.operation = this.#exchanges.answer(timeUs, status, status >= 400, half.bytes + body);
     half.length = length;
     if (isTunnel) this.#client.state = half.state = State.tunnel;
-    else if (this.#client.state === State.perhapsTunnel) this.#client.begin();
+    else if (this.#client.state === State.perhapsTunnel || this.#client.state === State.likelyTunnel)
+      this.#client.begin();
     if (!hasBody) return true;
     if (framing === Framing.invalid) return false;
     if (framing === Framing.chunked) half.state = isKnown ? State.chunkSize : State.perhapsBody;

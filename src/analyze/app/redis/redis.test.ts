@@ -221,6 +221,13 @@ test("inline commands count where the server answers in RESP, and not where it i
     ["SET 50/50", "INCR 50/50"],
   );
   assert.equal(follow([redis], [{ from: "client", text: "GET / HTTP/1.1" }]).application, null);
+  for (const segment of [1, 100]) {
+    const script: readonly Said[] = [
+      { from: "client", text: "PING\n" },
+      { from: "server", text: ",P" },
+    ];
+    assert.deepEqual(follow([redis], script, { segment }).operations, [], `in segments of ${segment} bytes`);
+  }
 });
 
 test("a large value is passed over unseen, and the answer lasts up to its last byte", () => {

@@ -180,7 +180,9 @@ class RedisDialogue implements Dialogue, ReplyListener {
   read(fromClient: boolean, view: DataView, at: number, end: number, firstUs: number, nowUs: number): number {
     if (this.#isDone) return Read.enough;
     if (!fromClient) {
-      if (!this.#isProven && !this.#prove(view, at, end)) return Read.foreign;
+      const looks = this.#isProven ? Looks.response : this.#prove(view, at, end);
+      if (looks === Looks.no) return Read.foreign;
+      if (looks === Looks.short) return Read.more;
       const used = this.#replies.read(view, at, end, nowUs);
       return this.#isDone ? Read.enough : used;
     }
@@ -210,11 +212,11 @@ class RedisDialogue implements Dialogue, ReplyListener {
   end(): void {}
 
   /** The server's first bytes after inline commands decide. */
-  #prove(view: DataView, at: number, end: number): boolean {
-    if (this.#unproven.length === 0) return true;
-    if (view.getUint8(at) !== Type.array && looksLikeReply(view, at, end) === Looks.no) return false;
-    this.#settle();
-    return true;
+  #prove(view: DataView, at: number, end: number): Looks {
+    if (this.#unproven.length === 0) return Looks.response;
+    const looks = view.getUint8(at) === Type.array ? Looks.response : looksLikeReply(view, at, end);
+    if (looks === Looks.response) this.#settle();
+    return looks;
   }
 
   /** It is RESP: inline commands so far count. */

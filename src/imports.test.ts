@@ -14,11 +14,11 @@ interface Edge {
   readonly erased: boolean;
 }
 
-/** The sources of a folder; tests, what they share, and benchmarks aside: those may know everyone. */
+/** The sources of a folder; tests, what they share, benchmarks and what fuzzes aside: those may know everyone. */
 function sourcesOf(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
     .map((name) => `${folder}/${name.split(sep).join("/")}`)
-    .filter((name) => name.endsWith(".ts") && !/\.(test|bench|test\.fixture)\.ts$/.test(name));
+    .filter((name) => name.endsWith(".ts") && !/\.(test|bench|fuzz|test\.fixture)\.ts$/.test(name));
 }
 
 /** `import ... from "./x.js"`, `export ... from`, `import "./x.js"` and `import("./x.js")`. */

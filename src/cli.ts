@@ -19,6 +19,7 @@ import {
   TABLE_NAMES,
   TRACKING_TABLE_NAMES,
 } from "./commands/options.js";
+import { interruption, statusOf } from "./commands/signals.js";
 import type { Terminal } from "./commands/terminal.js";
 import { visible } from "./format.js";
 import { SECTIONS } from "./report/sections.js";
@@ -222,8 +223,8 @@ Examples:
       end(await connections({ ...options, signal: interruption(), giveUpRoot }, producer, terminal));
     });
 
-  const start: Start = async (run) => {
-    end(await run({ producer, argv, terminal, signal: interruption() }));
+  const start: Start = async (run, signals) => {
+    end(await run({ producer, argv, terminal, signal: interruption(signals) }));
   };
   addMetricsCommands(program, start);
   addMonitorCommands(program, start);
@@ -237,13 +238,6 @@ Examples:
 /** A command and all below it. */
 function withSubcommands(command: Command): Command[] {
   return [command, ...command.commands.flatMap(withSubcommands)];
-}
-
-/** Comes with the first SIGINT or SIGTERM; a second one ends the process as usual. */
-function interruption(): AbortSignal {
-  const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => controller.abort());
-  return controller.signal;
 }
 
 /** The process's own streams as a Terminal. */
@@ -307,10 +301,13 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   }
 }
 
-// A reader that goes away (`| head`) ends the program quietly, wherever it is.
+// A reader that goes away (`| head`) ends the program quietly, wherever it is; so does a terminal that hung up.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(ExitCode.ok);
+  const isOver = error.code === "EPIPE" || statusOf(ExitCode.ok) !== ExitCode.ok;
+  if (isOver) process.exit(statusOf(ExitCode.ok));
   process.stderr.write(`netwatch: stdout: ${reasonOf(error)}\n`);
   process.exit(ExitCode.unwritable);
 });
-process.exitCode = await main(process.argv.slice(2));
+// Nobody listens: what is said is lost, and nothing else.
+process.stderr.on("error", () => {});
+process.exitCode = statusOf(await main(process.argv.slice(2)));

@@ -36,7 +36,7 @@ export async function watchLab(): Promise<void> {
   const say = (problem: string): boolean => process.stderr.write(`${problem}\n`);
   const events = openEventLog(plan.events, WATCHER, say);
   const ended = new AbortController();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => ended.abort());
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, () => ended.abort());
   const watch = new LabWatch(plan);
   events.note(turn(plan, "started"), Date.now());
   let problem = "";

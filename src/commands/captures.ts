@@ -12,6 +12,7 @@ import type { Packet } from "../capture/packet.js";
 import { formatBytes, formatCount, formatCounted } from "../format.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import type { Sidecar } from "./sidecar-reader.js";
+import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 
 export interface CaptureOptions {
@@ -43,7 +44,17 @@ const PROGRESS_MS = 200;
  * Reads captures (`-` is stdin) as one, in time order, and says on the terminal what is wrong with any. Throws
  * CommandError where nothing could be read.
  */
-export async function analyzeCaptures(
+export function analyzeCaptures(
+  files: readonly string[],
+  options: CaptureOptions,
+  producer: string,
+  terminal: Terminal,
+): Promise<CaptureResult> {
+  const paths = [options.names, options.sidecar, ...files];
+  return waitingFor(paths, terminal, () => readCaptures(files, options, producer, terminal));
+}
+
+async function readCaptures(
   files: readonly string[],
   options: CaptureOptions,
   producer: string,

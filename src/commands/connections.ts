@@ -1,11 +1,11 @@
 /** `netwatch connections`: what connection tracking says, of this machine or of a file. */
-import { readFileSync, statSync } from "node:fs";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { buildConnectionsSnapshot } from "../analyze/connections.js";
 import type { ConnectionsSnapshot, TrackingTableName } from "../analyze/snapshot.js";
 import { ConntrackTable } from "../capture/conntrack/conntrack-table.js";
 import { parseConntrackText } from "../capture/conntrack/conntrack-text.js";
 import { Tracker } from "../capture/conntrack/tracker.js";
+import { readText } from "../capture/file/text.js";
 import { SystemError } from "../capture/kernel/libc.js";
 import { listNetns, NetnsError, netnsId } from "../capture/kernel/netns.js";
 import type { Names } from "../capture/names/names.js";
@@ -16,6 +16,7 @@ import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { openNames, readNamesOnce } from "./live-names.js";
 import { renderForm } from "./machine-forms.js";
 import { type ListFormat, TRACKING_TABLE_NAMES } from "./options.js";
+import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 
 export interface ConnectionsOptions {
@@ -46,9 +47,13 @@ export async function connections(
   terminal: Terminal,
 ): Promise<ExitCode> {
   checkUsage(options);
-  const fromFile = options.numeric || options.names === undefined ? null : loadNames(options.names);
-  if (options.read !== undefined)
-    return showFile(options.read, options, { producer, names: fromFile }, terminal);
+  const { read } = options;
+  const paths = [options.names, read];
+  const [fromFile, text] = await waitingFor(paths, terminal, async () => [
+    options.numeric || options.names === undefined ? null : loadNames(options.names),
+    read === undefined ? null : await readWhole(read, terminal),
+  ]);
+  if (read !== undefined) return showFile(read, text!, options, { producer, names: fromFile }, terminal);
   const trackers = openTrackers(options);
   try {
     for (const tracker of trackers) {
@@ -86,11 +91,11 @@ function checkUsage({ output, table, watch, read, netns, allNetns, enableAcct }:
 
 async function showFile(
   path: string,
+  text: string,
   options: ConnectionsOptions,
   setting: Setting,
   terminal: Terminal,
 ): Promise<ExitCode> {
-  const text = await readText(path, terminal);
   const entries = new ConntrackTable();
   const { odd, first } = parseConntrackText(text, entries);
   if (first !== null) {
@@ -113,14 +118,11 @@ async function showFile(
   return odd > 0 ? ExitCode.damaged : ExitCode.ok;
 }
 
-async function readText(path: string, terminal: Terminal): Promise<string> {
-  const tooLarge = new CommandError(ExitCode.unreadable, `${path}: larger than ${MAX_TEXT_BYTES} bytes`);
+async function readWhole(path: string, terminal: Terminal): Promise<string> {
   if (path !== "-") {
     try {
-      if (statSync(path).size > MAX_TEXT_BYTES) throw tooLarge;
-      return readFileSync(path, "latin1");
+      return readText(path, MAX_TEXT_BYTES, "latin1");
     } catch (error) {
-      if (error === tooLarge) throw error;
       throw new CommandError(ExitCode.unreadable, `${path}: ${reasonOf(error)}`);
     }
   }
@@ -129,7 +131,8 @@ async function readText(path: string, terminal: Terminal): Promise<string> {
   for await (const chunk of terminal.stdin) {
     chunks.push(chunk);
     size += chunk.length;
-    if (size > MAX_TEXT_BYTES) throw tooLarge;
+    if (size > MAX_TEXT_BYTES)
+      throw new CommandError(ExitCode.unreadable, `${path}: is larger than ${MAX_TEXT_BYTES / 1024} KiB`);
   }
   return Buffer.concat(chunks).toString("latin1");
 }

@@ -55,6 +55,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EMFILE: "too many open files",
   EDQUOT: "disk quota exceeded",
   ENAMETOOLONG: "name too long",
+  ENXIO: "no such device, or a named pipe that nobody reads",
 };
 
 /** What a system error says, in words. */

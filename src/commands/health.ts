@@ -5,6 +5,7 @@ import { formatCell, formatCounted, formatInstant } from "../format.js";
 import { renderTable, strong, type TextColumn } from "../report/text.js";
 import { CommandError, ExitCode } from "./exit.js";
 import { openHealthPoll } from "./health-poll.js";
+import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 
 export const HEALTH_FORMATS = ["table", "json", "ndjson"] as const;
@@ -27,7 +28,7 @@ export async function health(options: HealthOptions, terminal: Terminal): Promis
       ExitCode.usage,
       "say whom to ask: --names FILE, for example --names services/lab.json",
     );
-  const poll = openHealthPoll(names, options.registry);
+  const poll = await waitingFor([names], terminal, () => openHealthPoll(names, options.registry));
   let problem: string | null = null;
   for (;;) {
     const began = performance.now();

@@ -18,6 +18,7 @@ import {
 } from "./lab-bench/assemble.js";
 import { NoDockerTarget, openDockerTarget } from "./lab-bench/docker-target.js";
 import { observe, readWire } from "./lab-bench/observe.js";
+import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 
 export interface LabBenchOptions {
@@ -167,7 +168,7 @@ async function writePdf(path: string, benchmark: Benchmark, terminal: Terminal):
     throw error;
   }
   try {
-    writeWhole(path, [pdf]);
+    await waitingFor([path], terminal, () => writeWhole(path, [pdf]), "after");
   } catch (error) {
     throw new CommandError(ExitCode.unwritable, `${path}: ${reasonOf(error)}`);
   }

@@ -25,6 +25,7 @@ import { Taps } from "./live-sources.js";
 import { LiveTracking } from "./live-tracking.js";
 import { type Outputs, openOutputs } from "./outputs.js";
 import type { SidecarWriter } from "./sidecar-writer.js";
+import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 
 /** What a run is seen by. */
@@ -35,6 +36,8 @@ export interface LiveView {
   readonly load: (() => Promise<unknown>) | null;
   /** Also reserve this file while there is the right to; see `openOutputs`. */
   readonly reserve?: readonly string[];
+  /** A screen is drawn on, which every end puts back: the run never waits for the other end of a pipe. */
+  readonly isScreen?: boolean;
   /** Follows the run, in place of one made for `--events`: where others have something to add to it. */
   readonly events?: EventWriter | null;
 }
@@ -54,6 +57,34 @@ export async function runLive(
   producer: string,
   terminal: Terminal,
 ): Promise<LiveResult> {
+  const open = () => openRun(options, view, producer, terminal);
+  const { names, write, sidecar } = options;
+  const files = [names, write, sidecar, ...(view.reserve ?? [])];
+  const { run, taps, outputs, close } = view.isScreen
+    ? await open()
+    : await waitingFor(files, terminal, open);
+  try {
+    terminal.say(`listening on ${taps.taps.map(({ source }) => source.name).join(", ")}; Ctrl-C ends it`);
+    return await run.execute(view, outputs);
+  } finally {
+    close();
+  }
+}
+
+interface OpenRun {
+  readonly run: LiveRun;
+  readonly taps: Taps;
+  readonly outputs: Outputs;
+  close(): void;
+}
+
+/** Opens all that a run needs, and gives root up. Throws CommandError, and leaves nothing open then. */
+async function openRun(
+  options: LiveOptions,
+  view: LiveView,
+  producer: string,
+  terminal: Terminal,
+): Promise<OpenRun> {
   const interfaces = checkLiveOptions(options);
   const near = options.netns === undefined ? interfaces : [];
   const sources = options.numeric ? null : openNames(options, terminal, near);
@@ -63,6 +94,12 @@ export async function runLive(
   let tracking: LiveTracking | null = null;
   let health: LiveHealth | null = null;
   let run: LiveRun | null = null;
+  const close = () => {
+    run?.abandon();
+    health?.close();
+    tracking?.close();
+    taps.close();
+  };
   try {
     tracking = await LiveTracking.open(options, interfaces, startUs, terminal);
     await readNamesOnce(sources);
@@ -76,13 +113,10 @@ export async function runLive(
     });
     health = poll && new LiveHealth(poll, (line) => terminal.say(line));
     run = new LiveRun(options, { taps, ...outputs, sources, tracking, health, events }, producer);
-    terminal.say(`listening on ${taps.taps.map(({ source }) => source.name).join(", ")}; Ctrl-C ends it`);
-    return await run.execute(view, outputs);
-  } finally {
-    run?.abandon();
-    health?.close();
-    tracking?.close();
-    taps.close();
+    return { run, taps, outputs, close };
+  } catch (error) {
+    close();
+    throw error;
   }
 }
 

@@ -55,12 +55,15 @@ Examples:
   curl -s localhost:9810/metrics | grep '^netwatch_edge_sent_bytes'`,
     )
     .action(({ "web.config.file": webConfig, ...options }) =>
-      start(async ({ producer, argv, terminal, signal }) => {
-        const { serve } = await import("./serve.js");
-        const seed = randomBytes(4).readInt32LE();
-        const file = webConfig === undefined ? {} : { webConfig };
-        return serve({ ...options, ...file, seed, commandLine: argv, signal }, producer, terminal);
-      }),
+      start(
+        async ({ producer, argv, terminal, signal }) => {
+          const { serve } = await import("./serve.js");
+          const seed = randomBytes(4).readInt32LE();
+          const file = webConfig === undefined ? {} : { webConfig };
+          return serve({ ...options, ...file, seed, commandLine: argv, signal }, producer, terminal);
+        },
+        ["SIGINT", "SIGTERM"],
+      ),
     );
 }
 
@@ -97,6 +100,6 @@ Examples:
       start(async ({ producer, terminal }) => {
         const { metrics } = await import("./metrics.js");
         return metrics(files, { ...options, seed: randomBytes(4).readInt32LE() }, producer, terminal);
-      }),
+      }, []),
     );
 }

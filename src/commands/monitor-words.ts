@@ -11,11 +11,15 @@ export interface Setting {
   readonly producer: string;
   readonly argv: readonly string[];
   readonly terminal: Terminal;
-  /** Comes with the first SIGINT or SIGTERM. */
+  /** Comes with the first of the signals that end the command in good order. */
   readonly signal: AbortSignal;
 }
 
-export type Start = (run: (setting: Setting) => Promise<ExitCode>) => Promise<void>;
+/** `signals`: those that end the command in good order, SIGINT, SIGTERM and SIGHUP where they are left out. */
+export type Start = (
+  run: (setting: Setting) => Promise<ExitCode>,
+  signals?: readonly NodeJS.Signals[],
+) => Promise<void>;
 
 const MAX_INTERVAL_SECONDS = 86_400;
 const HEALTH_INTERVAL_SECONDS = 10;
@@ -95,7 +99,7 @@ Examples:
       start(async ({ producer, terminal }) => {
         const { topology } = await import("./topology.js");
         return topology({ ...options, seed: randomBytes(4).readInt32LE() }, producer, terminal);
-      }),
+      }, []),
     );
 }
 

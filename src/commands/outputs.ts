@@ -18,8 +18,10 @@ import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { keptPath } from "./kept.js";
 import type { LiveOptions } from "./live-options.js";
 import type { Taps } from "./live-sources.js";
+import { openPipe } from "./pipe-output.js";
 import { type ReservedFile, reserveFile } from "./reserved.js";
 import { SidecarWriter } from "./sidecar-writer.js";
+import { isNamedPipe } from "./signals.js";
 import type { Limits } from "./stop-conditions.js";
 import type { Terminal } from "./terminal.js";
 
@@ -122,8 +124,13 @@ function openRecorder(
     statistics: () => taps.map(({ source }) => source.counts()),
     names,
   };
-  const target = write === "-" ? (pieces: Iterable<Uint8Array>) => terminal.write(pieces) : write;
   try {
+    const target =
+      write === "-"
+        ? (pieces: Iterable<Uint8Array>) => terminal.write(pieces)
+        : ringBuffer === undefined && isNamedPipe(write)
+          ? openPipe(write, options.signal)
+          : write;
     return new Recorder(target, recorderOptions, new Date(), performance.now());
   } catch (error) {
     throw new CommandError(ExitCode.unwritable, `${write}: ${reasonOf(error)}`);

@@ -9,6 +9,7 @@ import { CommandError, ExitCode, isMissingModule, reasonOf } from "./exit.js";
 import { checkRedacted, keepSnapshot, keptPath, readKeptSnapshot, readSnapshot } from "./kept.js";
 import type { LiveOptions } from "./live-options.js";
 import type { Outputs } from "./outputs.js";
+import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 
 export interface ReportOptions extends CaptureOptions, Partial<LiveOptions> {
@@ -42,7 +43,7 @@ export async function report(
     throw error;
   }
   try {
-    writeFile(path, [pdf]);
+    await waitingFor([path], terminal, () => writeFile(path, [pdf]), "after");
   } catch (error) {
     throw new CommandError(ExitCode.unwritable, `${path}: ${reasonOf(error)}`);
   }
@@ -72,7 +73,8 @@ async function takeSnapshot(
     exitCode: ExitCode.ok,
     writeFile: writeWhole,
   });
-  if (options.from) return kept(await readSnapshot(options.from));
+  const { from } = options;
+  if (from) return kept(await waitingFor([from], terminal, () => readSnapshot(from)));
   if (!options.read) return kept(await readKeptSnapshot(terminal.env));
   const { snapshot, exitCode } = await analyzeCaptures(options.read, options, producer, terminal);
   const limited = limitSnapshot(snapshot, REPORT_ROWS);

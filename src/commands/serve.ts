@@ -27,6 +27,7 @@ import { PasswordChecker } from "./serve/password-checker.js";
 import { ProcessMeter } from "./serve/process-meter.js";
 import { WatchedNetwork } from "./serve/watched-network.js";
 import { WebServer } from "./serve/web-server.js";
+import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 
 /** Fewer than other commands keep: it runs for months, and what leaves the table has been counted. */
@@ -64,8 +65,10 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
   const hosts = new AllowedHosts(address.host, options.allowHost ?? []);
   const watchConfig = new ConfigWatch(options.webConfig ?? null, terminal);
   const events = openEvents(options, terminal);
-  const subject = await openSubject(options, events, producer, terminal);
-  const health = openHealth(options, events);
+  const [subject, health] = await waitingFor([options.names], terminal, async () => [
+    await openSubject(options, events, producer, terminal),
+    openHealth(options, events),
+  ]);
   const meter = new ProcessMeter();
   const state = { ready: true };
   const served: Served = { producer, isReady: () => state.ready, page, snapshot };

@@ -11,6 +11,7 @@ import {
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
 import { CommandError, ExitCode } from "./exit.js";
 import { readKeptSnapshot, readSnapshot } from "./kept.js";
+import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 
 export const TOPOLOGY_FORMATS = ["tree", "mermaid", "dot", "svg", "json"] as const;
@@ -35,7 +36,8 @@ export async function topology(
     const result = await analyzeCaptures(read, options, producer, terminal);
     exitCode = result.exitCode;
     found = { seen: result.snapshot, bridges: null };
-  } else if (from !== undefined) found = { seen: await readSnapshot(from), bridges: null };
+  } else if (from !== undefined)
+    found = { seen: await waitingFor([from], terminal, () => readSnapshot(from)), bridges: null };
   else found = await lookHere(terminal);
   await terminal.write(await render(found, output));
   return exitCode;

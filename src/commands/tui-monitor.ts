@@ -52,13 +52,11 @@ export class Monitor {
     });
     process.on("SIGTSTP", this.#suspend);
     process.on("SIGCONT", this.#resume);
-    process.once("SIGHUP", quit);
   }
 
   close(): void {
     process.removeListener("SIGTSTP", this.#suspend);
     process.removeListener("SIGCONT", this.#resume);
-    process.removeListener("SIGHUP", this.#quit);
     this.#screen.close();
   }
 

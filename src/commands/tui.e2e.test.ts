@@ -82,7 +82,7 @@ for (const how of ["q", "ctrl-c", "SIGINT", "SIGTERM", "SIGHUP", "suspend", "cra
       raw: true,
       alternate: true,
       ...(how === "suspend" ? { stopped: [true, true], resumed: [true, true] } : {}),
-      code: how === "crash" ? 1 : 0,
+      code: how === "crash" ? 1 : how === "SIGHUP" ? 129 : 0,
       same: true,
       restored: true,
       mouse: [true, false],

@@ -7,6 +7,7 @@ import { emptyModel, type Model } from "../tui/model.js";
 import { CommandError, ExitCode } from "./exit.js";
 import { checkRedacted, readKeptSnapshot, readSnapshot } from "./kept.js";
 import { checkLiveOptions, type LiveOptions } from "./live-options.js";
+import { isNamedPipe } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 import { loadExports } from "./tui-exports.js";
 import { MONITOR_ROWS, MonitorFeed } from "./tui-feed.js";
@@ -32,6 +33,7 @@ export async function tui(
   if (mode === "live") checkLiveOptions(options);
   else if (options.events !== undefined)
     throw new CommandError(ExitCode.usage, "--events tells of a live run: add -i NAME");
+  checkPipes(options);
   const snapshot = mode === "snapshot" ? await takeSnapshot(options, terminal) : null;
   const ended = new AbortController();
   const signal = AbortSignal.any([options.signal, ended.signal]);
@@ -54,6 +56,13 @@ function checkTerminal(options: TuiOptions, terminal: Terminal, { input, output 
   const live = options.interface?.[0] ?? options.bridge?.[0];
   const hint = live === undefined ? "`netwatch analyze FILE`" : `\`netwatch capture -i ${live} -o table\``;
   throw new CommandError(ExitCode.usage, `tui needs a terminal to draw on; without one, use ${hint}`);
+}
+
+/** The keys that end the monitor are not heard while it waits. Throws CommandError. */
+function checkPipes({ read = [], from, names, sidecar, write }: TuiOptions): void {
+  const pipe = [...read, from, names, sidecar, write].find(isNamedPipe);
+  if (pipe !== undefined)
+    throw new CommandError(ExitCode.usage, `${pipe}: a named pipe, and the monitor waits for none`);
 }
 
 function modeOf({ read, from, interface: names, bridge }: TuiOptions): Model["mode"] {
@@ -114,7 +123,7 @@ async function runMonitored(
     const asked = { ...options, waits: true };
     const result = await runLive(
       asked,
-      { show: (snapshot) => feed.show(snapshot), events, load: loadExports },
+      { show: (snapshot) => feed.show(snapshot), events, load: loadExports, isScreen: true },
       producer,
       terminal,
     );

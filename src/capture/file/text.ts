@@ -4,16 +4,16 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 const PIECE = 64 * 1024;
 
 /**
- * The UTF-8 text of a file or a pipe, without a byte order mark. Throws the system's error, or one of few words where it is longer than
+ * The text of a file or a pipe, of UTF-8 if nothing else is said, without a byte order mark. Throws the system's error, or one of few words where it is longer than
  * `limit` bytes: a device may have no end.
  */
-export function readText(path: string, limit: number): string {
+export function readText(path: string, limit: number, encoding: "utf8" | "latin1" = "utf8"): string {
   const fd = openSync(path, "r");
   try {
     if (fstatSync(fd).isDirectory()) throw Object.assign(new Error("is a directory"), { code: "EISDIR" });
     const bytes = readUpTo(fd, limit);
     if (bytes === null) throw new Error(`is larger than ${Math.floor(limit / 1024)} KiB`);
-    return bytes.toString("utf8").replace(/^\ufeff/, "");
+    return bytes.toString(encoding).replace(/^\ufeff/, "");
   } finally {
     closeSync(fd);
   }

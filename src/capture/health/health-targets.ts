@@ -1,12 +1,10 @@
 /** Who is asked for their health: what a names file says of addresses, ports and checks, and where the registry says they moved. */
-import { readFileSync, statSync } from "node:fs";
 import { z } from "zod";
 import { cidrContains, formatAddress, parseAddress, parseCidr } from "../../net.js";
-import { NamesError } from "../names/names.js";
+import { NamesError, readNamesText } from "../names/names.js";
 import type { Tenancy } from "../names/registry-names.js";
 import { CHECKS, type CheckKind, type HealthTarget } from "./health.js";
 
-const MAX_FILE_BYTES = 16 * 1024 * 1024;
 /** More than this is a scan, not a look at one's own services. */
 export const MAX_TARGETS = 256;
 
@@ -39,8 +37,7 @@ export interface Candidate {
 
 /** Reads whom a names file lets ask. Throws NamesError, or the system's error. */
 export function readCandidates(path: string): Candidate[] {
-  if (statSync(path).size > MAX_FILE_BYTES) throw new NamesError(`larger than ${MAX_FILE_BYTES} bytes`);
-  return parseCandidates(readFileSync(path, "utf8"));
+  return parseCandidates(readNamesText(path));
 }
 
 /** Parses a names file of either kind (see `parseNames`). An address without a port cannot be asked and is left out. */

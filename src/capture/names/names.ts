@@ -163,17 +163,18 @@ const PIPES = new Map<string, string>();
 
 /** Reads a names file or a pipe. Throws NamesError for what is wrong in it and the system's error where it cannot be read. */
 export function readNames(path: string): Names {
-  const piped = PIPES.get(path);
-  if (piped !== undefined) return parseNames(piped);
-  const isPipe = statSync(path).isFIFO();
-  const text = readNamesText(path);
-  if (isPipe) PIPES.set(path, text);
-  return parseNames(text);
+  return parseNames(readNamesText(path));
 }
 
-function readNamesText(path: string): string {
+/** The text of a names file or a pipe, whoever reads it. Throws as `readNames`. */
+export function readNamesText(path: string): string {
+  const piped = PIPES.get(path);
+  if (piped !== undefined) return piped;
+  const isPipe = statSync(path).isFIFO();
   try {
-    return readText(path, MAX_FILE_BYTES);
+    const text = readText(path, MAX_FILE_BYTES);
+    if (isPipe) PIPES.set(path, text);
+    return text;
   } catch (error) {
     throw (error as NodeJS.ErrnoException).code === undefined
       ? new NamesError((error as Error).message)

@@ -22,6 +22,7 @@ import {
 import { interruption, statusOf } from "./commands/signals.js";
 import type { Terminal } from "./commands/terminal.js";
 import { visible } from "./format.js";
+import { readWords } from "./path-bytes.js";
 import { SECTIONS } from "./report/sections.js";
 import { gather } from "./report/write.js";
 
@@ -274,9 +275,14 @@ function createTerminal(argv: readonly string[]): Terminal {
 }
 
 /** Runs one command line. Returns the exit code; says what went wrong. */
-async function main(argv: readonly string[]): Promise<ExitCode> {
+async function main(words: readonly string[]): Promise<ExitCode> {
   const version = (JSON.parse(readFileSync(MANIFEST, "utf8")) as { version: string }).version;
-  const terminal = createTerminal(argv);
+  const argv = readWords(words);
+  const terminal = createTerminal(argv ?? words);
+  if (argv === null) {
+    terminal.say("the command line is not UTF-8, and its bytes cannot be read: /proc is not there");
+    return ExitCode.usage;
+  }
   let code: ExitCode = ExitCode.ok;
   const program = createProgram(version, argv, terminal, (ended) => {
     code = ended;

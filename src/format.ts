@@ -8,11 +8,15 @@ import type { Cell, ColumnKind } from "./analyze/snapshot.js";
 const UNSAFE =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|\p{Surrogate}/gu;
 
-/** The text with every unsafe character written out: `\x1b`, `\u202e`. What is left is safe in a terminal, a log or a cell. */
+/**
+ * The text with every unsafe character written out: `\x1b`, `\u202e`, and `\xff` for a byte that `decodePath` kept.
+ * What is left is safe in a terminal, a log or a cell.
+ */
 export function visible(text: string): string {
   return text.replace(UNSAFE, (character) => {
     const code = character.codePointAt(0)!;
-    if (code < 0x100) return `\\x${code.toString(16).padStart(2, "0")}`;
+    if (code < 0x100 || (code >= 0xdc80 && code <= 0xdcff))
+      return `\\x${(code & 0xff).toString(16).padStart(2, "0")}`;
     return code < 0x1_0000 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\u{${code.toString(16)}}`;
   });
 }

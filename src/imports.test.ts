@@ -61,9 +61,10 @@ function partOf(path: string): string {
 /** Who may import what of whom: everything (value), or only what the compiler erases (type). */
 const ALLOWED: Readonly<Record<string, readonly (readonly [to: RegExp, what: "value" | "type"])[]>> = {
   net: [],
-  "output-path": [],
+  "path-bytes": [],
+  "output-path": [[/^src\/path-bytes\.ts$/, "value"]],
   format: [[/^src\/analyze\/snapshot\.ts$/, "type"]],
-  capture: [[/^src\/(net|output-path)\.ts$/, "value"]],
+  capture: [[/^src\/(net|output-path|path-bytes)\.ts$/, "value"]],
   analyze: [
     [/^src\/(net|format)\.ts$/, "value"],
     [/^src\/capture\/nflog\.ts$/, "value"],
@@ -76,7 +77,7 @@ const ALLOWED: Readonly<Record<string, readonly (readonly [to: RegExp, what: "va
   report: [
     [/^src\/view\//, "value"],
     [/^src\/analyze\/(snapshot|benchmark\/benchmark)\.ts$/, "type"],
-    [/^src\/(analyze\/limit|format|output-path)\.ts$/, "value"],
+    [/^src\/(analyze\/limit|format|output-path|path-bytes)\.ts$/, "value"],
   ],
   tui: [
     [/^src\/view\//, "value"],

@@ -1,6 +1,7 @@
-/** What an output path leads to, and whether it may be written. Knows nobody. */
+/** What an output path leads to, and whether it may be written. */
 import { closeSync, fchmodSync, fstatSync, lstatSync, openSync, type Stats } from "node:fs";
 import { normalize } from "node:path";
+import { toPath } from "./path-bytes.js";
 
 /** How a path is to be written. */
 export type OutputPath =
@@ -23,7 +24,7 @@ export function lookAtOutput(path: string): OutputPath {
       standard === undefined ? Number(numbers.find((n) => n !== undefined)) : STANDARD.indexOf(standard);
     return { kind: "descriptor", fd };
   }
-  const found = lstatSync(path, { throwIfNoEntry: false });
+  const found = lstatSync(toPath(path), { throwIfNoEntry: false });
   if (found === undefined || found.isSymbolicLink()) return { kind: "replace" };
   checkKind(found);
   if (!found.isFile()) return { kind: "into" };
@@ -46,7 +47,7 @@ export interface OpenOutput {
 export function openOutput(path: string, flags: number): OpenOutput {
   const target = lookAtOutput(path);
   const isOwn = target.kind !== "descriptor";
-  const fd = isOwn ? openSync(path, flags, 0o600) : target.fd;
+  const fd = isOwn ? openSync(toPath(path), flags, 0o600) : target.fd;
   const close = () => {
     if (isOwn) closeSync(fd);
   };

@@ -9,7 +9,7 @@ import { PacketFilter } from "../capture/file/file-filter.js";
 import { CaptureError } from "../capture/live/live.js";
 import { type Names, NamesError, namesOfCapture, readNames } from "../capture/names/names.js";
 import type { Packet } from "../capture/packet.js";
-import { formatBytes, formatCount, formatCounted } from "../format.js";
+import { formatBytes, formatCount, formatCounted, visible } from "../format.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import type { Sidecar } from "./sidecar-reader.js";
 import { waitingFor } from "./signals.js";
@@ -176,7 +176,7 @@ export function ledgerFile(reader: CaptureReader): LedgerFile {
   const { damages, damageCount } = reader.report;
   const first = damages[0];
   return {
-    name: reader.name === "stdin" ? reader.name : basename(reader.name),
+    name: reader.name === "stdin" ? reader.name : visible(basename(reader.name)),
     packets: reader.packets,
     damage: first ? { offset: first.offset, reason: first.reason, count: damageCount } : null,
   };

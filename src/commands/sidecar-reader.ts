@@ -4,6 +4,7 @@ import type { TrackingContext } from "../analyze/build.js";
 import { readerOf } from "../analyze/reading.js";
 import type { HealthReport } from "../analyze/snapshot.js";
 import type { Names } from "../capture/names/names.js";
+import { toPath } from "../path-bytes.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { checkRoom } from "./json-memory.js";
 import { type SidecarLine, sidecarLine } from "./sidecar-lines.js";
@@ -117,7 +118,7 @@ class Lines {
   async *#texts(): AsyncIterable<string> {
     let pieces: string[] = [];
     let length = 0;
-    for await (const chunk of createReadStream(this.#path, { encoding: "utf8" })) {
+    for await (const chunk of createReadStream(toPath(this.#path), { encoding: "utf8" })) {
       const parts = String(chunk).split("\n");
       for (const [i, part] of parts.entries()) {
         pieces.push(part);

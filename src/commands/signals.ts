@@ -1,6 +1,7 @@
 /** Signals that end a command in good order, and when they do not. */
 import { lstatSync } from "node:fs";
 import { constants } from "node:os";
+import { toPath } from "../path-bytes.js";
 import type { Terminal } from "./terminal.js";
 
 /** What ends a command that goes on until it is told to end. `serve` has another use for SIGHUP. */
@@ -56,7 +57,7 @@ export async function waitingFor<T>(
 export function isNamedPipe(path: string | undefined): boolean {
   if (path === undefined) return false;
   try {
-    return lstatSync(path).isFIFO();
+    return lstatSync(toPath(path)).isFIFO();
   } catch {
     return false;
   }

@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { lookAtOutput } from "../output-path.js";
+import { toPath } from "../path-bytes.js";
 
 /**
  * Writes a file beside its final name, syncs it, and only then gives it the name: whatever happens, there is the old file
@@ -28,7 +29,7 @@ export function writeWhole(path: string, pieces: Iterable<string | Uint8Array>):
   }
   const temporary = join(dirname(path), `.${basename(path).slice(0, 100)}.${randomBytes(6).toString("hex")}`);
   const fd = openSync(
-    temporary,
+    toPath(temporary),
     constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
     0o600,
   );
@@ -39,15 +40,16 @@ export function writeWhole(path: string, pieces: Iterable<string | Uint8Array>):
     } finally {
       closeSync(fd);
     }
-    renameSync(temporary, path);
+    renameSync(toPath(temporary), toPath(path));
   } catch (error) {
-    unlinkSync(temporary);
+    unlinkSync(toPath(temporary));
     throw error;
   }
 }
 
 function writeInto(descriptor: number | null, path: string, pieces: Iterable<string | Uint8Array>): void {
-  const fd = descriptor ?? openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NOCTTY);
+  const fd =
+    descriptor ?? openSync(toPath(path), constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NOCTTY);
   try {
     for (const piece of gather(pieces)) writeAll(fd, piece);
   } finally {
@@ -61,14 +63,14 @@ function writeInto(descriptor: number | null, path: string, pieces: Iterable<str
  */
 export function makeFolder(path: string, mode = 0o777): void {
   try {
-    mkdirSync(path, { mode });
+    mkdirSync(toPath(path), { mode });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const above = dirname(path);
-    if (code === "ENOENT" && !existsSync(above)) {
+    if (code === "ENOENT" && !existsSync(toPath(above))) {
       makeFolder(above, mode);
       makeFolder(path, mode);
-    } else if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
+    } else if (!statSync(toPath(path), { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
 }
 

@@ -1,5 +1,6 @@
 /** Where the bytes of a capture come from: a file or a stream. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { toPath } from "../../path-bytes.js";
 
 /** Gives bytes in order. A number at once where that costs no waiting; 0 means the end. Close it in any case. */
 export interface ByteSource {
@@ -13,7 +14,7 @@ export interface ByteSource {
 
 /** Opens a file. Throws the system's error where it cannot be opened or is not something to read from. */
 export function openFile(path: string): ByteSource & { readonly size: number; taken: number } {
-  const fd = openSync(path, "r");
+  const fd = openSync(toPath(path), "r");
   const stat = fstatSync(fd);
   if (stat.isDirectory()) {
     closeSync(fd);

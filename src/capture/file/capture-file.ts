@@ -2,6 +2,7 @@
 import { constants, fsyncSync, ftruncateSync, unlinkSync, writeSync } from "node:fs";
 import { parse } from "node:path";
 import { openOutput } from "../../output-path.js";
+import { toPath } from "../../path-bytes.js";
 
 /** When to go on to the next file. null: not for this reason. */
 export interface Rotation {
@@ -89,7 +90,7 @@ export function rotatedName(path: string, number: number, time: Date): string {
 export function removeOldest(paths: string[], keep: number | null): void {
   while (keep !== null && paths.length > keep) {
     try {
-      unlinkSync(paths.shift()!);
+      unlinkSync(toPath(paths.shift()!));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     }

@@ -1,5 +1,6 @@
 /** Reads a text file whole, with an end. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { toPath } from "../../path-bytes.js";
 
 const PIECE = 64 * 1024;
 
@@ -8,7 +9,7 @@ const PIECE = 64 * 1024;
  * `limit` bytes: a device may have no end.
  */
 export function readText(path: string, limit: number, encoding: "utf8" | "latin1" = "utf8"): string {
-  const fd = openSync(path, "r");
+  const fd = openSync(toPath(path), "r");
   try {
     if (fstatSync(fd).isDirectory()) throw Object.assign(new Error("is a directory"), { code: "EISDIR" });
     const bytes = readUpTo(fd, limit);

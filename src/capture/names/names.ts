@@ -8,6 +8,7 @@ import {
   parseAddress,
   parseCidr,
 } from "../../net.js";
+import { toPath } from "../../path-bytes.js";
 import { readText } from "../file/text.js";
 import type { EmbeddedName } from "../packet.js";
 
@@ -170,7 +171,7 @@ export function readNames(path: string): Names {
 export function readNamesText(path: string): string {
   const piped = PIPES.get(path);
   if (piped !== undefined) return piped;
-  const isPipe = statSync(path).isFIFO();
+  const isPipe = statSync(toPath(path)).isFIFO();
   try {
     const text = readText(path, MAX_FILE_BYTES);
     if (isPipe) PIPES.set(path, text);

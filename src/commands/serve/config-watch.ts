@@ -1,5 +1,6 @@
 /** The web configuration in use: read again when its files change or somebody says so, kept when the new one is wrong. */
 import { statSync } from "node:fs";
+import { toPath } from "../../path-bytes.js";
 import { CommandError } from "../exit.js";
 import type { Terminal } from "../terminal.js";
 import { OPEN_CONFIG, readWebConfig, type WebConfig } from "./web-config.js";
@@ -70,7 +71,7 @@ function stampOf(files: readonly string[]): string | null {
   const stamps: string[] = [];
   for (const file of files)
     try {
-      const { mtimeMs, ino, size } = statSync(file);
+      const { mtimeMs, ino, size } = statSync(toPath(file));
       stamps.push(`${mtimeMs} ${ino} ${size}`);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "EACCES") return null;

@@ -1,5 +1,5 @@
 /** The exporters' common `web.config.file`: TLS, client certificates, users. Its format is that of Prometheus' exporter-toolkit. */
-import { dirname, resolve } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { parse } from "yaml";
 import { z } from "zod";
@@ -117,7 +117,7 @@ function parseYaml(path: string): unknown {
 
 function readTls(path: string, tls: z.infer<typeof tlsSchema>, files: string[]): TlsConfig {
   const read = (name: string) => {
-    const file = resolve(dirname(path), name);
+    const file = isAbsolute(name) ? name : join(dirname(path), name);
     files.push(file);
     return readText(path, file);
   };

@@ -274,6 +274,31 @@ function createTerminal(argv: readonly string[]): Terminal {
   };
 }
 
+/** What nobody caught: often the surroundings are not what every program may count on. */
+function lastWords(error: unknown): string {
+  const { code, path, message } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT" && path?.startsWith("/proc/")) return `needs /proc, which is not there: ${path}`;
+  if (code === "EMFILE" || code === "ENFILE") return `too many open files: ${RAISE_LIMIT}`;
+  return `unexpected error: ${message}`;
+}
+
+const RAISE_LIMIT = "raise the limit with `ulimit -n 1024`";
+/** Open files that the largest command needs to load. */
+const LEAST_FILES = 256;
+
+/** Modules that cannot be opened are reported as missing, so this is looked at first. Throws CommandError. */
+function checkLimits(): void {
+  let limits: string;
+  try {
+    limits = readFileSync("/proc/self/limits", "latin1");
+  } catch {
+    return;
+  }
+  const files = /^Max open files +(\d+)/m.exec(limits)?.[1];
+  if (files !== undefined && Number(files) < LEAST_FILES)
+    throw new CommandError(ExitCode.failure, `only ${files} open files are allowed, too few: ${RAISE_LIMIT}`);
+}
+
 /** Runs one command line. Returns the exit code; says what went wrong. */
 async function main(words: readonly string[]): Promise<ExitCode> {
   const version = (JSON.parse(readFileSync(MANIFEST, "utf8")) as { version: string }).version;
@@ -288,6 +313,7 @@ async function main(words: readonly string[]): Promise<ExitCode> {
     code = ended;
   });
   for (const command of withSubcommands(program)) command.exitOverride();
+  program.hook("preAction", checkLimits);
   try {
     await program.parseAsync(argv, { from: "user" });
     return code;
@@ -299,9 +325,7 @@ async function main(words: readonly string[]): Promise<ExitCode> {
     }
     const { code: name, syscall } = error as NodeJS.ErrnoException;
     if (name === "EPIPE") return ExitCode.ok;
-    terminal.say(
-      syscall === "write" ? `stdout: ${reasonOf(error)}` : `unexpected error: ${(error as Error).message}`,
-    );
+    terminal.say(syscall === "write" ? `stdout: ${reasonOf(error)}` : lastWords(error));
     if (process.env.NETWATCH_DEBUG) process.stderr.write(`${(error as Error).stack}\n`);
     return syscall === "write" ? ExitCode.unwritable : ExitCode.failure;
   }

@@ -103,9 +103,9 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
     rereadNames(options, subject, health, terminal);
   };
   try {
+    process.on("SIGHUP", reload);
     await listen(server, address, watchConfig, terminal);
     giveUpRoot(options, terminal, events);
-    process.on("SIGHUP", reload);
     watchConfig.start((config) => server.use(config));
     health?.start();
     const failures = await subject.run(options.signal);

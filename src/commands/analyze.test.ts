@@ -232,3 +232,23 @@ test("csv without a table says which tables there are", async () => {
     ],
   );
 });
+
+test("fixtures/starttls.pcapng: TLS behind STARTTLS has the server names that tshark finds, and what was refused stays clear", async () => {
+  const { out } = await run([join(ROOT, "fixtures/starttls.pcapng")], { output: "json", numeric: true });
+  const { tables, ledger } = JSON.parse(out);
+  // tshark -Y tls.handshake.type==1 -T fields -e tls.handshake.extensions_server_name
+  const clear = ["ftp", "imap", "ldap", "lmtp", "nntp", "pop3", "postgres", "smtp", "xmpp"];
+  assert.deepEqual(
+    tables.tls.rows.map((row: Record<string, unknown>) => `${row.operation} ${row.version} ${row.requests}`),
+    [...clear, "pg"]
+      .map((name) => `${name}.example TLS 1.3 1`)
+      .concat("injected.example TLS 1.2 1")
+      .sort(),
+  );
+  assert.deepEqual(
+    tables.postgres.rows.map((row: Record<string, unknown>) => `${row.operation} ${row.requests}`),
+    ["(encrypted) 2", "(startup) 1", "SELECT 1"],
+  );
+  assert.equal(ledger.inspection.missed, undefined);
+  assert.equal(ledger.complete, true);
+});

@@ -27,11 +27,19 @@ export const enum Read {
   enough = -2,
   /** The connection is of another protocol after all. */
   foreign = -3,
+  /** From here on, of both sides, the connection is of the protocol that this one turns to (Application.turnsTo). */
+  turns = -4,
 }
 
 /** One protocol over TCP. Plain data; the list of them is in `applications.ts`. */
 export interface Application {
-  readonly name: ApplicationName;
+  /** null: nothing of it is counted, it is followed for what it may turn to. */
+  readonly name: ApplicationName | null;
+  /**
+   * What its connections turn to where client and server agree (STARTTLS). What a client has sent and is held is shown again each time
+   * the server has gone on.
+   */
+  readonly turnsTo?: Application;
   /**
    * Whether clients commonly ask before the last answer has come. Where the capture begins amid such a connection, requests are not
    * joined with answers until these have caught up (see Exchanges).

@@ -5,6 +5,16 @@ import { http } from "./http/http.js";
 import { grpc, http2 } from "./http/http2.js";
 import { postgres } from "./postgres/postgres.js";
 import { redis } from "./redis/redis.js";
+import { startTls } from "./starttls/starttls.js";
 import { tls } from "./tls/tls.js";
 
-export const KNOWN_APPLICATIONS: readonly Application[] = [tls, grpc, http2, http, dns, postgres, redis];
+export const KNOWN_APPLICATIONS: readonly Application[] = [
+  tls,
+  grpc,
+  http2,
+  http,
+  startTls,
+  dns,
+  postgres,
+  redis,
+];

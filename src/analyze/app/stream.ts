@@ -73,6 +73,13 @@ function isHole(side: Side): boolean {
   return side.waiting.length === 0 || after(side.waiting[0]!.seq, side.expected) > 0;
 }
 
+/** What is missed of a protocol counts under its name, or that of what it turns to. */
+function nameOf(application: Application): ApplicationName;
+function nameOf(application: Application | null): ApplicationName | null;
+function nameOf(application: Application | null): ApplicationName | null {
+  return application ? (application.name ?? nameOf(application.turnsTo ?? null)) : null;
+}
+
 /** Bytes up to `to` were acknowledged and are not here. */
 function awaitLate(side: Side, to: number, nowUs: number): void {
   if (Number.isNaN(side.lateUs)) {
@@ -116,6 +123,8 @@ class Side {
   /** In order of their sequence numbers. */
   waiting: Waiting[] = [];
   waitingBytes = 0;
+  /** It is being read: what it holds is not to be read once more. */
+  isRead = false;
   /** Bytes up to `lateTo` were acknowledged and are not here; since when (up to `lateFirst`), NaN: none. */
   lateUs = Number.NaN;
   lateFirst = 0;
@@ -133,7 +142,7 @@ class Side {
  * shows the bytes to the dialogue of the protocol it recognises. Holds copies only of what came too early and of unfinished messages.
  */
 export class Stream {
-  /** null: not recognised (yet). */
+  /** The first of its protocols that has a name; null: none was recognised (yet). */
   application: ApplicationName | null = null;
   /** Nothing more is to be had of it: it need not be told anything. */
   done = false;
@@ -145,6 +154,8 @@ export class Stream {
   readonly #isCertain: boolean;
   #clientIsB: boolean;
   #protocol: Application | null = null;
+  /** What it can be. */
+  #applications: readonly Application[];
   #exchanges: Exchanges | null = null;
   #dialogue: Dialogue | null = null;
   /** What the segment acknowledges that is told of; null: nothing. */
@@ -164,6 +175,7 @@ export class Stream {
     channelOf: (clientIsB: boolean) => Channel,
   ) {
     this.#host = host;
+    this.#applications = host.applications;
     this.#clientIsB = clientIsB;
     this.#isCertain = isCertain;
     this.#channelOf = channelOf;
@@ -300,7 +312,8 @@ export class Stream {
   /** There is no room for it any more: what came of the requests that wait is not known. */
   abandon(): void {
     if (!this.done) this.settle();
-    if (!this.done && this.#protocol !== null) this.#giveUp(Missed.connectionRoom);
+    if (!this.done && this.#protocol !== null && this.#protocol.name !== null)
+      this.#giveUp(Missed.connectionRoom);
     else this.#close();
   }
 
@@ -310,7 +323,7 @@ export class Stream {
   }
 
   #missed(missed: Missed): void {
-    this.#host.operations.missed.add(this.application, missed);
+    this.#host.operations.missed.add(nameOf(this.#protocol), missed);
   }
 
   #gap(): void {
@@ -417,10 +430,23 @@ export class Stream {
     side.skip = 0;
     this.#dropHeld(side);
     side.isFresh = false;
+    if (this.#protocol?.name === null) this.#leave(this.#protocol);
     if (!side.seeking && this.#protocol !== null) this.#gap();
     side.seeking = true;
     side.scanned = -1;
     this.#lose(fromB);
+  }
+
+  /** Amid a protocol of which nothing is counted, bytes are missing: only what it turns to is looked for. */
+  #leave({ turnsTo }: Application): void {
+    this.#dialogue!.end();
+    this.#exchanges!.close();
+    this.#protocol = this.#exchanges = this.#dialogue = null;
+    this.#applications = turnsTo ? [turnsTo] : [];
+    for (const side of [this.#a, this.#b]) {
+      this.#dropHeld(side);
+      side.seeking = true;
+    }
   }
 
   /** Messages of a side may have gone by unseen. */
@@ -447,12 +473,14 @@ export class Stream {
     }
     if (this.#protocol === null && !this.#recognise(fromB, side, view, from, end, nowUs)) return;
     if (side.seeking) {
-      if (!this.#isMessage(fromB, view, from, end)) {
+      if (this.#isMessage(this.#protocol!, fromB, view, from, end)) side.seeking = false;
+      else if (this.#isTurn(fromB, view, from, end)) this.#turn(fromB, side, nowUs);
+      else {
         // A message may be in what is passed over.
         this.#lose(fromB);
         return;
       }
-      side.seeking = false;
+      if (this.done || side.done) return;
     }
     this.#feed(fromB, side, view, from, end, nowUs);
   }
@@ -478,10 +506,18 @@ export class Stream {
   }
 
   /** Whether a message of that side begins here. */
-  #isMessage(fromB: boolean, view: DataView, at: number, end: number): boolean {
+  #isMessage(protocol: Application, fromB: boolean, view: DataView, at: number, end: number): boolean {
     const fromClient = fromB === this.#clientIsB;
-    const looks = this.#protocol!.looks(view, at, end, fromClient, true);
+    const looks = protocol.looks(view, at, end, fromClient, true);
     return looks === (fromClient ? Looks.request : Looks.response);
+  }
+
+  /** Whether behind a gap the client begins what this protocol turns to. */
+  #isTurn(fromB: boolean, view: DataView, at: number, end: number): boolean {
+    const { turnsTo } = this.#protocol!;
+    return (
+      turnsTo !== undefined && fromB === this.#clientIsB && this.#isMessage(turnsTo, fromB, view, at, end)
+    );
   }
 
   /** Looks for a protocol that these bytes, after those held, can be the beginning of. True: found, and they are still to be shown. */
@@ -498,7 +534,7 @@ export class Stream {
     const fromClient = fromB === this.#clientIsB;
     const isAmid = !this.#isCertain || side.seeking;
     let isOpen = false;
-    for (const application of this.#host.applications) {
+    for (const application of this.#applications) {
       const looks = application.looks(seen, from, to, fromClient, isAmid);
       if (looks === Looks.short) isOpen = true;
       if (looks === Looks.no || looks === Looks.short) continue;
@@ -528,14 +564,15 @@ export class Stream {
   /** Begins to follow the protocol. True: the segment is still to be shown, after what this side holds; what the other holds is shown here. */
   #follow(application: Application, fromB: boolean, side: Side, nowUs: number): boolean {
     this.#protocol = application;
-    this.application = application.name;
-    const channel = this.#channelOf(this.#clientIsB);
-    if (channel < 0) this.#missed(Missed.pairRoom);
-    this.#exchanges = new Exchanges(this.#host.operations, channel, application.name, this.#host);
+    const { name } = application;
+    this.application ??= name;
+    const channel = name === null ? -1 : this.#channelOf(this.#clientIsB);
+    if (channel < 0 && name !== null) this.#missed(Missed.pairRoom);
+    this.#exchanges = new Exchanges(this.#host.operations, channel, nameOf(application), this.#host);
     this.#exchanges.isAmid = !this.#isCertain;
     // Requests may lie before what is seen: in a gap, or before the capture.
     const isGap = this.#isCertain && (this.#a.seeking || this.#b.seeking);
-    if (isGap) this.#gap();
+    if (isGap && name !== null) this.#gap();
     if (isGap || (!this.#isCertain && application.isPipelined)) this.#exchanges.lose();
     this.#dialogue = application.open(this.#exchanges);
     if (this.#dialogue === null) {
@@ -543,8 +580,7 @@ export class Stream {
       return false;
     }
     side.seeking = false;
-    const other = fromB ? this.#a : this.#b;
-    if (other.heldLength > 0) this.#readHeld(!fromB, other, nowUs);
+    this.#readHeld(!fromB, fromB ? this.#a : this.#b, nowUs);
     return !this.done;
   }
 
@@ -580,8 +616,9 @@ export class Stream {
     return from;
   }
 
+  /** Reads what a side holds, as far as it can be read. */
   #readHeld(fromB: boolean, side: Side, nowUs: number): void {
-    if (this.done) return;
+    if (this.done || side.done || side.isRead || side.heldLength === 0) return;
     const used = this.#read(fromB, side, side.held!, 0, side.heldLength, side.heldUs, nowUs);
     if (this.done || side.done) return;
     if (used > 0) {
@@ -593,8 +630,36 @@ export class Stream {
     }
   }
 
+  /** Both sides go on in the protocol that this one turns to. */
+  #turn(fromB: boolean, side: Side, nowUs: number): void {
+    this.#dialogue!.end();
+    this.#exchanges!.close();
+    for (const one of [this.#a, this.#b])
+      if (one.scanned >= 0) {
+        one.scanned = -1;
+        one.seeking = true;
+        this.#dropHeld(one);
+      }
+    this.#follow(this.#protocol!.turnsTo!, fromB, side, nowUs);
+  }
+
   /** Lets the dialogue read as far as it can. Returns where it stopped. */
   #read(
+    fromB: boolean,
+    side: Side,
+    view: DataView,
+    at: number,
+    end: number,
+    firstUs: number,
+    nowUs: number,
+  ): number {
+    side.isRead = true;
+    const stopped = this.#readOn(fromB, side, view, at, end, firstUs, nowUs);
+    side.isRead = false;
+    return stopped;
+  }
+
+  #readOn(
     fromB: boolean,
     side: Side,
     view: DataView,
@@ -629,8 +694,17 @@ export class Stream {
         if (this.#a.done && this.#b.done) this.#close();
         return end;
       }
+      if (n === Read.turns) {
+        this.#turn(fromB, side, nowUs);
+        if (this.done || side.done) return end;
+        continue;
+      }
       side.skip = Math.max(0, n - (end - from));
       from = Math.min(end, from + n);
+      if (!fromClient && this.#protocol!.turnsTo) {
+        this.#readHeld(!fromB, fromB ? this.#a : this.#b, nowUs);
+        if (this.done || side.done) return end;
+      }
     }
     return end;
   }

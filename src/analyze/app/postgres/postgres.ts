@@ -1,8 +1,8 @@
 /**
  * PostgreSQL, protocol 3 (postgresql.org/docs/current/protocol.html). A request is a simple query, an execution of the extended protocol
  * or a function call; its operation is the first word of the statement (of CREATE, ALTER and DROP the object too), never more of it.
- * `(startup)` is a connection's beginning up to the first ReadyForQuery, `(encrypted)` one that goes on in TLS or GSSAPI and is read no further,
- * `(cancel)` a request that has no answer and counts as lost, `(prepared)` an execution whose statement was prepared unseen.
+ * `(startup)` is a connection's beginning up to the first ReadyForQuery, `(encrypted)` one that goes on in TLS, and is followed as that, or
+ * in GSSAPI, and is read no further, `(cancel)` a request that has no answer and counts as lost, `(prepared)` an execution whose statement was prepared unseen.
  *
  * A simple query counts once, however many statements are in it, under the verb of the first; it lasts up to its last CommandComplete, or
  * its error. An execution lasts from its Bind (Execute, where the portal was bound before) to CommandComplete, EmptyQueryResponse,
@@ -12,6 +12,8 @@
 import { type Application, type Dialogue, Read } from "../application.js";
 import type { Exchanges } from "../exchanges.js";
 import { Missed } from "../missed.js";
+import { seekHello } from "../tls/seek-hello.js";
+import { tls } from "../tls/tls.js";
 import { looksLikePostgres, MAX_LENGTH, MAX_START, Start } from "./postgres-looks.js";
 import { Statements } from "./postgres-statements.js";
 import { isEnd, Unit, Units } from "./postgres-units.js";
@@ -23,9 +25,12 @@ const MAX_READ = 1024;
 const MAX_UNKNOWN = 65_536;
 /** Type and length. */
 const HEADER = 5;
+/** No message is of this type. */
+const TLS_HANDSHAKE = 0x16;
 
 export const postgres: Application = {
   name: "postgres",
+  turnsTo: tls,
   isPipelined: false,
   resumes: "byte",
   looks: looksLikePostgres,
@@ -72,7 +77,8 @@ class PostgresDialogue implements Dialogue {
   readonly #portals = new Statements();
   /** Encryption was asked for, and not answered yet: since when, or null. */
   #askedUs: number | null = null;
-  #isEncrypted = false;
+  /** What the server agreed to; null: nothing. */
+  #encryption: "tls" | "gss" | null = null;
   /** First byte of the Bind whose Execute is to come. */
   #bindUs: number | null = null;
   /** Bytes of the client since its last request; of the server since its last answer. */
@@ -95,7 +101,11 @@ class PostgresDialogue implements Dialogue {
   read(fromClient: boolean, view: DataView, at: number, end: number, firstUs: number, nowUs: number): number {
     let next = at;
     while (next < end) {
-      if (this.#isEncrypted) return Read.enough;
+      if (this.#encryption !== null)
+        return next > at ? next - at : this.#readEncrypted(fromClient, view, at, end);
+      const isAsked = this.#askedUs !== null;
+      // What follows the request for encryption depends on the answer: it waits.
+      if (fromClient && isAsked) break;
       const used = fromClient
         ? this.#readClient(view, next, end, next === at ? firstUs : nowUs)
         : this.#readServer(view, next, end, nowUs);
@@ -103,8 +113,14 @@ class PostgresDialogue implements Dialogue {
       // What was read before it is done with: a message that cannot be read begins here.
       if (used < 0) return next > at ? next - at : used;
       next += used;
+      if (!fromClient && isAsked) break;
     }
-    return this.#isEncrypted ? Read.enough : next - at;
+    return next - at;
+  }
+
+  #readEncrypted(fromClient: boolean, view: DataView, at: number, end: number): number {
+    if (this.#encryption === "gss") return Read.enough;
+    return fromClient ? seekHello(view, at, end) : Read.turns;
   }
 
   lost(fromClient: boolean): void {
@@ -128,6 +144,11 @@ class PostgresDialogue implements Dialogue {
   #readClient(view: DataView, at: number, end: number, timeUs: number): number {
     const type = view.getUint8(at);
     if (type === 0) return this.#readStart(view, at, end, timeUs);
+    // Encryption was agreed on, unseen.
+    if (type === TLS_HANDSHAKE) {
+      const found = seekHello(view, at, end);
+      return found > 0 ? Read.broken : found;
+    }
     if (end - at < HEADER) return Read.more;
     const length = view.getUint32(at + 1);
     if (length < 4 || length > MAX_LENGTH) return Read.broken;
@@ -261,6 +282,7 @@ class PostgresDialogue implements Dialogue {
         this.#complete(nowUs);
         break;
       case Back.error:
+        this.#askedUs = null;
         this.#fail(nowUs, sqlstateOf(view, at + HEADER, Math.min(end, at + 1 + length)));
         break;
       case Back.ready:
@@ -293,7 +315,7 @@ class PostgresDialogue implements Dialogue {
     const name = nameOf(Verb.encrypted);
     this.#exchanges.request(name, name.length, askedUs, 8);
     this.#exchanges.answer(nowUs, 0, false, 1);
-    this.#isEncrypted = true;
+    this.#encryption = type === Back.encrypted ? "tls" : "gss";
     return 1;
   }
 

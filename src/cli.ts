@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { addLabCommands } from "../services/lab.js";
 import { LabError } from "../services/lab-error.js";
-import { addCaptureCommand, addRedact, addSourceWords } from "./commands/capture-words.js";
+import { addCaptureCommand, addDecapsulate, addRedact, addSourceWords } from "./commands/capture-words.js";
 import { CommandError, EXIT_MEANINGS, ExitCode, reasonOf } from "./commands/exit.js";
 import { addLabBenchCommand } from "./commands/lab-bench-words.js";
 import { addMetricsCommands } from "./commands/metrics-words.js";
@@ -95,6 +95,7 @@ function createProgram(
       parsePositive(MAX_MAX_FLOWS),
     );
   addRedact(analyzeCommand);
+  addDecapsulate(analyzeCommand);
   analyzeCommand
     .addHelpText(
       "after",

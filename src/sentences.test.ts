@@ -77,6 +77,7 @@ function lossy(n: number): Snapshot {
       timeless: n,
       malformed: [{ reason: "ip-version", packets: n }],
       tunnels: [{ kind: "gre", packets: n }],
+      decapsulated: [{ kind: "gre", packets: n }],
       evicted: { conversations: n, packets: n, bytes: n },
       inspection,
       unresolved_bytes: n,

@@ -1,6 +1,7 @@
 /** Takes packets, keeps the counts that everything later is built from. The hot path of the program. */
 import { type Packet, Time } from "../capture/packet.js";
 import { IpProtocol } from "../net.js";
+import { Decapsulator } from "./decapsulate.js";
 import { FlowTable } from "./flows.js";
 import { Headers, MALFORMED, Network } from "./headers.js";
 import { Inspector } from "./inspector.js";
@@ -49,6 +50,8 @@ const CLASS_OF_SLOT = Uint8Array.from({ length: ProtocolSlot.count }, (_, slot) 
 export interface AnalyzerOptions {
   /** Conversations kept; the rest is counted as `other`. */
   readonly maxFlows?: number;
+  /** Count packets in tunnels by the headers inside. Bytes stay those of the whole frame. */
+  readonly decapsulate?: boolean;
   /** Stirs the hash of the flow table; changes no result. */
   readonly seed?: number;
   /** When names change, microseconds since 1970 in ascending order, as far as it is known beforehand. */
@@ -79,10 +82,13 @@ export class Analyzer {
   readonly inspector: Inspector;
   readonly series = new Series(SERIES_CLASSES.length);
   readonly udpTunnels = new UdpTunnels();
+  /** null: tunnels are not entered. */
+  readonly decapsulator: Decapsulator | null;
   readonly #headers = new Headers();
 
   constructor(options: AnalyzerOptions = {}) {
     this.inspector = new Inspector(options.nameChangesUs);
+    this.decapsulator = options.decapsulate ? new Decapsulator() : null;
     this.flows = new FlowTable(options.maxFlows ?? DEFAULT_MAX_FLOWS, options.seed ?? 0, this.inspector);
   }
 
@@ -91,6 +97,7 @@ export class Analyzer {
     const { caplen, length, timeUs } = packet;
     const headers = this.#headers;
     headers.decode(packet);
+    if (this.decapsulator !== null) this.decapsulator.enter(packet, headers);
     this.packets++;
     this.bytes += length;
     this.capturedBytes += caplen;
@@ -116,7 +123,8 @@ export class Analyzer {
         slot = ProtocolSlot.other;
     }
     const seriesClass = CLASS_OF_SLOT[slot]!;
-    if (seriesClass === SeriesClass.udp) this.udpTunnels.note(packet.view, headers);
+    if (seriesClass === SeriesClass.udp && this.decapsulator === null)
+      this.udpTunnels.note(packet.view, headers);
     const protocols = this.protocols;
     protocols[slot * 2] = protocols[slot * 2]! + 1;
     protocols[slot * 2 + 1] = protocols[slot * 2 + 1]! + length;

@@ -45,7 +45,9 @@ export function buildSnapshot(analyzer: Analyzer, context: SnapshotContext): Sna
   const { firstUs, lastUs, firstNanos, lastNanos } = analyzer;
   const { tracking } = context;
   analyzer.inspector.settle(context.interfaces === undefined);
-  const evidence = tracking ? new Evidence(analyzer.flows, tracking.namespaces, tracking.capture) : null;
+  const evidence = tracking
+    ? new Evidence(analyzer.flows, tracking.namespaces, factsOf(analyzer, tracking.capture))
+    : null;
   const { tables, scene, unresolvedBytes } = buildTables(
     analyzer,
     context.names,
@@ -71,6 +73,11 @@ export function buildSnapshot(analyzer: Analyzer, context: SnapshotContext): Sna
   const findings = findFindings({ ...head, series, tables }, scene);
   const conntrack = evidence ? { conntrack: buildConntrack(analyzer, context, evidence) } : {};
   return { ...head, findings, series, ...conntrack, tables };
+}
+
+/** What is known of the capture: connections through tunnels that were entered are not in the flow table. */
+export function factsOf({ decapsulator }: Analyzer, capture: CaptureFacts): CaptureFacts {
+  return { ...capture, gap: capture.gap || (decapsulator?.listEntered().length ?? 0) > 0 };
 }
 
 /** Connections kept in the Snapshot one by one; the rest is summed in `other`. */
@@ -128,7 +135,15 @@ function buildLedger(analyzer: Analyzer, context: SnapshotContext, unresolvedByt
   };
 }
 
-function tunnelsOf({ protocols, udpTunnels }: Analyzer): Pick<Ledger, "tunnels"> {
+function tunnelsOf({
+  protocols,
+  udpTunnels,
+  decapsulator,
+}: Analyzer): Pick<Ledger, "tunnels" | "decapsulated"> {
+  if (decapsulator) {
+    const missed = decapsulator.listMissed();
+    return { ...(missed.length > 0 ? { tunnels: missed } : {}), decapsulated: decapsulator.listEntered() };
+  }
   const packets = (version: ProtocolSlot) => (protocol: number) => protocols[(version + protocol) * 2]!;
   const tunnels = listTunnels(packets(ProtocolSlot.ipv4), packets(ProtocolSlot.ipv6), udpTunnels);
   return tunnels.length > 0 ? { tunnels } : {};

@@ -45,7 +45,7 @@ export interface CaptureFacts {
   readonly startUs: number;
   readonly endUs: number;
   readonly pollUs: number;
-  /** Packets were dropped, a filter kept some out, or flows were evicted. */
+  /** Packets were dropped, a filter kept some out, tunnels were entered, or flows were evicted. */
   readonly gap: boolean;
 }
 

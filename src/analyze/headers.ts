@@ -1,6 +1,6 @@
 /**
  * What the headers of one packet say, as one reused view: the outermost IP header, reached by the link header and VLAN
- * tags alone, and the transport header behind it. Tunnels, LLC, PPPoE and MPLS are not entered.
+ * tags alone, and the transport header behind it. LLC, PPPoE and MPLS are not entered, nor are tunnels here: see decapsulate.ts.
  */
 import { nflogPayload } from "../capture/nflog.js";
 import type { Packet } from "../capture/packet.js";
@@ -112,7 +112,10 @@ export class Headers {
   icmpType = -1;
   /** Start of a whole TCP or UDP header in the packet's view, not of a fragment; -1: there is none. */
   transport = -1;
-  /** Start of what it carries: behind TCP's options. */
+  /**
+   * Start of what it carries, behind TCP's options; a first fragment of UDP has it too, and so has what is neither TCP, UDP nor ICMP: behind
+   * the IP headers. It and what follows hold where it is below `end`.
+   */
   payload = 0;
   /** End of what was captured of the IP packet. */
   end = 0;
@@ -272,6 +275,7 @@ export class Headers {
     this.destinationPort = 0;
     this.tcpFlags = 0;
     this.icmpType = -1;
+    this.end = 0;
     if (this.fragment === Fragment.later) return;
     if (protocol === IpProtocol.tcp || protocol === IpProtocol.udp) {
       if (at + 4 > end) return;
@@ -283,15 +287,18 @@ export class Headers {
         if (at + Tcp.header <= end)
           this.#decodePayload(at, at + (view.getUint8(at + Tcp.offset) >> 4) * 4, end, last);
       } else if (at + Udp.header <= end) this.#decodePayload(at, at + Udp.header, end, last);
-    } else if ((protocol === IpProtocol.icmp || protocol === IpProtocol.icmpv6) && at < end) {
-      this.icmpType = view.getUint8(at);
-    }
+    } else if (protocol === IpProtocol.icmp || protocol === IpProtocol.icmpv6) {
+      if (at < end) this.icmpType = view.getUint8(at);
+    } else this.#setPayload(at, end, last);
   }
 
   #decodePayload(at: number, payload: number, end: number, last: number): void {
-    if (this.fragment !== Fragment.none || (this.protocol === IpProtocol.tcp && payload < at + Tcp.header))
-      return;
-    this.transport = at;
+    if (this.protocol === IpProtocol.tcp && payload < at + Tcp.header) return;
+    if (this.fragment === Fragment.none) this.transport = at;
+    this.#setPayload(payload, end, last);
+  }
+
+  #setPayload(payload: number, end: number, last: number): void {
     this.payload = payload;
     this.end = end;
     this.payloadLength = Math.max(last, end) - payload;

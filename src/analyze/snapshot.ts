@@ -86,10 +86,16 @@ const ledgerSchema = z
     ),
     timeless: count.describe("Packets without a time"),
     tunnels: z
+      .array(z.strictObject({ kind: text, packets: count, reason: text.optional() }))
+      .optional()
+      .describe(
+        "Packets that carry another IP packet, by kind of tunnel, whose inner addresses are not in the tables; with --decapsulate by reason; absent: none",
+      ),
+    decapsulated: z
       .array(z.strictObject({ kind: text, packets: count }))
       .optional()
       .describe(
-        "Packets that carry another IP packet, by kind of tunnel, whose inner addresses are not in the tables; absent: none",
+        "Packets that the tables count by the headers inside a tunnel, by kind of the outermost one; absent: tunnels were not entered",
       ),
     dropped: z.nullable(count).describe("Packets the capturing machine says it lost; null: it does not say"),
     evicted: z

@@ -79,6 +79,7 @@ export function addSourceWords(command: Command, { stops } = { stops: true }): v
     .option("-s, --snaplen <bytes>", "bytes kept of a packet (default: 262144)", parsePositive(MAX_SNAPLEN));
   if (stops) addStopWords(command);
   addRedact(command);
+  addDecapsulate(command);
   command
     .addOption(
       new Option("--engine <name>", "ring: the kernel's own (default); cap: the npm package").choices(
@@ -87,6 +88,14 @@ export function addSourceWords(command: Command, { stops } = { stops: true }): v
     )
     .option("--buffer <MB>", "room for packets that wait (default: 64)", parsePositive(MAX_BUFFER_MB))
     .option("-Z, --user <name>", "become this user (default: who called sudo, else nobody)");
+}
+
+/** Of every command that counts packets. */
+export function addDecapsulate(command: Command): void {
+  command.option(
+    "--decapsulate",
+    "count packets in IPIP, GRE, VXLAN, Geneve by the headers inside; filter and bytes stay those of the whole frame",
+  );
 }
 
 /** Of every command that shows what packets hold. */

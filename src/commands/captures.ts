@@ -21,6 +21,8 @@ export interface CaptureOptions {
   /** What a live run wrote beside its capture. */
   readonly sidecar?: string;
   readonly maxFlows?: number;
+  /** Count packets in tunnels by the headers inside. */
+  readonly decapsulate?: boolean;
   /** Show stand-ins for names that the packets hold. */
   readonly redact?: boolean;
   /** In tcpdump's language: only packets that match are counted. */
@@ -65,6 +67,7 @@ async function readCaptures(
   const { readers, size, failures } = await openAll(files, terminal);
   const analyzer = new Analyzer({
     ...(options.maxFlows === undefined ? {} : { maxFlows: options.maxFlows }),
+    decapsulate: options.decapsulate ?? false,
     seed: options.seed ?? 0,
     nameChangesUs: (fromFile ?? sidecar?.names)?.changesUs() ?? [],
   });

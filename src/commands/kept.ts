@@ -55,12 +55,21 @@ export async function readSnapshot(path: string): Promise<Snapshot> {
   }
 }
 
-/** A Snapshot that was made without `--redact` cannot be shown with it. Throws CommandError. */
-export function checkRedacted(snapshot: Snapshot, redact = false): Snapshot {
-  if (redact && !snapshot.redacted)
+/** A Snapshot that was made without `--redact` or `--decapsulate` cannot be shown with it. Throws CommandError. */
+export function checkMade(
+  snapshot: Snapshot,
+  { redact, decapsulate }: { readonly redact?: boolean; readonly decapsulate?: boolean },
+): Snapshot {
+  const lacking =
+    redact && !snapshot.redacted
+      ? "--redact"
+      : decapsulate && snapshot.ledger.decapsulated === undefined
+        ? "--decapsulate"
+        : null;
+  if (lacking !== null)
     throw new CommandError(
       ExitCode.usage,
-      "the snapshot was made without --redact; name the capture with -r FILE",
+      `the snapshot was made without ${lacking}; name the capture with -r FILE`,
     );
   return snapshot;
 }

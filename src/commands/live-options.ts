@@ -38,6 +38,8 @@ export interface LiveOptions {
   /** Wait for an interface that goes away, in place of ending with it. */
   readonly waits?: boolean;
   readonly maxFlows?: number;
+  /** Count packets in tunnels by the headers inside. */
+  readonly decapsulate?: boolean;
   /** Show stand-ins for names that the packets hold. */
   readonly redact?: boolean;
   readonly seed?: number;

@@ -171,6 +171,7 @@ class LiveRun {
     this.#producer = producer;
     this.#analyzer = new Analyzer({
       ...(options.maxFlows === undefined ? {} : { maxFlows: options.maxFlows }),
+      decapsulate: options.decapsulate ?? false,
       seed: options.seed ?? 0,
     });
     const { autostop = {} } = options;

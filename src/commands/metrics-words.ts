@@ -1,7 +1,7 @@
 /** What can be said to `netwatch metrics`. Light: loaded at every start. */
 import { randomBytes } from "node:crypto";
 import { type Command, InvalidArgumentError } from "commander";
-import { addSourceWords, EVENTS_HELP, gather } from "./capture-words.js";
+import { addDecapsulate, addSourceWords, EVENTS_HELP, gather } from "./capture-words.js";
 import type { Start } from "./monitor-words.js";
 import { parsePositive, parseUrl } from "./options.js";
 
@@ -76,7 +76,7 @@ function parseTtl(text: string): number {
 }
 
 function addMetrics(program: Command, start: Start): void {
-  program
+  const command = program
     .command("metrics")
     .description("Print capture files as Prometheus metrics, once.")
     .argument("<file...>", "pcap or pcapng, gzip or not; - is stdin")
@@ -88,7 +88,9 @@ function addMetrics(program: Command, start: Start): void {
       "samples on the page; edges beyond are `~other` (default: 2000)",
       parsePositive(MAX_SERIES, MIN_SERIES),
     )
-    .option("--max-flows <n>", "conversations kept, as for analyze", parsePositive(100_000_000))
+    .option("--max-flows <n>", "conversations kept, as for analyze", parsePositive(100_000_000));
+  addDecapsulate(command);
+  command
     .addHelpText(
       "after",
       `

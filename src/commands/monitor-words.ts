@@ -1,7 +1,7 @@
 /** What can be said to `netwatch health`, `topology` and `tui`. Light: loaded at every start. */
 import { randomBytes } from "node:crypto";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { addSourceWords, EVENTS_HELP } from "./capture-words.js";
+import { addDecapsulate, addSourceWords, EVENTS_HELP } from "./capture-words.js";
 import type { ExitCode } from "./exit.js";
 import { parsePositive, parseUrl } from "./options.js";
 import type { Terminal } from "./terminal.js";
@@ -71,7 +71,7 @@ Examples:
 }
 
 function addTopology(program: Command, start: Start): void {
-  program
+  const command = program
     .command("topology")
     .description(
       "Draw who talks to whom, from what was seen: of captures, a snapshot, or what was seen last.",
@@ -84,7 +84,9 @@ function addTopology(program: Command, start: Start): void {
       new Option("-o, --output <format>", "form of the drawing")
         .choices(["tree", "mermaid", "dot", "svg", "json"])
         .default("tree"),
-    )
+    );
+  addDecapsulate(command);
+  command
     .addHelpText(
       "after",
       `

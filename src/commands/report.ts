@@ -6,7 +6,7 @@ import { SECTIONS, type Section } from "../report/sections.js";
 import { writeWhole } from "../report/write.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
 import { CommandError, ExitCode, isMissingModule, reasonOf } from "./exit.js";
-import { checkRedacted, keepSnapshot, keptPath, readKeptSnapshot, readSnapshot } from "./kept.js";
+import { checkMade, keepSnapshot, keptPath, readKeptSnapshot, readSnapshot } from "./kept.js";
 import type { LiveOptions } from "./live-options.js";
 import type { Outputs } from "./outputs.js";
 import { waitingFor } from "./signals.js";
@@ -69,7 +69,7 @@ async function takeSnapshot(
     throw new CommandError(ExitCode.usage, "give one of -r FILE, --from FILE and -i NAME");
   if (isLive) return await takeLive(path, options, producer, terminal);
   const kept = (snapshot: Snapshot): Taken => ({
-    snapshot: checkRedacted(snapshot, options.redact),
+    snapshot: checkMade(snapshot, options),
     exitCode: ExitCode.ok,
     writeFile: writeWhole,
   });

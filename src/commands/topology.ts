@@ -10,7 +10,7 @@ import {
 } from "../report/topology.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
 import { CommandError, ExitCode } from "./exit.js";
-import { readKeptSnapshot, readSnapshot } from "./kept.js";
+import { checkMade, readKeptSnapshot, readSnapshot } from "./kept.js";
 import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 
@@ -37,14 +37,17 @@ export async function topology(
     exitCode = result.exitCode;
     found = { seen: result.snapshot, bridges: null };
   } else if (from !== undefined)
-    found = { seen: await waitingFor([from], terminal, () => readSnapshot(from)), bridges: null };
-  else found = await lookHere(terminal);
+    found = {
+      seen: checkMade(await waitingFor([from], terminal, () => readSnapshot(from)), options),
+      bridges: null,
+    };
+  else found = await lookHere(options, terminal);
   await terminal.write(await render(found, output));
   return exitCode;
 }
 
 /** What was seen last, and the bridges that are here where they may be looked at. Throws CommandError where there is neither. */
-async function lookHere(terminal: Terminal): Promise<Topology> {
+async function lookHere(options: TopologyOptions, terminal: Terminal): Promise<Topology> {
   const bridges = process.geteuid?.() === 0 ? await readBridges() : null;
   let seen: Snapshot | null = null;
   try {
@@ -52,7 +55,7 @@ async function lookHere(terminal: Terminal): Promise<Topology> {
   } catch (error) {
     if (!(error instanceof CommandError) || bridges === null || bridges.length === 0) throw error;
   }
-  return { seen, bridges };
+  return { seen: seen && checkMade(seen, options), bridges };
 }
 
 async function readBridges() {

@@ -65,7 +65,11 @@ async function play(
   producer: string,
 ): Promise<void> {
   const { interval = DEFAULT_INTERVAL_SECONDS, speed = 1, signal, numeric } = options;
-  const analyzer = new Analyzer({ seed: options.seed ?? 0, nameChangesUs: names?.changesUs() ?? [] });
+  const analyzer = new Analyzer({
+    decapsulate: options.decapsulate ?? false,
+    seed: options.seed ?? 0,
+    nameChangesUs: names?.changesUs() ?? [],
+  });
   const take = takerOf(analyzer, options.filter);
   let waiting = await advance(reader);
   const follow = followHealth(player, view, timeOf(reader));

@@ -5,7 +5,7 @@ import { growTree } from "../report/topology-tree.js";
 import type { App } from "../tui/app.js";
 import { emptyModel, type Model } from "../tui/model.js";
 import { CommandError, ExitCode } from "./exit.js";
-import { checkRedacted, readKeptSnapshot, readSnapshot } from "./kept.js";
+import { checkMade, readKeptSnapshot, readSnapshot } from "./kept.js";
 import { checkLiveOptions, type LiveOptions } from "./live-options.js";
 import { isNamedPipe } from "./signals.js";
 import type { Terminal } from "./terminal.js";
@@ -72,9 +72,10 @@ function modeOf({ read, from, interface: names, bridge }: TuiOptions): Model["mo
   return live ? "live" : read !== undefined ? "replay" : "snapshot";
 }
 
-async function takeSnapshot({ from, redact }: TuiOptions, { env }: Terminal): Promise<Snapshot> {
+async function takeSnapshot(options: TuiOptions, { env }: Terminal): Promise<Snapshot> {
+  const { from } = options;
   const snapshot = from === undefined ? await readKeptSnapshot(env) : await readSnapshot(from);
-  return limitSnapshot(checkRedacted(snapshot, redact), MONITOR_ROWS);
+  return limitSnapshot(checkMade(snapshot, options), MONITOR_ROWS);
 }
 
 function sourceOf({ interface: names, bridge, read, from }: TuiOptions, snapshot: Snapshot | null): string {

@@ -8,7 +8,8 @@ export interface Definition {
 export const DEFINITIONS: readonly Definition[] = [
   {
     term: "Address",
-    meaning: "An IPv4 or IPv6 address of the outermost IP header. Tunnels are not looked into.",
+    meaning:
+      "An IPv4 or IPv6 address of the outermost IP header; of the innermost where tunnels were entered (--decapsulate).",
   },
   {
     term: "Bytes",

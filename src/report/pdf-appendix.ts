@@ -1,7 +1,7 @@
 /** The appendix: the capture ledger, and what the words mean. */
 import type { LedgerFile, Snapshot } from "../analyze/snapshot.js";
 import { formatBytes, formatCount, formatCounted } from "../format.js";
-import { captureLosses } from "../view/completeness.js";
+import { captureLosses, tunnelText } from "../view/completeness.js";
 import { missingHere, missingOfRequests, tablesThatMiss } from "../view/missing.js";
 import { DEFINITIONS } from "./definitions.js";
 import type { Sheet } from "./pdf-sheet.js";
@@ -118,10 +118,15 @@ function ledgerEntries(snapshot: Snapshot): Entry[] {
       number: ledger.unresolved_bytes === null ? unknown : formatBytes(ledger.unresolved_bytes),
       meaning: "to or from addresses that the names do not know",
     },
-    ...(ledger.tunnels ?? []).map(({ kind, packets }) => ({
+    ...(ledger.decapsulated ?? []).map(({ kind, packets }) => ({
+      what: "Tunnels entered",
+      number: formatCount(packets),
+      meaning: `${kind}: counted by the addresses inside`,
+    })),
+    ...(ledger.tunnels ?? []).map(({ packets, ...tunnel }) => ({
       what: "In tunnels",
       number: formatCount(packets),
-      meaning: `${kind}: the addresses inside are not in the tables`,
+      meaning: `${tunnelText(tunnel)}: the addresses inside are not in the tables`,
     })),
     ...missing.slice(0, MAX_REASONS),
     {

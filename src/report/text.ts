@@ -11,7 +11,7 @@ import {
   visible,
 } from "../format.js";
 import { endpoint, showCell, sumOf } from "../view/cells.js";
-import { captureLosses, describeTunnels } from "../view/completeness.js";
+import { captureLosses, describeEntered, describeTunnels } from "../view/completeness.js";
 import { describeMissing, describeRequests, missingHere, missingOf } from "../view/missing.js";
 import { describeEvidence } from "./evidence.js";
 
@@ -110,7 +110,7 @@ export function* renderSummary(snapshot: Snapshot, options: TextOptions): Iterab
   yield `${strong(files, options)}: ${formatCounted(totals.packets, "packet")}, ${formatBytes(totals.bytes)} in ${formatDuration(window.duration)}\n`;
   yield `${formatSpan(window.start, window.end)} · ${completeness(ledger)}\n`;
   if (snapshot.conntrack) yield* wrapWords(describeEvidence(snapshot.conntrack), "", "  ", options);
-  for (const sentence of [describeTunnels(ledger), describeRequests(snapshot)])
+  for (const sentence of [describeEntered(ledger), describeTunnels(ledger), describeRequests(snapshot)])
     if (sentence !== "") yield* wrapWords(visible(sentence), "", "  ", options);
   if (snapshot.findings.length > 0) {
     yield `\n${heading("Findings", options)}\n`;

@@ -83,16 +83,43 @@ export function captureNotes(ledger: Ledger): Note[] {
   const tunnels = (ledger.tunnels ?? []).reduce((sum, { packets }) => sum + packets, 0);
   if (tunnels > 0)
     notes.push({ short: `${formatCounted(tunnels, "packet")} in tunnels`, long: describeTunnels(ledger) });
+  const entered = describeEntered(ledger);
+  if (entered !== "") notes.push({ short: "tunnels entered", long: entered });
   if (ledger.rounded)
     notes.push({ short: "byte counts rounded", long: "Byte counts passed 2^53 and are rounded." });
   return notes;
+}
+
+/** `vxlan`, or why it was not entered: `vxlan: unknown protocol inside`. */
+export function tunnelText({
+  kind,
+  reason,
+}: {
+  readonly kind: string;
+  readonly reason?: string | undefined;
+}): string {
+  return visible(reason === undefined ? kind : `${kind}: ${reason}`);
+}
+
+/** `3 packets count by the addresses inside their tunnels (2 vxlan, 1 gre).` Empty where none does. */
+export function describeEntered({ decapsulated = [] }: Ledger): string {
+  const packets = decapsulated.reduce((sum, of) => sum + of.packets, 0);
+  if (packets === 0) return "";
+  const kinds = decapsulated.map((of) => `${formatCount(of.packets)} ${visible(of.kind)}`).join(", ");
+  const where =
+    packets === 1
+      ? "counts by the addresses inside its tunnel"
+      : "count by the addresses inside their tunnels";
+  return `${formatCounted(packets, "packet")} ${where} (${kinds}).`;
 }
 
 /** `3 packets are in tunnels (2 vxlan, 1 gre): the addresses inside are not in the tables.` Empty where there are none. */
 export function describeTunnels({ tunnels = [] }: Ledger): string {
   const packets = tunnels.reduce((sum, of) => sum + of.packets, 0);
   if (packets === 0) return "";
-  const kinds = tunnels.map((of) => `${formatCount(of.packets)} ${visible(of.kind)}`).join(", ");
+  const kinds = tunnels
+    .map(({ packets: count, ...of }) => `${formatCount(count)} ${tunnelText(of)}`)
+    .join(", ");
   const where = packets === 1 ? "a tunnel" : "tunnels";
   return `${formatCounted(packets, "packet")} ${agree(packets, "are")} in ${where} (${kinds}): the addresses inside are not in the tables.`;
 }

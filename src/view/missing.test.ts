@@ -7,7 +7,7 @@ import type { Ledger, LedgerInterface, Snapshot, TableName } from "../analyze/sn
 import { describeCompleteness, findGaps } from "../report/completeness.js";
 import { renderSummary, renderTableOf } from "../report/text.js";
 import { completenessText } from "../tui/ledger.js";
-import { captureLosses, captureNotes, describeTunnels } from "./completeness.js";
+import { captureLosses, captureNotes, describeEntered, describeTunnels } from "./completeness.js";
 import { describeIncompleteness, describeMissing, listMissing, missingHere, missingOf } from "./missing.js";
 
 const LOOKS = { width: 80, color: false };
@@ -92,7 +92,10 @@ test("what is lost of the capture is missing in all tables, what is no conversat
       { reason: "ip-version", packets: 1 },
       { reason: "ip-length", packets: 1 },
     ],
-    tunnels: [{ kind: "gre", packets: 9 }],
+    tunnels: [
+      { kind: "gre", packets: 9 },
+      { kind: "gre", packets: 2, reason: "fragment of a packet" },
+    ],
     evicted: { conversations: 3, packets: 9, bytes: 900 },
   });
   const lost = [
@@ -101,7 +104,11 @@ test("what is lost of the capture is missing in all tables, what is no conversat
     "3 × outage of an interface",
     "1 × interface that ended",
   ];
-  const unread = ["2 × malformed packet", "9 × packet inside gre"];
+  const unread = [
+    "2 × malformed packet",
+    "9 × packet inside gre",
+    "2 × packet inside gre: fragment of a packet",
+  ];
   assert.deepEqual(said(lossy, "protocols"), lost);
   assert.deepEqual(said(lossy, "http"), [...lost, ...unread]);
   assert.deepEqual(said(lossy, "endpoints"), [...lost, ...unread, "3 × conversation summed as other"]);
@@ -179,4 +186,24 @@ test("tunnels are one sentence that agrees with its number", () => {
   assert.match(sentence(1200, 1), /^1,201 packets are in tunnels \(1,200 gre, 1 gre\): /);
   assert.match(sentence(1), /^1 packet is in a tunnel /);
   assert.equal(captureNotes(snapshotWith({ tunnels: [{ kind: "gre", packets: 1 }] }).ledger).length, 1);
+  const missed = { kind: "vxlan", packets: 3, reason: "unknown protocol inside" };
+  assert.match(
+    describeTunnels(snapshotWith({ tunnels: [missed] }).ledger),
+    /\(3 vxlan: unknown protocol inside\)/,
+  );
+});
+
+test("tunnels that were entered are one sentence that agrees with its number", () => {
+  const ledgerOf = (...packets: number[]) =>
+    snapshotWith({ decapsulated: packets.map((n) => ({ kind: "gre", packets: n })) }).ledger;
+  assert.equal(describeEntered(ledgerOf()), "");
+  assert.equal(describeEntered(ledgerOf(1)), "1 packet counts by the addresses inside its tunnel (1 gre).");
+  assert.equal(
+    describeEntered(ledgerOf(1200, 1)),
+    "1,201 packets count by the addresses inside their tunnels (1,200 gre, 1 gre).",
+  );
+  assert.deepEqual(
+    captureNotes(ledgerOf(2)).map(({ short }) => short),
+    ["tunnels entered"],
+  );
 });

@@ -1,7 +1,7 @@
 /** What each table misses, by reason: the one place from which every output says it. */
 import type { Snapshot, TableName } from "../analyze/snapshot.js";
 import { formatCount } from "../format.js";
-import { captureLosses, describeTunnels } from "./completeness.js";
+import { captureLosses, describeTunnels, tunnelText } from "./completeness.js";
 import { APPLICATION_TABLE_NAMES } from "./tables.js";
 
 /** So often, for this reason, something is not in a table. The reason is of one: it stands behind `2 ×`. */
@@ -77,7 +77,7 @@ function missingOfCapture({ ledger }: Snapshot, table: TableName): Missing[] {
   for (const { reason, count } of captureLosses(ledger)) add(reason, count);
   if (table !== PROTOCOLS) {
     for (const { packets } of ledger.malformed) add("malformed packet", packets);
-    for (const { kind, packets } of ledger.tunnels ?? []) add(`packet inside ${kind}`, packets);
+    for (const tunnel of ledger.tunnels ?? []) add(`packet inside ${tunnelText(tunnel)}`, tunnel.packets);
   }
   return [...sums].map(([reason, count]) => ({ reason, count, scope: "capture" }));
 }

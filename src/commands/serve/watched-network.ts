@@ -1,6 +1,6 @@
 /** What `netwatch serve` watches: packets of some interfaces, names and connection tracking, for as long as it runs. */
 import { Analyzer } from "../../analyze/analyzer.js";
-import { buildSnapshot, type TrackingContext } from "../../analyze/build.js";
+import { buildSnapshot, factsOf, type TrackingContext } from "../../analyze/build.js";
 import { EdgeBook, EXTERNAL } from "../../analyze/edge-book.js";
 import { EdgeCounter } from "../../analyze/edges.js";
 import { Evidence } from "../../analyze/evidence.js";
@@ -82,7 +82,11 @@ export class WatchedNetwork {
     this.#producer = producer;
     this.#redact = options.redact ?? false;
     this.#follow = options.follow;
-    this.#analyzer = new Analyzer({ maxFlows: options.maxFlows, seed: options.seed ?? 0 });
+    this.#analyzer = new Analyzer({
+      maxFlows: options.maxFlows,
+      decapsulate: options.decapsulate ?? false,
+      seed: options.seed ?? 0,
+    });
     this.#book = new EdgeBook({ maxSamples: options.maxSamples, ttlUs: options.ttlSeconds * 1e6 });
     this.#counter = new EdgeCounter(this.#analyzer, this.#book.edges);
     this.#requests = new RequestCounter(this.#analyzer.inspector, this.#book.requests);
@@ -207,7 +211,7 @@ export class WatchedNetwork {
     this.#evidence =
       this.#countJudged(context) > MAX_JUDGED
         ? null
-        : countVerdicts(flows, new Evidence(flows, namespaces, capture));
+        : countVerdicts(flows, new Evidence(flows, namespaces, factsOf(this.#analyzer, capture)));
     const hasFailed = namespaces.some(({ problem }) => problem !== null);
     this.polls.note("conntrack", performance.now() - started, hasFailed);
     this.#poll = null;

@@ -2,11 +2,14 @@
 import type { Cell, ColumnKind } from "./analyze/snapshot.js";
 
 /**
- * Characters that could move a cursor, switch a terminal, hide or reorder text: C0, DEL, C1, soft hyphen, zero-width and
- * direction marks, line and paragraph separators, the byte order mark, interlinear marks, tags and lone surrogates.
+ * The one list of unsafe characters, those that could move a cursor, switch a terminal, hide or reorder text, or look blank: controls,
+ * format characters (direction marks, soft hyphen, tags, interlinear marks), line and paragraph separators, what Unicode lets a program
+ * leave out (Hangul fillers, variation selectors), the blank Braille pattern, noncharacters and lone surrogates.
  */
 const UNSAFE =
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|\p{Surrogate}/gu;
+  /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800]/gu;
+/** Has no unsafe character but line ends, as most text. */
+const ASCII = /^[\n -~]*$/;
 
 /**
  * The text with every unsafe character written out: `\x1b`, `\u202e`, and `\xff` for a byte that `decodePath` kept.
@@ -19,6 +22,20 @@ export function visible(text: string): string {
       return `\\x${(code & 0xff).toString(16).padStart(2, "0")}`;
     return code < 0x1_0000 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\u{${code.toString(16)}}`;
   });
+}
+
+/** The value as JSON, indented by so many spaces. Unsafe characters stand as \u escapes, so that it parses to the same value. */
+export function safeJson(value: unknown, indent = 0): string {
+  const json = JSON.stringify(value, null, indent);
+  if (ASCII.test(json)) return json;
+  return json.replace(UNSAFE, (character) => (character === "\n" ? character : escapeUnits(character)));
+}
+
+/** The text as the escapes that JSON has for it: `\u202e`, of a pair of surrogates two. */
+export function escapeUnits(text: string): string {
+  let escaped = "";
+  for (let i = 0; i < text.length; i++) escaped += `\\u${text.charCodeAt(i).toString(16).padStart(4, "0")}`;
+  return escaped;
 }
 
 const GROUPS = /\B(?=(\d{3})+$)/g;

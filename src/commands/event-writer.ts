@@ -3,7 +3,7 @@ import { constants, writeSync } from "node:fs";
 import { EventCourse, type NetworkEvent } from "../analyze/events.js";
 import type { HealthReport, Snapshot } from "../analyze/snapshot.js";
 import { formatTime } from "../analyze/time.js";
-import { agree, formatCounted, visible } from "../format.js";
+import { agree, escapeUnits, formatCounted, visible } from "../format.js";
 import { type OpenOutput, openOutput } from "../output-path.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 
@@ -37,10 +37,7 @@ function bounded(text: string, limit: number): string {
 
 /** What is not ASCII stands as the escape that JSON has for it: the value is the same, and a terminal is safe. */
 function toAscii(value: unknown): string {
-  return JSON.stringify(value).replace(
-    /[\u007f-\uffff]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return JSON.stringify(value).replace(/[\u007f-\uffff]/g, escapeUnits);
 }
 
 /** Follows a run and writes what happens. A line that cannot be written is counted and said once; the run goes on. */

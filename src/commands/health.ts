@@ -1,7 +1,7 @@
 /** `netwatch health`: whether the services answer, how fast, and since when. */
 import { setTimeout } from "node:timers/promises";
 import type { Column, HealthReport, HealthState, Row, Table } from "../analyze/snapshot.js";
-import { formatCell, formatCounted, formatInstant } from "../format.js";
+import { formatCell, formatCounted, formatInstant, safeJson } from "../format.js";
 import { renderTable, strong, type TextColumn } from "../report/text.js";
 import { CommandError, ExitCode } from "./exit.js";
 import { openHealthPoll } from "./health-poll.js";
@@ -54,8 +54,8 @@ function render(
   { output, watch }: HealthOptions,
   terminal: Terminal,
 ): Iterable<string> {
-  if (output === "ndjson") return [`${JSON.stringify(report)}\n`];
-  if (output === "json") return [`${JSON.stringify(report, null, 2)}\n`];
+  if (output === "ndjson") return [`${safeJson(report)}\n`];
+  if (output === "json") return [`${safeJson(report, 2)}\n`];
   const clear = watch && terminal.screen !== undefined ? ["\x1b[H\x1b[J"] : [];
   return [...clear, ...renderHealth(report, terminal)];
 }

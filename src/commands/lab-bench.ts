@@ -6,7 +6,7 @@ import type { BenchMode, BenchTarget } from "../../services/bench/target.js";
 import { requireRoot } from "../../services/requirements.js";
 import type { Benchmark, Wire } from "../analyze/benchmark/benchmark.js";
 import { engineSockets } from "../capture/names/docker.js";
-import { formatCount } from "../format.js";
+import { formatCount, safeJson } from "../format.js";
 import { renderBenchmark } from "../report/benchmark-text.js";
 import { writeWhole } from "../report/write.js";
 import { CommandError, ExitCode, isMissingModule, reasonOf } from "./exit.js";
@@ -64,7 +64,7 @@ export async function labBench(
     for (const target of targets.toReversed()) await target.close();
   }
   const benchmark = assembleBenchmark(measured, leftOut, options, producer);
-  if (options.output === "json") await terminal.write([`${JSON.stringify(benchmark, null, 1)}\n`]);
+  if (options.output === "json") await terminal.write([`${safeJson(benchmark, 1)}\n`]);
   else await terminal.write(renderBenchmark(benchmark, terminal));
   if (options.pdf !== undefined) await writePdf(options.pdf, benchmark, terminal);
   return ExitCode.ok;

@@ -7,6 +7,7 @@ import { entryToJson } from "../capture/conntrack/conntrack-json.js";
 import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
 import { type CaptureFile, openCaptureFile } from "../capture/file/capture-file.js";
 import type { Names } from "../capture/names/names.js";
+import { safeJson } from "../format.js";
 import { formatAddress } from "../net.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import type { HealthCheck } from "./health-poll.js";
@@ -78,7 +79,7 @@ export class SidecarWriter {
   }
 
   #write(line: SidecarLine): void {
-    const bytes = Buffer.from(`${JSON.stringify(line)}\n`);
+    const bytes = Buffer.from(`${safeJson(line)}\n`);
     this.#guard(() => this.#file.write(bytes));
   }
 

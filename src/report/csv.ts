@@ -4,6 +4,8 @@ import type { Row, Table } from "../analyze/snapshot.js";
 import { visible } from "../format.js";
 import { isUnknown } from "../view/cells.js";
 
+/** Begins with a sign that makes a spreadsheet see a formula, or with what it may take off or split at before one. */
+const FORMULA = /^[\s;,"']*[=+\-@\uff1d\uff0b\uff0d\uff20]/;
 const ROWS_AT_A_TIME = 1000;
 /** What R and pandas read as a number that is missing. */
 const NOT_AVAILABLE = "NA";
@@ -11,7 +13,7 @@ const NOT_AVAILABLE = "NA";
 /** Heading and rows. A text that a spreadsheet would run as a formula gets a quote in front. */
 export function* renderCsv(table: Table): Iterable<string> {
   const columns = table.columns.map((column) => column.name);
-  yield lines([columns]);
+  yield lines([columns.map((name) => inert(visible(name)))]);
   let batch: unknown[][] = [];
   for (const row of table.rows) {
     batch.push(cells(row, columns));
@@ -25,11 +27,16 @@ export function* renderCsv(table: Table): Iterable<string> {
 function cells(row: Row, columns: readonly string[]): unknown[] {
   return columns.map((name) => {
     const cell = row[name];
-    if (typeof cell === "string") return visible(cell);
+    if (typeof cell === "string") return inert(visible(cell));
     return cell ?? (isUnknown(row, name) ? NOT_AVAILABLE : "");
   });
 }
 
+/** A text that no spreadsheet runs. */
+function inert(text: string): string {
+  return FORMULA.test(text) ? `'${text}` : text;
+}
+
 function lines(rows: readonly (readonly unknown[])[]): string {
-  return stringify(rows as unknown[][], { escape_formulas: true });
+  return stringify(rows as unknown[][]);
 }

@@ -1,18 +1,13 @@
 /** A Snapshot or a Table as JSON, piece by piece: a table of a million rows is never held as text. */
 import type { Column, ConnectionsSnapshot, Row, Snapshot, Table } from "../analyze/snapshot.js";
+import { safeJson } from "../format.js";
 
-/** What JSON allows and a terminal does not: C1 controls, DEL, direction marks. Written as escapes they are the same JSON. */
-const UNSAFE = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 /** Text that stands in JSON as it is. */
 const PLAIN = /^[ !#-[\]-~]*$/;
 
-function stringify(value: unknown): string {
-  return JSON.stringify(value).replace(UNSAFE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
-}
-
 /** What stands in a row before each cell: brace or comma, and the column's name. */
 function cellHeads(columns: readonly Column[]): { name: string; head: string }[] {
-  return columns.map(({ name }, i) => ({ name, head: `${i === 0 ? "{" : ","}"${name}":` }));
+  return columns.map(({ name }, i) => ({ name, head: `${i === 0 ? "{" : ","}${safeJson(name)}:` }));
 }
 
 /** A row, its cells in the order of the columns. Written by hand: a big capture has rows by the hundred thousand. */
@@ -23,7 +18,7 @@ function stringifyRow(row: Row, heads: readonly { name: string; head: string }[]
     const cell = row[name];
     json += head;
     if (typeof cell === "number") json += cell;
-    else if (typeof cell === "string") json += PLAIN.test(cell) ? `"${cell}"` : stringify(cell);
+    else if (typeof cell === "string") json += PLAIN.test(cell) ? `"${cell}"` : safeJson(cell);
     else json += cell ?? null;
   }
   return `${json}}`;
@@ -37,12 +32,12 @@ export function* renderSnapshotJson(
   const newline = indent ? "\n" : "";
   const { tables, ...rest } = snapshot;
   yield `{${newline}`;
-  for (const [key, value] of Object.entries(rest)) yield `${stringify(key)}:${stringify(value)},${newline}`;
+  for (const [key, value] of Object.entries(rest)) yield `${safeJson(key)}:${safeJson(value)},${newline}`;
   yield `"tables":{${newline}`;
   let separator = "";
   for (const [name, table] of Object.entries(tables)) {
     const { rows: _, ...head } = table;
-    yield `${separator}${stringify(name)}:${stringify(head).slice(0, -1)},"rows":`;
+    yield `${separator}${safeJson(name)}:${safeJson(head).slice(0, -1)},"rows":`;
     yield* renderRows(table, newline);
     yield "}";
     separator = `,${newline}`;

@@ -1,6 +1,6 @@
 /** The topology, drawn from what was seen and what is there: tree, Mermaid, DOT, SVG, JSON. Every name is escaped for its language. */
 import type { Snapshot, Table } from "../analyze/snapshot.js";
-import { formatBytes, formatCounted, formatDuration, visible } from "../format.js";
+import { formatBytes, formatCounted, formatDuration, safeJson, visible } from "../format.js";
 import { buildServiceMap, limitServiceMap, type ServiceMap } from "./map-graph.js";
 import { branchOf, treeOf } from "./topology-tree.js";
 
@@ -108,7 +108,5 @@ export function renderTopologyJson(topology: Topology): Iterable<string> {
   const { nodes, edges } = mapOf(topology);
   const { seen, bridges } = topology;
   const window = seen?.window ?? null;
-  return [
-    `${JSON.stringify({ format: "netwatch-topology", version: 1, window, nodes, edges, bridges }, null, 2)}\n`,
-  ];
+  return [`${safeJson({ format: "netwatch-topology", version: 1, window, nodes, edges, bridges }, 2)}\n`];
 }

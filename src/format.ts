@@ -8,8 +8,8 @@ import type { Cell, ColumnKind } from "./analyze/snapshot.js";
  */
 const UNSAFE =
   /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800]/gu;
-/** Has no unsafe character but line ends, as most text. */
-const ASCII = /^[\n -~]*$/;
+/** JSON without such has no unsafe character: those of ASCII stand in it as escapes, DEL aside. */
+const BEYOND_ASCII = /[^\u0000-\u007e]/;
 
 /**
  * The text with every unsafe character written out: `\x1b`, `\u202e`, and `\xff` for a byte that `decodePath` kept.
@@ -27,7 +27,7 @@ export function visible(text: string): string {
 /** The value as JSON, indented by so many spaces. Unsafe characters stand as \u escapes, so that it parses to the same value. */
 export function safeJson(value: unknown, indent = 0): string {
   const json = JSON.stringify(value, null, indent);
-  if (ASCII.test(json)) return json;
+  if (!BEYOND_ASCII.test(json)) return json;
   return json.replace(UNSAFE, (character) => (character === "\n" ? character : escapeUnits(character)));
 }
 

@@ -1,8 +1,8 @@
 import { labDown } from "../down.js";
 import { LabError } from "../lab-error.js";
 import { pidsIn } from "../processes.js";
-import { readPlan, readState } from "../state.js";
-import { labStatus } from "../status.js";
+import { readPlan, readState, withLock } from "../state.js";
+import { type InstanceStatus, labStatus } from "../status.js";
 import { type Plan, readLab } from "../topology.js";
 import { labUp } from "../up.js";
 import type { BenchTarget } from "./target.js";
@@ -10,11 +10,16 @@ import type { BenchTarget } from "./target.js";
 /** No port moves while it is measured. */
 const NEVER_SECONDS = 86_400;
 
-/** The lab in network namespaces: the one that is up, else one of its own that goes down again. */
+/**
+ * The lab in network namespaces: the one that is up, else one of its own that goes down again. Waits for a lab command that is
+ * at work. Throws LabError where the lab that is up does not serve from here: its figures would be those of refused connections.
+ */
 export async function openLabTarget(progress: (text: string) => void): Promise<BenchTarget> {
-  if (readState() !== undefined) {
-    await requireHealthy();
-    return labTarget(readPlan(), false, async () => {});
+  const found = await withLock(async () => readState() && { plan: readPlan(), status: await labStatus() });
+  if (found) {
+    const broken = found.status.instances.filter(({ state }) => state !== "healthy");
+    if (broken.length > 0) throw new LabError(`the lab that is up is not whole: ${listStates(broken)}`);
+    return labTarget(found.plan, false, async () => {});
   }
   const close = async (): Promise<void> => void (await labDown(progress));
   try {
@@ -25,12 +30,10 @@ export async function openLabTarget(progress: (text: string) => void): Promise<B
   }
 }
 
-/** Figures of a shop that is half there would look like figures. */
-async function requireHealthy(): Promise<void> {
-  const ill = (await labStatus()).instances.filter(({ state }) => state !== "healthy");
-  if (ill.length === 0) return;
-  const names = ill.map(({ name, state }) => `${name} is ${state}`).join(", ");
-  throw new LabError(`the lab is not healthy: ${names}; run 'netwatch lab up' or 'netwatch lab down' first`);
+/** With a cure; a lab of another network namespace looks the same from here. */
+function listStates(instances: readonly InstanceStatus[]): string {
+  const said = instances.map(({ name, state }) => `${name} is ${state}`).join(", ");
+  return `${said}; run 'netwatch lab up' where it was brought up`;
 }
 
 function labTarget(plan: Plan, own: boolean, close: () => Promise<void>): BenchTarget {

@@ -23,7 +23,7 @@ export function tryCommand(
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, {
       stdio: ["pipe", "pipe", "pipe"],
-      timeout: options.timeoutMs ?? 20_000,
+      timeout: options.timeoutMs ?? 120_000,
     });
     const output = { stdout: "", stderr: "" };
     for (const stream of ["stdout", "stderr"] as const)

@@ -50,7 +50,7 @@ export async function labFault(name: string, kind: string): Promise<string> {
 }
 
 async function waitFault(node: Instance, kind: string): Promise<void> {
-  for (let tries = 0; tries < 40; tries++) {
+  for (let tries = 0; tries < 200; tries++) {
     const answer = await call(`http://${node.address}:${node.ports[0]}/health`, { timeoutMs: 500 }).catch(
       () => undefined,
     );

@@ -17,10 +17,10 @@ export async function browserStep(t: TestContext): Promise<void> {
           ...["netns", "exec", "client", CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu"],
           ...["--disable-quic", "--no-first-run", "--disable-background-networking"],
           ...["--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"],
-          ...[`--user-data-dir=${profile}`, "--virtual-time-budget=8000", "--timeout=15000"],
+          ...[`--user-data-dir=${profile}`, "--virtual-time-budget=8000", "--timeout=120000"],
           ...["--dump-dom", "http://198.51.100.1:8080/#buy"],
         ],
-        { timeoutMs: 40_000 },
+        { timeoutMs: 180_000 },
       );
       assert.match(stdout, /Cast-iron pan/, stderr.slice(-500));
       assert.match(stdout, /Order [0-9a-f]{8} confirmed, payment paid/);

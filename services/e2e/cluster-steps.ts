@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { labCheckCluster } from "../check-cluster.js";
 import { labFault } from "../fault.js";
 import { countOrders, order, waitFor } from "./shop-steps.js";
@@ -78,7 +77,7 @@ export async function clusterSteps(t: TestContext): Promise<void> {
           for (const node of ["order-node-1", "order-node-3"]) await labFault(node, "ok");
         }
         await waitFor(async () => (await order()).status === 201);
-        await sleep(200);
+        await waitFor(async () => (await labCheckCluster()).every((check) => check.unanimous));
         assert.equal(await countOrders(), before + 1);
       },
     );

@@ -9,13 +9,18 @@ import { logFile } from "../processes.js";
 import { labRotate } from "../rotate.js";
 import type { Plan } from "../topology.js";
 import { flawOf } from "./event-flaw.js";
-import { connectionsFrom, datagramFrom, requestFrom } from "./inside.js";
+import { BRIEF_MS, connectionsFrom, datagramFrom, reaches, requestFrom } from "./inside.js";
+import { dropped } from "./policy-steps.js";
 import { order, waitFor } from "./shop-steps.js";
 
 /** The samples that the Wazuh rules are tested with; RECORD_EVENTS=1 writes them anew, of a real run. */
 const SAMPLES = new URL("../../../services/wazuh/samples/lab.ndjson", import.meta.url);
 
 type Fields = Readonly<Record<string, string | number>>;
+
+function isAs(event: Fields, wanted: Fields): boolean {
+  return Object.entries(wanted).every(([name, value]) => event[name] === value);
+}
 
 /** What a plan's log gets from now on. */
 class LogReader {
@@ -31,14 +36,18 @@ class LogReader {
     return readFileSync(this.#file, "utf8").slice(this.#before).trimEnd().split("\n").filter(Boolean);
   }
 
+  /** Those before, too. */
+  all(wanted: Fields): Fields[] {
+    const lines = readFileSync(this.#file, "utf8").trimEnd().split("\n").filter(Boolean);
+    return lines.map((line) => JSON.parse(line) as Fields).filter((event) => isAs(event, wanted));
+  }
+
   events(): Fields[] {
     return this.lines().map((line) => JSON.parse(line) as Fields);
   }
 
   found(wanted: Fields): Fields[] {
-    return this.events().filter((event) =>
-      Object.entries(wanted).every(([name, value]) => event[name] === value),
-    );
+    return this.events().filter((event) => isAs(event, wanted));
   }
 
   told(wanted: Fields): Promise<void> {
@@ -93,7 +102,7 @@ async function dialStep(t: TestContext, plan: Plan, log: LogReader): Promise<voi
       await waitFor(async () => (await connectionsFrom("web", addressOf(plan, "payment"), move.from)) === 0);
       await log.until(3, { event: "retired-port-dial", client: "web", port: move.from }, async () => {
         assert.equal(await connectionsFrom("web", addressOf(plan, "payment"), move.from), 0);
-        assert.equal(await connectionsFrom("web", addressOf(plan, "payment"), move.to), 1);
+        assert.ok(await reaches("web", addressOf(plan, "payment"), move.to));
       });
       assert.deepEqual(log.found({ event: "retired-port-dial", port: move.to }), []);
     },
@@ -159,7 +168,7 @@ async function dropStep(t: TestContext, plan: Plan, log: LogReader): Promise<voi
     };
     await log.until(3, restricted, () => connectionsFrom("web", addressOf(plan, "postgres-db"), 5432));
     await connectionsFrom("web", "203.0.113.10", 8443);
-    await datagramFrom("web", "203.0.113.10", 443);
+    await datagramFrom("web", "203.0.113.10", 443, BRIEF_MS);
     await connectionsFrom(
       "web",
       addressOf(plan, "api-gateway"),
@@ -261,11 +270,11 @@ async function silenceStep(t: TestContext, _plan: Plan, log: LogReader): Promise
 async function formStep(t: TestContext, _plan: Plan, log: LogReader): Promise<void> {
   await t.test("every line is what the schema says, and no counter was told twice", async () => {
     for (const line of log.lines()) assert.equal(flawOf(line), "", line);
-    const packets = log
-      .events()
-      .filter((event) => event.policy === "restricted-service" && event.destination === "postgres-db")
-      .reduce((sum, event) => sum + Number(event.count), 0);
-    assert.ok(packets >= 3 && packets < 80, `${packets} packets`);
+    const told = (policy: string) => log.all({ policy }).reduce((sum, event) => sum + Number(event.count), 0);
+    const packets = told("restricted-service");
+    const counted =
+      (await dropped("postgres-db from nobody else")) + (await dropped("redis-cache from nobody else"));
+    assert.ok(packets >= 3 && packets <= counted, `${packets} packets told, ${counted} counted`);
     if (process.env.RECORD_EVENTS) writeFileSync(SAMPLES, `${[...log.lines(), serviceLog()].join("\n")}\n`);
   });
 }

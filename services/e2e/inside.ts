@@ -9,7 +9,7 @@ export interface Reply {
 
 const FETCH = `
 const { url, ...options } = JSON.parse(process.argv[1]);
-fetch(url, { ...options, signal: AbortSignal.timeout(15000) }).then(async (r) => process.stdout.write(JSON.stringify(
+fetch(url, { ...options, signal: AbortSignal.timeout(120000) }).then(async (r) => process.stdout.write(JSON.stringify(
   { status: r.status, headers: Object.fromEntries(r.headers), body: await r.text() })));
 `;
 
@@ -26,12 +26,17 @@ for (let i = 0; i < count; i++) {
 `;
 
 const DATAGRAM = `
-const { host, port } = JSON.parse(process.argv[1]);
+const { host, port, waitMs } = JSON.parse(process.argv[1]);
 const socket = require("dgram").createSocket("udp4");
 socket.on("message", (m) => { process.stdout.write(m); process.exit(0); });
 socket.send("hello", port, host);
-setTimeout(() => process.exit(0), 1000);
+setTimeout(() => process.exit(0), waitMs);
 `;
+
+/** For what comes: in milliseconds. */
+const PATIENCE_MS = 120_000;
+/** For what is dropped, and so never comes. */
+export const BRIEF_MS = 700;
 
 /** A request from inside a namespace. */
 export async function requestFrom(
@@ -50,16 +55,27 @@ export async function connectionsFrom(
   host: string,
   port: number,
   count = 1,
-  waitMs = 700,
+  waitMs = BRIEF_MS,
 ): Promise<number> {
   return Number((await node(netns, CONNECT, { host, port, count, waitMs })).stdout);
 }
 
-/** What comes back for a datagram sent from inside a namespace; empty when nothing does. */
-export async function datagramFrom(netns: string, host: string, port: number): Promise<string> {
-  return (await node(netns, DATAGRAM, { host, port })).stdout;
+/** Whether a connection comes about, however long it takes. */
+export async function reaches(netns: string, host: string, port: number): Promise<boolean> {
+  return (await connectionsFrom(netns, host, port, 1, PATIENCE_MS)) === 1;
+}
+
+/** What comes back in time for a datagram sent from inside a namespace; empty when nothing does. */
+export async function datagramFrom(
+  netns: string,
+  host: string,
+  port: number,
+  waitMs = PATIENCE_MS,
+): Promise<string> {
+  return (await node(netns, DATAGRAM, { host, port, waitMs })).stdout;
 }
 
 function node(netns: string, script: string, argument: unknown) {
-  return tryCommand("ip", ["netns", "exec", netns, process.execPath, "-e", script, JSON.stringify(argument)]);
+  const words = ["netns", "exec", netns, process.execPath, "-e", script, JSON.stringify(argument)];
+  return tryCommand("ip", words, { timeoutMs: PATIENCE_MS + 30_000 });
 }

@@ -4,7 +4,7 @@ import type { TestContext } from "node:test";
 import { tryCommand } from "../command.js";
 import { registeredPorts } from "../health.js";
 import type { Plan } from "../topology.js";
-import { connectionsFrom, datagramFrom, requestFrom } from "./inside.js";
+import { BRIEF_MS, connectionsFrom, datagramFrom, reaches, requestFrom } from "./inside.js";
 
 const BRIDGE_CALLS = "/proc/sys/net/bridge/bridge-nf-call-iptables";
 
@@ -27,7 +27,7 @@ export async function policySteps(t: TestContext, plan: Plan, mode: string): Pro
   const label = `${plan.profile}, ${mode}`;
 
   await t.test(`PostgreSQL only from the order nodes (${label})`, async () => {
-    assert.equal(await connectionsFrom("order-node-3", at("postgres-db"), 5432), 1);
+    assert.ok(await reaches("order-node-3", at("postgres-db"), 5432));
     const strangers = ["web", "product-service", "redis-cache", "api-gateway", "client"];
     for (const [netns, open] of await all(strangers, (netns) =>
       connectionsFrom(netns, at("postgres-db"), 5432),
@@ -36,7 +36,7 @@ export async function policySteps(t: TestContext, plan: Plan, mode: string): Pro
   });
 
   await t.test(`Redis only from the product instances (${label})`, async () => {
-    assert.equal(await connectionsFrom("product-service-2", at("redis-cache"), 6379), 1);
+    assert.ok(await reaches("product-service-2", at("redis-cache"), 6379));
     const strangers = ["web", "order-node-1", "postgres-db", "nginx-lb", "client"];
     for (const [netns, open] of await all(strangers, (netns) =>
       connectionsFrom(netns, at("redis-cache"), 6379),
@@ -73,11 +73,11 @@ export async function policySteps(t: TestContext, plan: Plan, mode: string): Pro
 
   await t.test(`egress only 80, 443 and 53, the rest dropped and counted (${label})`, async () => {
     assert.equal((await requestFrom("web", "http://203.0.113.10/")).status, 200);
-    assert.equal(await connectionsFrom("web", "203.0.113.10", 443), 1);
+    assert.ok(await reaches("web", "203.0.113.10", 443));
     assert.equal(await datagramFrom("web", "203.0.113.10", 53), "hello");
     const before = await dropped("egress, everything else");
     assert.equal(await connectionsFrom("web", "203.0.113.10", 8443), 0);
-    assert.equal(await datagramFrom("web", "203.0.113.10", 443), "");
+    assert.equal(await datagramFrom("web", "203.0.113.10", 443, BRIEF_MS), "");
     assert.ok((await dropped("egress, everything else")) >= before + 2);
   });
 }
@@ -87,10 +87,10 @@ export async function rateLimitStep(t: TestContext, plan: Plan): Promise<void> {
     const gateway = plan.instances.find((instance) => instance.service === "api-gateway")!;
     const port = (await registeredPorts(plan)).get(gateway.name)!;
     const before = await dropped("new connections to the gateway, per source");
-    const open = await connectionsFrom("email", gateway.address, port, 60);
+    const open = await connectionsFrom("email", gateway.address, port, 60, 5000);
     assert.ok(open >= 18 && open <= 26, `${open} of 60 at once`);
     assert.ok((await dropped("new connections to the gateway, per source")) > before);
-    assert.equal(await connectionsFrom("payment", gateway.address, port), 1, "others are not made to wait");
+    assert.ok(await reaches("payment", gateway.address, port), "others are not made to wait");
     assert.equal((await fetch("http://127.0.0.1:8080/products/1")).status, 200);
   });
 }
@@ -100,7 +100,7 @@ async function all<T>(names: string[], work: (name: string) => Promise<T>): Prom
 }
 
 /** Packets that the rules with this comment dropped so far, in both families. */
-async function dropped(comment: string): Promise<number> {
+export async function dropped(comment: string): Promise<number> {
   const { stdout } = await tryCommand("nft", ["list", "ruleset"]);
   const lines = stdout.split("\n").filter((line) => line.endsWith(`comment "${comment}"`));
   return lines.reduce((sum, line) => sum + Number(/counter packets (\d+)/.exec(line)?.[1] ?? 0), 0);

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import fastify from "fastify";
+import { PATIENCE_MS, until } from "../../src/until.test.fixture.js";
 import { call } from "./call.js";
 import { Listener } from "./listener.js";
 
@@ -21,41 +21,68 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-test("moves to a free port, answers on both while draining, then closes the old one", async () => {
+test("moves to a free port and answers on both while draining", async () => {
   const [first, used, free] = await freePorts(3);
   const squatter = createServer().listen(used, "127.0.0.1");
   await once(squatter, "listening");
   const http = fastify();
   http.get("/", () => ({ ok: true }));
-  const listener = new Listener(http, "127.0.0.1", [first!, used!, free!], 2000);
+  const listener = new Listener(http, "127.0.0.1", [first!, used!, free!], PATIENCE_MS);
   try {
     await listener.open();
     assert.equal(listener.port, first);
     assert.deepEqual(await listener.rotate(), { from: first, to: free });
     assert.deepEqual(listener.draining, [first]);
     for (const port of [first, free]) assert.equal((await call(`http://127.0.0.1:${port}/`)).status, 200);
-    while (listener.draining.length > 0) await sleep(20);
-    await assert.rejects(call(`http://127.0.0.1:${first}/`));
-    assert.equal((await call(`http://127.0.0.1:${free}/`)).status, 200);
   } finally {
     await listener.close();
     squatter.close();
   }
 });
 
+test("the port before is closed once it is drained", async () => {
+  const ports = await freePorts(2);
+  const http = fastify();
+  http.get("/", () => ({ ok: true }));
+  const listener = new Listener(http, "127.0.0.1", ports, 1);
+  try {
+    await listener.open();
+    const { from, to } = await listener.rotate();
+    await until(() => listener.draining.length === 0);
+    await assert.rejects(call(`http://127.0.0.1:${from}/`));
+    assert.equal((await call(`http://127.0.0.1:${to}/`)).status, 200);
+  } finally {
+    await listener.close();
+  }
+});
+
+/** Whether nobody takes new connections there. */
+async function isClosed(port: number): Promise<boolean> {
+  return call(`http://127.0.0.1:${port}/none`).then(
+    () => false,
+    () => true,
+  );
+}
+
 test("a request under way when the port closes is still answered", async () => {
   const ports = await freePorts(2);
   const http = fastify();
-  http.get("/", async () => {
-    await sleep(400);
-    return { ok: true };
-  });
+  let answer: ((body: object) => void) | undefined;
+  http.get(
+    "/",
+    () =>
+      new Promise<object>((resolve) => {
+        answer = resolve;
+      }),
+  );
   const listener = new Listener(http, "127.0.0.1", ports, 100);
   try {
     await listener.open();
-    const slow = call(`http://127.0.0.1:${ports[0]}/`);
-    await sleep(50);
+    const slow = call(`http://127.0.0.1:${ports[0]}/`, { timeoutMs: PATIENCE_MS });
+    await until(() => answer !== undefined);
     await listener.rotate();
+    await until(() => isClosed(ports[0]!));
+    answer!({ ok: true });
     assert.equal((await slow).status, 200);
   } finally {
     await listener.close();

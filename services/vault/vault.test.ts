@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { PATIENCE_MS } from "../../src/until.test.fixture.js";
 import { makeKeyPair } from "../bft/message.js";
 import { LabError } from "../lab-error.js";
 import { fetchSecrets, secretNames } from "../secrets.js";
@@ -82,7 +83,8 @@ test("an odd answer is an error of one line: redirects, size, shape, silence, a 
   ];
   for (const [what, odd, pattern] of cases) {
     vault.odd = odd;
-    await assert.rejects(readVaultSecret({ ...settings, timeoutMs: 300 }, "x"), says(pattern), what);
+    const timeoutMs = what === "silence" ? 300 : PATIENCE_MS;
+    await assert.rejects(readVaultSecret({ ...settings, timeoutMs }, "x"), says(pattern), what);
   }
 });
 

@@ -5,18 +5,20 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { setTimeout } from "node:timers/promises";
 import { Tracker } from "../capture/conntrack/tracker.js";
 import { openFile } from "../capture/file/bytes.js";
 import { CaptureReader, readPackets } from "../capture/file/file.js";
 import { reasonToSkip, type TestNetwork, withTestNetwork } from "../capture/kernel/netns.test.fixture.js";
 import { parseCidr } from "../net.js";
+import { until } from "../until.test.fixture.js";
 import { Analyzer } from "./analyzer.js";
 import { buildSnapshot } from "./build.js";
 import type { CaptureFacts } from "./evidence.js";
 import type { Row } from "./snapshot.js";
 
-const skip = reasonToSkip("nft", "sysctl", "tcpdump");
+const skip = reasonToSkip("nft", "sysctl", "tcpdump", "conntrack");
+/** What two clocks may be apart before a moment counts as earlier, and some more. */
+const EARLIER_S = 4;
 
 const SERVER = `
   require("node:net").createServer((socket) => socket.on("error", () => {}).resume())
@@ -37,6 +39,7 @@ class Recording {
   readonly #child: ChildProcess;
   readonly #folder = mkdtempSync(join(tmpdir(), "netwatch-test-"));
   readonly #file = join(this.#folder, "capture.pcap");
+  #said = "";
   startUs = 0;
   endUs = 0;
 
@@ -59,15 +62,23 @@ class Recording {
   }
 
   async ready(): Promise<void> {
-    for await (const text of this.#child.stderr!.iterator({ destroyOnReturn: false }))
-      if (String(text).includes("listening on")) break;
+    this.#child.stderr!.on("data", (text: Buffer) => (this.#said += text.toString()));
+    await until(() => this.#said.includes("listening on"));
     this.startUs = Date.now() * 1000;
   }
 
+  /** Whether it has written all that the kernel has for it: it says so when it is asked. */
+  #hasCaughtUp(): boolean {
+    const last = [...this.#said.matchAll(/(\d+) packets? captured\D+(\d+) packets? received by filter/g)].at(
+      -1,
+    );
+    this.#child.kill("SIGUSR1");
+    return last !== undefined && Number(last[1]) > 0 && last[1] === last[2];
+  }
+
   async stop(): Promise<Analyzer> {
-    await setTimeout(200);
+    await until(() => this.#hasCaughtUp());
     this.endUs = Date.now() * 1000;
-    this.#child.stderr!.resume();
     this.#child.kill("SIGINT");
     await once(this.#child, "exit");
     const analyzer = new Analyzer();
@@ -123,6 +134,19 @@ function passBridged(network: TestNetwork, netns: string, on: boolean): boolean 
   return true;
 }
 
+const listed = (network: TestNetwork, netns: string) => network.run(netns, "conntrack", ["-L"]);
+
+/** How long ago the established connection with these words in its entry was heard of last: the kernel counts down. */
+function secondsSince(network: TestNetwork, netns: string, words: string): number {
+  const timeout = Number(
+    network.run(netns, "cat", ["/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established"]),
+  );
+  const line = listed(network, netns)
+    .split("\n")
+    .find((entry) => entry.includes(words) && entry.includes("ESTABLISHED"));
+  return line === undefined ? 0 : timeout - Number(/^tcp +6 (\d+)/.exec(line)![1]);
+}
+
 /** Polls the namespaces and judges what was recorded. */
 async function judge(
   analyzer: Analyzer,
@@ -165,7 +189,7 @@ function verdicts(rows: readonly Row[], destination: string, port: number): stri
 
 test(
   "on a bridge: both, same-bridge, untracked, began-before, other-interface, capture-gap",
-  { skip, timeout: 60_000 },
+  { skip, timeout: 600_000 },
   () =>
     withTestNetwork(async (network) => {
       const { bridge, left, right } = bridged(network);
@@ -173,7 +197,7 @@ test(
       await network.start(right, SERVER);
       await network.start(bridge, SERVER);
       await network.start(left, connect("10.8.0.1", 80)); // idle from now on
-      await setTimeout(3200);
+      await until(() => secondsSince(network, bridge, "dport=80 ") >= EARLIER_S);
       const recording = await record(bridge, "br0", "not port 5555");
       try {
         await network.start(left, connect("10.8.0.1", 8080));
@@ -215,7 +239,7 @@ test(
     }),
 );
 
-test("bridged packets that pass the IP hooks are seen by both", { skip, timeout: 60_000 }, (t) =>
+test("bridged packets that pass the IP hooks are seen by both", { skip, timeout: 600_000 }, (t) =>
   withTestNetwork(async (network) => {
     const { bridge, left, right } = bridged(network);
     if (!passBridged(network, bridge, true)) return t.skip("the kernel has no br_netfilter");
@@ -235,7 +259,7 @@ test("bridged packets that pass the IP hooks are seen by both", { skip, timeout:
 
 test(
   "at a host: no-tracking, other-namespace both ways, between-polls, after-capture",
-  { skip, timeout: 60_000 },
+  { skip, timeout: 600_000 },
   () =>
     withTestNetwork(async (network) => {
       const { bridge, left, right } = bridged(network);
@@ -257,7 +281,8 @@ test(
         assert.deepEqual(verdicts(elsewhere.rows, "10.8.0.3", 80), ["wire-only other-namespace"]);
 
         const bridgeFlows = await atBridge.stop();
-        await setTimeout(3500);
+        await until(() => !listed(network, bridge).includes("dport=7777 "));
+        await until(() => Date.now() * 1000 > atBridge.endUs + EARLIER_S * 1e6);
         network.set(bridge, "net.netfilter.nf_conntrack_udp_timeout", 30);
         network.script(left, datagram("10.8.0.1", 6666));
         const facts = { netns: bridge, bridge: true, startUs: atBridge.startUs, endUs: atBridge.endUs };

@@ -4,8 +4,7 @@ import { after, before, describe, test } from "node:test";
 import type { Snapshot } from "../analyze/snapshot.js";
 import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
 import { answering, containerJson, startEngine } from "../capture/live/engine.test.fixture.js";
-import { sleep } from "../capture/live/live.test.fixture.js";
-import { Workplace } from "./capture.test.fixture.js";
+import { lastSnapshot, Workplace } from "./capture.test.fixture.js";
 
 const CONTAINERS_HERE = [containerJson("c0ffee", "web", { app: { IPAddress: "10.61.0.10" } })];
 
@@ -39,7 +38,7 @@ describe("names while a capture runs", { skip: reasonToSkip("ping") }, () => {
   }
 
   test("a namespace that comes after the start is named, by a process that is root no longer", async () => {
-    const run = await work.listen(["-i", "br0", "-o", "json"], {}, host);
+    const run = await work.listen(["-i", "br0", "-o", "ndjson", "--interval", "0.2"], {}, host);
     const status = readFileSync(`/proc/${run.pid}/status`, "utf8");
     assert.match(status, /^Uid:\t65534\t65534\t65534\t65534$/m);
     assert.match(status, /^CapEff:\t0000000000001000$/m);
@@ -47,13 +46,13 @@ describe("names while a capture runs", { skip: reasonToSkip("ping") }, () => {
     plug(late, "10.61.0.20/24", "v1");
     ping(first);
     ping(late);
-    await sleep(3500);
-    const { code, stdout, stderr } = await run.stop();
-    assert.equal(code, 0, stderr);
-    const { tables }: Snapshot = JSON.parse(stdout.toString());
-    const services = new Map([...tables.endpoints.rows].map((row) => [row.address, row.service]));
-    assert.equal(services.get("10.61.0.10"), first);
-    assert.equal(services.get("10.61.0.20"), late);
+    const services = ({ tables }: Snapshot) =>
+      new Map([...tables.endpoints.rows].map((row) => [row.address, row.service]));
+    await run.shows((snapshot) => services(snapshot).get("10.61.0.20") === late);
+    const ended = await run.stop();
+    assert.equal(ended.code, 0, ended.stderr);
+    const last = services(lastSnapshot(ended));
+    assert.deepEqual([last.get("10.61.0.10"), last.get("10.61.0.20")], [first, late]);
   });
 
   test("an engine that falls silent: said, counted and asked again, the capture goes on, its names hold", async () => {
@@ -70,7 +69,6 @@ describe("names while a capture runs", { skip: reasonToSkip("ping") }, () => {
       await run.said("no answer within 2 s");
       assert.equal(run.child.exitCode, null);
       ping(first);
-      await sleep(200);
       const { code, stdout, stderr } = await run.stop();
       assert.equal(code, 0, stderr);
       assert.equal(stderr.split("no answer within 2 s").length, 2, "an outage is said once");

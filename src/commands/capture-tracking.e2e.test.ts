@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import type { Row, Snapshot } from "../analyze/snapshot.js";
 import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
-import { sleep } from "../capture/live/live.test.fixture.js";
+import { until } from "../until.test.fixture.js";
 import { type Ended, Workplace } from "./capture.test.fixture.js";
 
 const PASS = "net.bridge.bridge-nf-call-iptables";
@@ -48,11 +48,14 @@ describe("connection tracking beside a capture", { skip: reasonToSkip("nft", "sy
     work.close();
   });
 
+  /** All that was sent has been acknowledged, so it has passed the bridge. */
+  const isQuiet = () => ![host, left, right].some((netns) => network.isBusy(netns));
+
   /** A capture on the bridge, with a connection to the host and one from port to port of the bridge. */
   async function run(words: readonly string[]): Promise<Ended> {
     const running = await work.listen(["-i", "br0", "--netns", host, "-n", ...words]);
     for (const address of ["10.62.0.1", "10.62.0.3"]) await network.start(left, connect(address, 80));
-    await sleep(200);
+    await until(isQuiet);
     return await running.stop();
   }
 
@@ -113,7 +116,7 @@ describe("connection tracking beside a capture", { skip: reasonToSkip("nft", "sy
     const running = work.startOutside(words, { env }, host, through);
     await running.said("listening on");
     await network.start(left, connect("10.62.0.1", 80));
-    await sleep(200);
+    await until(isQuiet);
     const { code, stdout, stderr } = await running.stop();
     assert.equal(code, 0, stderr);
     assert.match(
@@ -140,7 +143,7 @@ describe("connection tracking beside a capture", { skip: reasonToSkip("nft", "sy
     const status = readFileSync(`/proc/${running.pid}/status`, "utf8");
     assert.match(status, /^Uid:\t65534\t/m);
     assert.match(status, /^CapPrm:\t0000000000001000$/m);
-    await sleep(500);
+    await until(() => running.shown.length >= 2);
     const { stdout, stderr } = await running.stop();
     const lines = stdout.toString().trim().split("\n");
     assert.ok(lines.length >= 2);

@@ -5,8 +5,9 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import type { Snapshot } from "../analyze/snapshot.js";
 import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
-import { type BridgeLab, createBridge, sleep, udpFrame } from "../capture/live/live.test.fixture.js";
-import { Workplace } from "./capture.test.fixture.js";
+import { type BridgeLab, createBridge, udpFrame } from "../capture/live/live.test.fixture.js";
+import { until } from "../until.test.fixture.js";
+import { lastSnapshot, Workplace } from "./capture.test.fixture.js";
 
 const NOBODY = 65_534;
 const SOMEONE = 12_345;
@@ -64,11 +65,10 @@ describe("netwatch capture", { skip: reasonToSkip("tcpdump", "tshark", "capinfos
 
   async function snapshotOf(words: readonly string[], act: () => void | Promise<void>): Promise<Snapshot> {
     const run = await work.listen([...on(), "-o", "json", ...words]);
-    await act();
-    await sleep(100);
-    const { code, stdout, stderr } = await run.stop();
-    assert.equal(code, 0, stderr);
-    return JSON.parse(stdout.toString());
+    await lab.passing(act);
+    const ended = await run.stop();
+    assert.equal(ended.code, 0, ended.stderr);
+    return lastSnapshot(ended);
   }
 
   test("known traffic gives known tables, the same as tcpdump and tshark see, each packet once", async () => {
@@ -81,7 +81,8 @@ describe("netwatch capture", { skip: reasonToSkip("tcpdump", "tshark", "capinfos
     );
     await once(tcpdump.stderr!, "data");
     const snapshot = await snapshotOf(["-w", work.path("own.pcapng")], makeTraffic);
-    await sleep(300);
+    const tcpdumpFile = work.path("tcpdump.pcap");
+    await until(async () => (await work.analyze(tcpdumpFile)).totals.packets === snapshot.totals.packets);
     tcpdump.kill("SIGINT");
     await once(tcpdump, "exit");
     const protocols = new Map([...snapshot.tables.protocols.rows].map((row) => [row.protocol, row]));
@@ -101,7 +102,7 @@ describe("netwatch capture", { skip: reasonToSkip("tcpdump", "tshark", "capinfos
     const replay = await work.analyze(work.path("own.pcapng"));
     assert.deepEqual(replay.tables, snapshot.tables);
     assert.deepEqual(replay.window, snapshot.window);
-    const other = await work.analyze(work.path("tcpdump.pcap"));
+    const other = await work.analyze(tcpdumpFile);
     assert.deepEqual(withoutTimes(other), withoutTimes(snapshot));
     const frames = execFileSync("tshark", ["-r", work.path("own.pcapng"), "-T", "fields", "-e", "frame.len"]);
     const lengths = frames.toString().trim().split("\n").map(Number);
@@ -122,8 +123,9 @@ describe("netwatch capture", { skip: reasonToSkip("tcpdump", "tshark", "capinfos
     const file = work.path("named.pcapng");
     const words = ["-i", "br0", "--netns", lab.bridge, "--names", work.path("names.json"), "-w", file];
     const run = await work.listen([...words, "-o", "json", "udp", "port", "9"]);
-    for (const port of [9, 7, 9]) lab.a.send(udpFrame(port, 60));
-    await sleep(100);
+    await lab.passing(() => {
+      for (const port of [9, 7, 9]) lab.a.send(udpFrame(port, 60));
+    });
     const { stdout, stderr } = await run.stop("SIGTERM");
     assert.match(stderr, /: 2 packets captured, 2 received by filter, 0 dropped by kernel/);
     const live: Snapshot = JSON.parse(stdout.toString());
@@ -170,7 +172,7 @@ describe("netwatch capture", { skip: reasonToSkip("tcpdump", "tshark", "capinfos
   test("-c and -a end it; ndjson has a line an interval; the last Snapshot is kept", async () => {
     const run = await work.listen([...on(), "-c", "3", "-o", "ndjson", "--interval", "0.2"]);
     lab.a.send(udpFrame(9, 60));
-    await sleep(700);
+    await until(() => run.shown.filter(({ totals }) => totals.packets === 1).length >= 2);
     for (let i = 0; i < 5; i++) lab.a.send(udpFrame(9, 60));
     const { code, stdout } = await run.ended;
     assert.equal(code, 0);
@@ -205,9 +207,10 @@ describe("netwatch capture", { skip: reasonToSkip("tcpdump", "tshark", "capinfos
     const run = await work.listen([...words, "-w", file, "udp port 9"]);
     const frames = [40, 400, 1400].map((payload) => udpFrame(9, payload, payload & 0xff));
     // Each leaves by one port and comes out of the other: seen at both.
-    for (const frame of frames) lab.a.send(frame);
-    lab.b.send(frames[2]!);
-    await sleep(200);
+    await lab.passing(() => {
+      for (const frame of frames) lab.a.send(frame);
+      lab.b.send(frames[2]!);
+    });
     const { code, stdout, stderr } = await run.stop();
     assert.equal(code, 0, stderr);
     const { totals, ledger }: Snapshot = JSON.parse(stdout.toString());
@@ -239,8 +242,9 @@ describe("netwatch capture", { skip: reasonToSkip("tcpdump", "tshark", "capinfos
   test("a ring of files is named, numbered and bounded as dumpcap's", async () => {
     const words = ["-Z", "root", "-w", work.path("ring.pcapng"), "-b", "packets:2", "-b", "files:3"];
     const run = await work.listen([...on(), ...words]);
-    for (let i = 0; i < 9; i++) lab.a.send(udpFrame(9, 60));
-    await sleep(150);
+    await lab.passing(() => {
+      for (let i = 0; i < 9; i++) lab.a.send(udpFrame(9, 60));
+    });
     assert.equal((await run.stop()).code, 0);
     const files = readdirSync(work.folder).filter((name) => name.startsWith("ring_"));
     assert.deepEqual(
@@ -255,8 +259,9 @@ describe("netwatch capture", { skip: reasonToSkip("tcpdump", "tshark", "capinfos
 
   test("-w - goes to a pipe that another netwatch reads", async () => {
     const run = await work.listen([...on(), "-w", "-"]);
-    for (let i = 0; i < 4; i++) lab.a.send(udpFrame(9, 60));
-    await sleep(100);
+    await lab.passing(() => {
+      for (let i = 0; i < 4; i++) lab.a.send(udpFrame(9, 60));
+    });
     const { code, stdout } = await run.stop();
     assert.equal(code, 0);
     writeFileSync(work.path("pipe.pcapng"), stdout);
@@ -286,8 +291,7 @@ describe("netwatch capture", { skip: reasonToSkip("tcpdump", "tshark", "capinfos
       assert.equal(field("NoNewPrivs"), "1");
       for (const thread of readdirSync(`/proc/${run.pid}/task`))
         assert.match(readFileSync(`/proc/${run.pid}/task/${thread}/status`, "utf8"), /^CapEff:\s*0+$/m);
-      lab.a.send(udpFrame(9, 60));
-      await sleep(100);
+      await lab.passing(() => lab.a.send(udpFrame(9, 60)));
       const { code, stderr } = await run.stop();
       assert.equal(code, 0, stderr);
       assert.doesNotMatch(stderr, /could not be kept/);

@@ -1,14 +1,15 @@
 /** Runs `netwatch` as a process of its own, for tests of what only a process has: signals, rights, pipes. */
+import assert from "node:assert/strict";
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Snapshot } from "../analyze/snapshot.js";
+import { PATIENCE_MS, until } from "../until.test.fixture.js";
 import { ROOT } from "./terminal.test.fixture.js";
 
 const CLI = join(ROOT, "dist/src/cli.js");
-const PATIENCE_MS = 20_000;
 
 export interface Ended {
   /** null: ended by a signal. */
@@ -17,17 +18,33 @@ export interface Ended {
   readonly stderr: string;
 }
 
+/** The last Snapshot of what `-o json` or `-o ndjson` printed. */
+export function lastSnapshot({ stdout }: Ended): Snapshot {
+  return stdout.subarray(0, 2).toString() === "{\n"
+    ? JSON.parse(stdout.toString())
+    : parseLines(stdout).at(-1)!;
+}
+
+/** A Snapshot a line; a line that has no end yet is left out. */
+function parseLines(stdout: Buffer): Snapshot[] {
+  return stdout
+    .toString()
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => JSON.parse(line));
+}
+
 /** One run. */
 export class Running {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
+  readonly #stdout: Buffer[] = [];
   #stderr = "";
   #heard: () => void = () => {};
 
   constructor(child: ChildProcess) {
     this.child = child;
-    const stdout: Buffer[] = [];
-    child.stdout?.on("data", (piece: Buffer) => stdout.push(piece));
+    child.stdout?.on("data", (piece: Buffer) => this.#stdout.push(piece));
     child.stderr?.on("data", (piece: Buffer) => {
       this.#stderr += piece.toString();
       this.#heard();
@@ -36,7 +53,7 @@ export class Running {
     this.ended = once(child, "close").then(([code]) => {
       clearTimeout(timer);
       this.#heard();
-      return { code: code as number | null, stdout: Buffer.concat(stdout), stderr: this.#stderr };
+      return { code: code as number | null, stdout: Buffer.concat(this.#stdout), stderr: this.#stderr };
     });
   }
 
@@ -44,12 +61,37 @@ export class Running {
     return this.child.pid!;
   }
 
+  get isRunning(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** What a run with `-o ndjson` has shown so far, an interval each. */
+  get shown(): Snapshot[] {
+    return parseLines(Buffer.concat(this.#stdout));
+  }
+
+  /** Waits until the last that a run with `-o ndjson` has shown is so. Fails where it ends before. */
+  async shows(isSo: (snapshot: Snapshot) => boolean): Promise<void> {
+    await until(() => {
+      const last = this.shown.at(-1);
+      if (last !== undefined && isSo(last)) return true;
+      assert.ok(this.isRunning, `it ended before ${isSo}: ${this.#stderr}`);
+      return false;
+    });
+  }
+
   /** Waits until it has said this, or has ended. */
   async said(words: string): Promise<void> {
-    while (!this.#stderr.includes(words) && this.child.exitCode === null && this.child.signalCode === null)
+    while (!this.#stderr.includes(words) && this.isRunning)
       await new Promise<void>((resolve) => {
         this.#heard = resolve;
       });
+  }
+
+  /** Stops it for a while, and waits until it has stopped: SIGCONT lets it go on. */
+  async freeze(): Promise<void> {
+    this.child.kill("SIGSTOP");
+    await until(() => /^State:\tT/m.test(readFileSync(`/proc/${this.pid}/status`, "utf8")));
   }
 
   stop(signal: NodeJS.Signals = "SIGINT"): Promise<Ended> {

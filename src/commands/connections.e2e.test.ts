@@ -26,7 +26,7 @@ async function nextLine(child: ChildProcess): Promise<string> {
 
 test(
   "a namespace: its entries, why it may be empty, and one that is not there",
-  { skip, timeout: 60_000 },
+  { skip, timeout: 600_000 },
   () =>
     withTestNetwork(async (network) => {
       const netns = network.add();
@@ -58,7 +58,7 @@ test(
 
 test(
   "watching: one Snapshot an interval, without root, accounting set back at the end",
-  { skip, timeout: 60_000 },
+  { skip, timeout: 600_000 },
   () =>
     withTestNetwork(async (network) => {
       const netns = network.add();
@@ -94,7 +94,7 @@ test(
     }),
 );
 
-test("without privilege: the capability and the command that works", { skip, timeout: 30_000 }, () =>
+test("without privilege: the capability and the command that works", { skip, timeout: 600_000 }, () =>
   withTestNetwork(async (network) => {
     const netns = network.add();
     // Still the owner of its files, which may lie where nobody else can read.

@@ -6,7 +6,8 @@ import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { flawOf } from "../../services/e2e/event-flaw.js";
 import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
-import { type BridgeLab, createBridge, sleep, udpFrame } from "../capture/live/live.test.fixture.js";
+import { type BridgeLab, createBridge, udpFrame } from "../capture/live/live.test.fixture.js";
+import { until } from "../until.test.fixture.js";
 import { Workplace } from "./capture.test.fixture.js";
 
 /** The samples that the Wazuh rules are tested with; RECORD_EVENTS=1 writes them anew, of a real run. */
@@ -41,9 +42,11 @@ describe("the event log of a live run", { skip: reasonToSkip("mount") }, () => {
       .flatMap((line) => (line.endsWith("}") ? [JSON.parse(line)] : []))
       .find((found) => found.event === event && [undefined, found.source, found.destination].includes(name));
   const told = async (file: string, event: string, name?: string) => {
-    for (let waited = 0; find(file, event, name) === undefined && waited < 15_000; waited += 100)
-      await sleep(100);
-    return find(file, event, name) ?? assert.fail(`no ${event} came: ${readFileSync(file, "utf8")}`);
+    await until(
+      () => find(file, event, name) !== undefined,
+      () => `${event} ${name ?? ""}: ${readFileSync(file, "utf8")}`,
+    );
+    return find(file, event, name);
   };
 
   test("new pairs, health, the kernel's drops and a lost interface, as they happen; the file is the caller's own", async (t) => {
@@ -70,13 +73,15 @@ describe("the event log of a live run", { skip: reasonToSkip("mount") }, () => {
     t.after(() => execFileSync("umount", [disk]));
     const file = `${disk}/events.ndjson`;
     for (const path of [work.folder, names]) chmodSync(path, 0o777);
-    const words = ["-i", "port0", "--netns", lab.bridge, "--names", names, "--health", "--no-conntrack"];
+    const place = ["-i", "port0", "--netns", lab.bridge, "--no-conntrack", "-o", "ndjson"];
+    const words = [...place, "--names", names, "--health"];
     const run = await work.listen([...words, "--interval", "0.2", "--buffer", "1", "--events", file], {
       env: { SUDO_UID: String(SOMEONE), SUDO_GID: String(SOMEONE) },
     });
     talk(["10.9.0.2"]);
-    await sleep(1000);
-    assert.equal(find(file, "watch").state, "started");
+    assert.equal((await told(file, "watch")).state, "started");
+    const looks = run.shown.length;
+    await until(() => run.shown.length >= looks + 2); // who talks at the first look is known
     assert.equal((statSync(file).mode & 0o777).toString(8), "600");
     assert.equal(statSync(file).uid, SOMEONE);
 
@@ -97,13 +102,11 @@ describe("the event log of a live run", { skip: reasonToSkip("mount") }, () => {
     rmSync(`${disk}/filler`);
 
     const frame = udpFrame(9, 1000);
-    for (let turn = 0; turn < 10 && find(file, "capture-drop") === undefined; turn++) {
-      run.child.kill("SIGSTOP");
+    await run.freeze();
+    await lab.passing(() => {
       for (let i = 0; i < 3000; i++) lab.a.send(frame);
-      await sleep(300);
-      run.child.kill("SIGCONT");
-      await sleep(700);
-    }
+    });
+    run.child.kill("SIGCONT");
     const { count } = await told(file, "capture-drop");
     assert.ok(count > 100, String(count));
     assert.ok((await told(file, "events-lost")).count >= 1);

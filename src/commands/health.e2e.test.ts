@@ -8,8 +8,8 @@ import { type AddressInfo, createServer as createTcp } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { setTimeout } from "node:timers/promises";
 import type { HealthReport } from "../analyze/snapshot.js";
+import { until } from "../until.test.fixture.js";
 import { type HealthPoll, openHealthPoll } from "./health-poll.js";
 
 const folder = mkdtempSync(join(tmpdir(), "netwatch-health-"));
@@ -45,13 +45,14 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 /** Polls until the only target is in this state. */
-async function until(poll: HealthPoll, state: string): Promise<HealthReport["targets"][number]> {
-  for (let i = 0; i < 100; i++) {
-    const target = (await poll.round()).targets[0]!;
-    if (target.state === state) return target;
-    await setTimeout(100);
-  }
-  return assert.fail(`never ${state}`);
+async function untilIs(poll: HealthPoll, state: string): Promise<HealthReport["targets"][number]> {
+  let target: HealthReport["targets"][number] | undefined;
+  const isSo = async () => {
+    target = (await poll.round()).targets[0]!;
+    return target.state === state;
+  };
+  await until(isSo, () => `${state}: ${JSON.stringify(target)}`);
+  return target!;
 }
 
 function pollOf(service: object): HealthPoll {
@@ -68,14 +69,14 @@ test("Redis is up, down when it is stopped, and up again", {
   const port = await freePort();
   const redis = () => start("redis-server", ["--port", String(port), "--bind", "127.0.0.1", "--save", ""]);
   const poll = pollOf({ ports: [port], health: "redis" });
-  assert.equal((await until(poll, "down")).reason, "nobody listens");
+  assert.equal((await untilIs(poll, "down")).reason, "nobody listens");
   const first = redis();
-  const up = await until(poll, "up");
+  const up = await untilIs(poll, "up");
   assert.ok(up.latency_seconds! > 0 && up.changed !== null);
   await end(first);
-  assert.equal((await until(poll, "down")).reason, "nobody listens");
+  assert.equal((await untilIs(poll, "down")).reason, "nobody listens");
   const second = redis();
-  await until(poll, "up");
+  await untilIs(poll, "up");
   await end(second);
 });
 
@@ -105,16 +106,16 @@ test("PostgreSQL is ready without a password, and down when it is stopped", { sk
   const words = ["-D", data, "-p", String(port), "-c", "listen_addresses=127.0.0.1", "-k", folder, "-F"];
   const poll = pollOf({ ports: [port], health: "postgres" });
   const server = start(`${postgresBin}/postgres`, words, ids);
-  await until(poll, "up");
+  await untilIs(poll, "up");
   await end(server);
-  assert.equal((await until(poll, "down")).reason, "nobody listens");
+  assert.equal((await untilIs(poll, "down")).reason, "nobody listens");
 });
 
 test("rounds never overlap, and a slow web server is degraded", async () => {
   let asked = 0;
   const server = createServer((_, response) => {
     asked++;
-    globalThis.setTimeout(() => response.end("ok"), 700);
+    setTimeout(() => response.end("ok"), 700);
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const poll = pollOf({ ports: [(server.address() as AddressInfo).port], health: "/health" });

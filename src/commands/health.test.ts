@@ -37,15 +37,19 @@ test("a watch prints a round at a time until it is told to end", async () => {
   const terminal = createFakeTerminal();
   const names = join(terminal.folder, "names.json");
   writeFileSync(names, '{"nobody": "127.0.0.1:1"}');
-  const signal = AbortSignal.timeout(600);
-  const options = { names, watch: true, interval: 0.05, output: "ndjson", signal } as const;
-  assert.equal(await health(options, terminal), ExitCode.ok);
+  const enough = new AbortController();
+  const options = { names, watch: true, interval: 0.05, output: "ndjson", signal: enough.signal } as const;
+  const write: typeof terminal.write = async (pieces) => {
+    await terminal.write(pieces);
+    if (terminal.out().split("\n").length > 2) enough.abort();
+  };
+  assert.equal(await health(options, { ...terminal, write }), ExitCode.ok);
   const reports = terminal
     .out()
     .trimEnd()
     .split("\n")
     .map((line) => JSON.parse(line) as HealthReport);
-  assert.ok(reports.length >= 2 && reports.length <= 14, String(reports.length));
+  assert.equal(reports.length, 2);
   assert.deepEqual(
     reports.at(-1)?.targets[0]?.history,
     reports.map(() => "down"),

@@ -7,13 +7,12 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout } from "node:timers/promises";
 import { reasonToSkip } from "../capture/kernel/netns.test.fixture.js";
+import { PATIENCE_MS, until } from "../until.test.fixture.js";
 import { PtyProgram } from "./pty.test.fixture.js";
 import { ROOT } from "./terminal.test.fixture.js";
 
 const skip = reasonToSkip("unshare", "mount", "python3");
-const PATIENCE_MS = 120_000;
 
 const home = mkdtempSync(join(tmpdir(), "netwatch-private-"));
 const checkout = join(home, "netwatch");
@@ -64,11 +63,9 @@ function start(words: readonly string[], cwd: string) {
 }
 
 async function untilSaid(child: ChildProcess, said: { stderr: string }, pattern: RegExp) {
-  for (const end = Date.now() + PATIENCE_MS; ; await setTimeout(20)) {
-    const found = pattern.exec(said.stderr);
-    if (found) return found;
-    assert.ok(child.exitCode === null && Date.now() < end, said.stderr);
-  }
+  const isSo = () => pattern.test(said.stderr) || child.exitCode !== null;
+  await until(isSo, () => `${pattern}: ${said.stderr}`);
+  return pattern.exec(said.stderr) ?? assert.fail(said.stderr);
 }
 
 const LIVE = ["-i", "lo", "-a", "packets:30"];
@@ -126,10 +123,9 @@ test("the monitor writes a list and a report", { skip }, async (t) => {
     ["r", ".pdf"],
   ] as const) {
     program.type(keys);
-    for (const end = Date.now() + PATIENCE_MS; ; await setTimeout(20)) {
-      if (readdirSync(folder).some((name) => name.startsWith("netwatch-") && name.endsWith(ending))) break;
-      assert.ok(Date.now() < end, `no ${ending}: ${await program.screen()}`);
-    }
+    await until(() =>
+      readdirSync(folder).some((name) => name.startsWith("netwatch-") && name.endsWith(ending)),
+    );
   }
   program.type("q");
   assert.equal(await program.ended, 0);

@@ -1,8 +1,8 @@
 /** The program on a pseudo terminal of its own, read back through an emulator. Needs python3, which can open one. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import xterm from "@xterm/headless";
+import { until } from "../until.test.fixture.js";
 import { ROOT } from "./terminal.test.fixture.js";
 
 /** Copies between the pseudo terminal and its own pipes; ends with the program, with its code. */
@@ -24,8 +24,6 @@ while child.poll() is None:
 while select.select([master], [], [], 0.05)[0]: os.write(1, os.read(master, 65536))
 sys.exit(child.returncode if child.returncode >= 0 else 128 - child.returncode)
 `;
-
-const PATIENCE_MS = 15_000;
 
 export class PtyProgram {
   readonly ended: Promise<number | null>;
@@ -73,13 +71,13 @@ export class PtyProgram {
 
   /** Until the screen reads so. Throws where it does not in time, with what it reads. */
   async until(pattern: RegExp): Promise<string> {
-    const end = Date.now() + PATIENCE_MS;
-    for (;;) {
-      const screen = await this.screen();
-      if (pattern.test(screen)) return screen;
-      if (Date.now() > end) throw new Error(`no ${pattern} on the screen:\n${screen}`);
-      await setTimeout(20);
-    }
+    let screen = "";
+    const isSo = async () => {
+      screen = await this.screen();
+      return pattern.test(screen);
+    };
+    await until(isSo, () => `${pattern} on the screen:\n${screen}`);
+    return screen;
   }
 
   /** The end of it, whatever it does. */

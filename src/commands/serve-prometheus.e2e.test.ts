@@ -8,8 +8,8 @@ import { after, before, describe, test } from "node:test";
 import { parse } from "yaml";
 import type { Snapshot } from "../analyze/snapshot.js";
 import { reasonToSkip } from "../capture/kernel/netns.test.fixture.js";
-import { sleep } from "../capture/live/live.test.fixture.js";
-import { type Exporter, freePort, query, ServeLab, sumOf, until } from "./serve.test.fixture.js";
+import { until } from "../until.test.fixture.js";
+import { type Exporter, freePort, query, ServeLab, sumOf } from "./serve.test.fixture.js";
 import { ROOT } from "./terminal.test.fixture.js";
 
 const SERVICES = join(ROOT, "services");
@@ -77,8 +77,8 @@ describe("serve: a real Prometheus", {
 
   test("its answers are the Snapshot's numbers, hostile names and all", async () => {
     await until(async () => (await query(prometheus, 'up{job="netwatch"} == 1')).length === 2);
-    await makeTraffic(lab);
-    const snapshot = await settled(first);
+    await lab.bridge.passing(() => makeTraffic(lab));
+    const snapshot = await caughtUp(first, lab);
     const of = (metric: string) => query(prometheus, `${metric}{instance="${first.instance}"}`);
     await until(async () => sum(await of("netwatch_traffic_packets_total")) === snapshot.totals.packets);
     const [sent, received] = [
@@ -118,9 +118,9 @@ describe("serve: a real Prometheus", {
   });
 
   test("a conversation that two exporters saw counts once in the rules for many hosts", async () => {
-    await makeTraffic(lab);
-    await settled(first);
-    await settled(second);
+    await lab.bridge.passing(() => makeTraffic(lab));
+    await caughtUp(first, lab);
+    await caughtUp(second, lab);
     const pages = [await first.page(), await second.page()];
     for (const metric of ["edge_sent_bytes", "edge_received_bytes", "edge_connections_opened"]) {
       const [a, b] = pages.map((page) => sumOf(page, `netwatch_${metric}_total`));
@@ -209,18 +209,14 @@ async function isUp(url: string): Promise<boolean> {
   }
 }
 
-/** The Snapshot when two looks a while apart are the same. */
-async function settled(exporter: Exporter): Promise<Snapshot> {
-  const look = async () => (await (await fetch(`${exporter.url}/snapshot`)).json()) as Snapshot;
-  let last = await look();
+/** The Snapshot once it has every packet that the bridge has: both began before the first. */
+async function caughtUp(exporter: Exporter, { bridge }: ServeLab): Promise<Snapshot> {
+  let last: Snapshot | undefined;
   await until(async () => {
-    await sleep(700);
-    const now = await look();
-    const isSame = now.totals.packets === last.totals.packets && now.totals.packets > 0;
-    last = now;
-    return isSame;
+    last = (await (await fetch(`${exporter.url}/snapshot`)).json()) as Snapshot;
+    return last.totals.packets === bridge.received();
   });
-  return last;
+  return last!;
 }
 
 /** What a rule for many hosts records. */

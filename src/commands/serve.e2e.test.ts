@@ -4,10 +4,12 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import type { Snapshot } from "../analyze/snapshot.js";
 import { reasonToSkip } from "../capture/kernel/netns.test.fixture.js";
-import { sleep, udpFrame } from "../capture/live/live.test.fixture.js";
-import { Exporter, freePort, ServeLab, sumOf, until } from "./serve.test.fixture.js";
+import { udpFrame } from "../capture/live/live.test.fixture.js";
+import { until } from "../until.test.fixture.js";
+import { Exporter, freePort, ServeLab, sumOf } from "./serve.test.fixture.js";
 import { ROOT } from "./terminal.test.fixture.js";
 
 describe("serve: a flood", { skip: reasonToSkip("conntrack", "sysctl") }, () => {
@@ -28,7 +30,7 @@ describe("serve: a flood", { skip: reasonToSkip("conntrack", "sysctl") }, () => 
     const pages: Promise<unknown>[] = [];
     for (let i = 0; i < SOURCES; i++) {
       lab.bridge.a.send(spoofed(i));
-      if (i % 2_000 === 0) await sleep(1);
+      if (i % 2_000 === 0) await setTimeout(1); // so that pages are asked for meanwhile
       if (i % 20_000 === 0) pages.push(exporter.page());
     }
     await Promise.all(pages);

@@ -9,12 +9,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TestNetwork } from "../capture/kernel/netns.test.fixture.js";
 import { type BridgeLab, createBridge } from "../capture/live/live.test.fixture.js";
+import { until } from "../until.test.fixture.js";
 import { ROOT } from "./terminal.test.fixture.js";
 
 const CLI = join(ROOT, "dist/src/cli.js");
 /** Programs that a test forgot end after it. */
 const LIFETIME_MS = 900_000;
-const PATIENCE_MS = 180_000;
 
 /** A program that runs until it is told to end. */
 export class Daemon {
@@ -94,15 +94,6 @@ export function sumOf(page: Page, name: string, ...words: readonly string[]): nu
   return page
     .filter((sample) => sample.name === name && words.every((word) => sample.labels.includes(word)))
     .reduce((sum, { value }) => sum + value, 0);
-}
-
-/** Waits until it is so. Fails after a while. */
-export async function until(isSo: () => boolean | Promise<boolean>, patienceMs = PATIENCE_MS): Promise<void> {
-  const end = performance.now() + patienceMs;
-  while (!(await isSo())) {
-    assert.ok(performance.now() < end, `waited too long for ${isSo}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
 }
 
 export async function freePort(): Promise<number> {

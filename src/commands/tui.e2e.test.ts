@@ -17,7 +17,7 @@ env = dict(os.environ, TERM='xterm-256color', LC_ALL='C.UTF-8', NODE_OPTIONS='--
 child = subprocess.Popen([node, cli, 'tui'] + sys.argv[5:], stdin=slave, stdout=slave, stderr=slave, env=env,
     start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
 out = b''
-def read(until, seconds=8):
+def read(until, seconds=120):
     global out
     end = time.time() + seconds
     while time.time() < end and not until():
@@ -37,7 +37,7 @@ elif how == 'ctrl-c': os.write(master, b'\\x03')
 elif how == 'suspend':
     os.write(master, b'\\x1a')
     read(lambda: state() == 'T')
-    read(lambda: False, 0.1)
+    read(lambda: not alternate())
     result['stopped'] = [termios.tcgetattr(slave) == before, not alternate()]
     child.send_signal(signal.SIGCONT)
     read(alternate)
@@ -48,14 +48,15 @@ read(lambda: child.poll() is not None)
 if child.poll() is None:
     child.kill()
     result['hung'] = True
-read(lambda: False, 0.1)
+def mouse(): return any(out.rfind(b'\\x1b[?%dh' % mode) > out.rfind(b'\\x1b[?%dl' % mode) for mode in (1000, 1002, 1003, 1006))
+def restored(): return not alternate() and out.rfind(b'\\x1b[?25h') > out.rfind(b'\\x1b[?25l')
+read(lambda: restored() and not mouse())
 result['code'] = child.wait()
 gone = lambda: all(not os.path.exists('/proc/' + pid) for pid in children)
 read(gone)
 result['left'] = sum(os.path.exists('/proc/' + pid) for pid in children)
 result['same'] = termios.tcgetattr(slave) == before
-result['restored'] = not alternate() and out.rfind(b'\\x1b[?25h') > out.rfind(b'\\x1b[?25l')
-def mouse(): return any(out.rfind(b'\\x1b[?%dh' % mode) > out.rfind(b'\\x1b[?%dl' % mode) for mode in (1000, 1002, 1003, 1006))
+result['restored'] = restored()
 result['mouse'] = [had, mouse()]
 print(json.dumps(result))
 `;
@@ -70,7 +71,7 @@ const noPython = python ? false : "python3 is not installed";
 function runAndEnd(how: string, words: readonly string[]): unknown {
   writeFileSync(CRASH, "process.on('SIGUSR2', () => { throw new Error('nobody foresaw this'); });\n");
   const all = ["-c", HARNESS, process.execPath, join(ROOT, "dist/src/cli.js"), how, CRASH, ...words];
-  const { stdout, stderr } = spawnSync("python3", all, { encoding: "utf8", timeout: 30_000 });
+  const { stdout, stderr } = spawnSync("python3", all, { encoding: "utf8", timeout: 600_000 });
   rmSync(CRASH);
   assert.equal(stderr, "");
   return JSON.parse(stdout);

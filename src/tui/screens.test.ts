@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout } from "node:timers/promises";
+import { setImmediate } from "node:timers/promises";
 import type { NetworkEvent } from "../analyze/events.js";
 import { limitSnapshot } from "../analyze/limit.js";
 import type { HealthReport, Row, Snapshot, Table } from "../analyze/snapshot.js";
 import { analyzeCaptures } from "../commands/captures.js";
 import { createFakeTerminal, expectGolden, ROOT } from "../commands/terminal.test.fixture.js";
 import { growTree } from "../report/topology-tree.js";
+import { until } from "../until.test.fixture.js";
 import { App } from "./app.js";
 import { createEmulator, type Emulator } from "./emulator.test.fixture.js";
 import { ASCII, UNICODE } from "./glyphs.js";
@@ -128,7 +129,7 @@ function openMonitor(
     screen,
     async type(keys) {
       input.push(keys);
-      await setTimeout(5);
+      await setImmediate(); // what a key sets off is done by then
     },
   };
 }
@@ -352,8 +353,7 @@ test("the mouse goes to screens, selects, opens, sorts and scrolls; m leaves it 
   await monitor.type(report(0, 5, 9));
   assert.equal(app.state.selected, 4);
   await monitor.type("\x1b");
-  await setTimeout(600); // an Escape alone is told from a sequence by time
-  assert.equal(app.state.detail, false);
+  await until(() => !app.state.detail); // an Escape alone is told from a sequence by time
   await monitor.type(report(65, 1, 1) + report(65, 1, 1) + report(64, 1, 1));
   assert.equal(app.state.selected, 7);
   const heading = (await emulator.text()).split("\n")[2]!;
@@ -378,13 +378,12 @@ test("a terminal that is resized is drawn anew, down to one that is too small", 
   const monitor = openMonitor(80, 24);
   fill(monitor);
   monitor.emulator.resize({ columns: 100, rows: 30 });
-  await setTimeout(60);
+  const lineOf = async (row: number) => (await monitor.emulator.text()).split("\n")[row];
+  await until(async () => (await lineOf(1)) === "─".repeat(100));
   const lines = (await monitor.emulator.text()).split("\n");
-  assert.equal(lines[1], "─".repeat(100));
   assert.match(lines[29]!, /^ shop\.pcapng/);
   monitor.emulator.resize({ columns: 30, rows: 5 });
-  await setTimeout(60);
-  assert.match(await monitor.emulator.text(), /^30x5: at least 40x8/);
+  await until(async () => /^30x5: at least 40x8/.test(await monitor.emulator.text()));
 });
 
 test("names from the wire cannot move the cursor, and wide ones keep the columns straight", async () => {
@@ -440,7 +439,7 @@ test("the terminal is raw and in its second screen while open, and as before whe
   monitor.screen.suspend();
   assert.deepEqual([monitor.emulator.raw(), isAlternate()], [false, false]);
   monitor.screen.resume();
-  await setTimeout(5);
+  await setImmediate();
   assert.deepEqual([monitor.emulator.raw(), isAlternate()], [true, true]);
   assert.match(await monitor.emulator.text(), /Throughput/);
   monitor.screen.close();

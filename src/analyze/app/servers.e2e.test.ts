@@ -18,13 +18,13 @@ import { setTimeout } from "node:timers/promises";
 import { openFile } from "../../capture/file/bytes.js";
 import { CaptureReader, readPackets } from "../../capture/file/file.js";
 import { reasonToSkip, type TestNetwork, withTestNetwork } from "../../capture/kernel/netns.test.fixture.js";
+import { PATIENCE_MS } from "../../until.test.fixture.js";
 import { Analyzer } from "../analyzer.js";
 import type { ApplicationName } from "./application.js";
 import { postgresOutcome } from "./postgres/postgres-words.js";
 import { redisOutcome } from "./redis/redis-words.js";
 
 const PORT = 7379;
-const PATIENCE_MS = 180_000;
 /** More than the work of a test puts on the wire, so that nothing is lost while tcpdump waits for a processor. */
 const RING_KIB = 192 * 1024;
 

@@ -21,11 +21,11 @@ const SERVERS = `
     response.end("ok");
   }, 50)).listen(8083, "${SERVER}", () => console.log("ready"));`;
 
-/** Sends so many bytes to a port and waits until the other side has hung up, or there is none. */
-const send = (port: number, bytes: number) => `
+/** Sends so many bytes to a port and waits until the other side has hung up, or there is none; or gives up. */
+const send = (port: number, bytes: number, giveUpMs?: number) => `
   const socket = require("node:net").connect(${port}, "${SERVER}", () => socket.end(Buffer.alloc(${bytes})));
   socket.on("error", () => {}).resume();
-  setTimeout(() => socket.destroy(), 4500).unref();`;
+  ${giveUpMs === undefined ? "" : `setTimeout(() => socket.destroy(), ${giveUpMs});`}`;
 
 const REQUESTS = `
   (async () => {
@@ -67,12 +67,14 @@ test("faults made in namespaces are found: loss, a reader that stops, refusals, 
       network.nft(ends[1], FAULTS);
       const file = place.path("faults.pcapng");
       const capture = await place.listen(["-i", "br0", "--netns", bridge, "-w", file, "-s", "65535"]);
-      network.script(ends[0], send(8080, 1_000_000));
-      network.script(ends[0], send(8081, 8_000_000));
-      network.script(ends[0], send(8082, 1000));
-      network.script(ends[0], send(8084, 10));
-      network.script(ends[0], send(8085, 10));
-      network.script(ends[0], REQUESTS);
+      await lab.passing(() => {
+        network.script(ends[0], send(8080, 1_000_000));
+        network.script(ends[0], send(8081, 8_000_000));
+        network.script(ends[0], send(8082, 1000));
+        network.script(ends[0], send(8084, 10, 1500)); // its SYN twice
+        network.script(ends[0], send(8085, 10));
+        network.script(ends[0], REQUESTS);
+      });
       assert.equal((await capture.stop()).code, 0);
       lab.close();
       const dropped = Number(

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
+import { runBounded } from "../../until.test.fixture.js";
 import { ConntrackDecoder } from "./conntrack-decode.js";
 import { type ConntrackEntry, ConntrackTable } from "./conntrack-table.js";
 import { type ConntrackTextReport, parseConntrackText } from "./conntrack-text.js";
@@ -230,12 +231,11 @@ test("any text: no crash, every line an entry, odd, or known to be none", () => 
   );
 });
 
-test("a million spaces, digits or brackets cost milliseconds", () => {
-  for (const filling of [" ", "1", "[", "src=", "\n"]) {
-    const startedMs = performance.now();
-    parse(`${LINE.slice(0, 30)}${filling.repeat(1_000_000)}${LINE.slice(30)}`);
-    assert.ok(performance.now() - startedMs < 2000, filling);
-  }
+test("a million spaces, digits or brackets are read in one go", () => {
+  const code = `
+    for (const filling of [" ", "1", "[", "src=", "\\n"])
+      it.parseConntrackText(${JSON.stringify(LINE.slice(0, 30))} + filling.repeat(1_000_000) + ${JSON.stringify(LINE.slice(30))}, null);`;
+  assert.equal(runBounded(new URL("./conntrack-text.js", import.meta.url), code), "");
 });
 
 test("a table at its bound counts what it leaves out", () => {

@@ -89,7 +89,7 @@ function route(network: TestNetwork): Routed {
   return { outside, router, server };
 }
 
-test("DNAT, masquerade, IPv6, ICMP and accounting, as conntrack lists them", { skip, timeout: 60_000 }, () =>
+test("DNAT, masquerade, IPv6, ICMP and accounting, as conntrack lists them", { skip, timeout: 600_000 }, () =>
   withTestNetwork(async (network) => {
     const { outside, router, server } = route(network);
     await network.start(server, SERVER);
@@ -146,7 +146,7 @@ test("DNAT, masquerade, IPv6, ICMP and accounting, as conntrack lists them", { s
   }),
 );
 
-test("50,000 entries are the 50,000 that conntrack lists", { skip, timeout: 60_000 }, () =>
+test("50,000 entries are the 50,000 that conntrack lists", { skip, timeout: 600_000 }, () =>
   withTestNetwork(async (network) => {
     const netns = network.add();
     network.track(netns, MANY);
@@ -158,7 +158,7 @@ test("50,000 entries are the 50,000 that conntrack lists", { skip, timeout: 60_0
   }),
 );
 
-test("events that overran the socket: the list is read again, and whole", { skip, timeout: 60_000 }, () =>
+test("events that overran the socket: the list is read again, and whole", { skip, timeout: 600_000 }, () =>
   withTestNetwork(async (network) => {
     const netns = network.add();
     const channel = withNetns(netns, () =>
@@ -178,7 +178,7 @@ test("events that overran the socket: the list is read again, and whole", { skip
 
 test(
   "into a namespace by name, path and process, and back, whatever happens there",
-  { skip, timeout: 30_000 },
+  { skip, timeout: 600_000 },
   () =>
     withTestNetwork(async (network) => {
       const netns = network.add();

@@ -1,9 +1,10 @@
 /** Network namespaces for tests and benchmarks: made under names of their own, taken away at the end whatever happens. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { withNetns } from "./netns.js";
 
 /** Why namespaces cannot be made here, or false. */
 export function reasonToSkip(...programs: readonly string[]): string | false {
@@ -14,6 +15,13 @@ export function reasonToSkip(...programs: readonly string[]): string | false {
     (name) => !folders.some((folder) => existsSync(join(folder, name))),
   );
   return missing.length > 0 && `needs the program ${missing.join(", ")}`;
+}
+
+/** The words of each line of /proc/net/NAME in a namespace, the headings left out (proc(5)). */
+function readNet(netns: string, name: "dev" | "tcp"): string[][] {
+  const text = withNetns(netns, () => readFileSync(`/proc/thread-self/net/${name}`, "utf8"));
+  const lines = text.trim().split("\n");
+  return lines.slice(name === "dev" ? 2 : 1).map((line) => line.trim().split(/\s+/));
 }
 
 let made = 0;
@@ -60,6 +68,20 @@ export class TestNetwork {
     this.#children.push(child);
     await once(child.stdout!, "data");
     return child;
+  }
+
+  /** Whether a TCP connection in it, over IPv4, opens, closes or waits for an acknowledgement (proc(5), net/tcp). */
+  isBusy(netns: string): boolean {
+    const SETTLED = ["01", "06", "0A"]; // established, time-wait, listening
+    return readNet(netns, "tcp").some(([, , , state, queues]) => {
+      return !SETTLED.includes(state!) || (state !== "0A" && !queues!.startsWith("00000000:"));
+    });
+  }
+
+  /** Packets that an interface in it has received and sent so far. */
+  packets(netns: string, name: string): { received: number; sent: number } {
+    const [, ...counts] = readNet(netns, "dev").find(([first]) => first === `${name}:`)!;
+    return { received: Number(counts[1]), sent: Number(counts[9]) };
   }
 
   /** Puts made-up entries into the namespace's connection tracking. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { until } from "../../until.test.fixture.js";
 import { reasonToSkip, TestNetwork } from "../kernel/netns.test.fixture.js";
 import { openCapSource } from "./cap.js";
 import { CaptureError, type CaptureFailure, type LiveOptions, type LiveSource } from "./live.js";
@@ -10,7 +11,6 @@ import {
   drain,
   FrameSender,
   liveOptions,
-  sleep,
   udpFrame,
 } from "./live.test.fixture.js";
 import { openRingSource } from "./ring.js";
@@ -29,8 +29,6 @@ const ENGINES: readonly Engine[] = [
   { name: "cap", open: openCapSource, exact: false, skip: noRoot || capIsMissing() },
 ];
 
-/** What a source is given to take the last frames in. */
-const SETTLE_MS = 150;
 /** Engine cap gives each frame 64 KiB of its buffer: no more than this many can wait. */
 const FRAMES = 100;
 
@@ -49,13 +47,17 @@ for (const engine of ENGINES) {
       await network.close();
     });
 
+    /** Whether this many frames have come, or will without waiting: stopped, engine cap gives what libpcap has handed over. */
+    const hasTaken = (source: LiveSource, frames: number) =>
+      engine.name === "cap" ? until(() => source.packets >= frames) : undefined;
+
     /** Opens, lets `send` act, stops, and gives what came. */
-    async function captured(rest: Partial<LiveOptions>, send: () => void) {
+    async function captured(rest: Partial<LiveOptions>, expected: number, send: () => void) {
       const source = open(rest);
       try {
         const frames = drain(source);
-        send();
-        await sleep(SETTLE_MS);
+        await lab.passing(send);
+        await hasTaken(source, expected);
         source.stop();
         return { frames: await frames, source, counts: source.counts() };
       } finally {
@@ -66,7 +68,7 @@ for (const engine of ENGINES) {
     test("gives each frame once, whole, in order, with its time", async () => {
       const sent = [10, 100, 1000].map((size, i) => udpFrame(9, size, 0x61 + i));
       const from = Date.now() * 1000;
-      const { frames, source } = await captured({}, () => {
+      const { frames, source } = await captured({}, 3, () => {
         lab.a.send(sent[0]!);
         lab.b.send(sent[1]!);
         lab.a.send(sent[2]!);
@@ -81,8 +83,10 @@ for (const engine of ENGINES) {
     });
 
     test("what was sent before it was opened does not come", async () => {
-      for (let i = 0; i < 20; i++) lab.a.send(udpFrame(7, 50));
-      const { frames } = await captured({ filter: "udp port 9" }, () => {
+      await lab.passing(() => {
+        for (let i = 0; i < 20; i++) lab.a.send(udpFrame(7, 50));
+      });
+      const { frames } = await captured({ filter: "udp port 9" }, 1, () => {
         lab.a.send(udpFrame(7, 50));
         lab.a.send(udpFrame(9, 50));
       });
@@ -91,7 +95,7 @@ for (const engine of ENGINES) {
 
     test("a snaplen cuts the bytes, and the length on the wire stays where the engine knows it", async () => {
       const frame = udpFrame(9, 500);
-      const { frames } = await captured({ snaplen: 60 }, () => lab.a.send(frame));
+      const { frames } = await captured({ snaplen: 60 }, 1, () => lab.a.send(frame));
       assert.deepEqual(Buffer.from(frames[0]!.bytes), Buffer.from(frame.subarray(0, 60)));
       if (engine.exact) assert.equal(frames[0]!.length, frame.length);
     });
@@ -100,7 +104,7 @@ for (const engine of ENGINES) {
       const frames = [[], [5], [5, 6]].map((tags) => udpFrame(9, 40, 0x62, tags));
       const others = [[], [5], [5, 6]].map((tags) => udpFrame(7, 40, 0x62, tags));
       for (const filter of ["", "udp port 9", "not udp port 7", "udp dst port 9 and len > 20"]) {
-        const seen = await captured({ filter }, () => {
+        const seen = await captured({ filter }, frames.length, () => {
           for (const frame of [...frames, ...(filter === "" ? [] : others)]) lab.a.send(frame);
         });
         assert.deepEqual(
@@ -112,7 +116,7 @@ for (const engine of ENGINES) {
     });
 
     test("a filter on VLANs sees the tag", async () => {
-      const { frames } = await captured({ filter: "vlan 5 and udp port 9" }, () => {
+      const { frames } = await captured({ filter: "vlan 5 and udp port 9" }, 1, () => {
         for (const tags of [[], [4], [5]]) lab.a.send(udpFrame(9, 40, 0x63, tags));
       });
       assert.deepEqual(
@@ -121,19 +125,23 @@ for (const engine of ENGINES) {
       );
     });
 
-    test("stopping gives what has come, then ends; closing ends at once, and twice is no matter", async () => {
+    test("stopping gives what has come, then ends; closing ends at once, and twice is no matter", async (t) => {
       const source = open();
-      for (let i = 0; i < FRAMES; i++) lab.a.send(udpFrame(9, 100));
-      if (engine.name === "cap") await sleep(SETTLE_MS);
+      t.after(() => source.close());
+      const early = engine.name === "cap" ? drain(source) : null;
+      await lab.passing(() => {
+        for (let i = 0; i < FRAMES; i++) lab.a.send(udpFrame(9, 100));
+      });
+      await hasTaken(source, FRAMES);
       source.stop();
       for (let i = 0; i < FRAMES; i++) lab.a.send(udpFrame(9, 100));
-      assert.equal((await drain(source)).length, FRAMES);
+      assert.equal((await (early ?? drain(source))).length, FRAMES);
       assert.equal(await source.fill(), false);
       source.close();
       source.close();
       const idle = open();
       const ended = drain(idle);
-      setTimeout(() => idle.close(), 20);
+      setImmediate(() => idle.close());
       assert.deepEqual(await ended, []);
       assert.equal(idle.next(), false);
     });
@@ -149,7 +157,7 @@ for (const engine of ENGINES) {
         try {
           const frames = drain(source);
           for (let i = 0; i < 3; i++) sender.send(udpFrame(9, 100));
-          await sleep(SETTLE_MS);
+          await until(() => source.packets === 3);
           network.ip(lab.bridge, act);
           assert.equal((await frames).length, 3);
           assert.deepEqual([source.ended, source.outages], [reason, 1]);

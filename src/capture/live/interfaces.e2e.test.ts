@@ -4,8 +4,8 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { PATIENCE_MS, until } from "../../until.test.fixture.js";
 import { withNetns } from "../kernel/netns.js";
 import { listNamespaces } from "../names/namespace-names.js";
 import {
@@ -105,7 +105,7 @@ async function netwatch(netns: string, ...words: string[]): Promise<string> {
     const output = await new Promise<string>((resolve, reject) => {
       const command = ["netns", "exec", netns, process.execPath, CLI, ...words];
       const env = { ...process.env, DOCKER_HOST: `unix://${folder}/none.sock`, XDG_STATE_HOME: folder };
-      execFile("ip", command, { cwd: folder, env, timeout: 15_000 }, (error, stdout, stderr) =>
+      execFile("ip", command, { cwd: folder, env, timeout: PATIENCE_MS }, (error, stdout, stderr) =>
         error ? reject(new Error(`${error.message}\n${stderr}`)) : resolve(stdout + stderr),
       );
     });
@@ -151,7 +151,7 @@ test("doctor's commands for bridges and conntrack cure what they say", ROOT_ONLY
     assert.ok(command);
     const bare = command.replaceAll("sudo ", "");
     execFileSync("ip", ["netns", "exec", HOST, "bash", "--norc", "-c", bare], {
-      timeout: 5000,
+      timeout: PATIENCE_MS,
       stdio: "pipe",
     });
   };
@@ -173,19 +173,13 @@ test("doctor's commands for bridges and conntrack cure what they say", ROOT_ONLY
 });
 
 test("a process in a namespace without a name is found, and its address with it", ROOT_ONLY, async () => {
-  const child = spawn("unshare", ["--net", "sleep", "20"], { stdio: "ignore" });
+  const child = spawn("unshare", ["--net", "sleep", "600"], { stdio: "ignore" });
   try {
     const ownId = listNamespaces().own.id;
-    for (let i = 0; ; i++) {
-      const found = listNamespaces().others.find(({ name }) => name === `sleep[${child.pid}]`);
-      if (found) {
-        assert.equal(found.kind, "process");
-        assert.notEqual(found.id, ownId);
-        break;
-      }
-      assert.ok(i < 50, "not found");
-      await sleep(50);
-    }
+    const find = () => listNamespaces().others.find(({ name }) => name === `sleep[${child.pid}]`);
+    await until(() => find() !== undefined);
+    assert.equal(find()!.kind, "process");
+    assert.notEqual(find()!.id, ownId);
   } finally {
     child.kill();
   }

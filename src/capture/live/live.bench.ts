@@ -4,9 +4,10 @@ import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { reasonToSkip, withTestNetwork } from "../kernel/netns.test.fixture.js";
-import { type BridgeLab, createBridge, sleep } from "./live.test.fixture.js";
+import { type BridgeLab, createBridge } from "./live.test.fixture.js";
 
 const CLI = fileURLToPath(new URL("../../cli.js", import.meta.url));
 const ROUNDS = 2;

@@ -1,6 +1,7 @@
 /** For tests of live capture: a bridge with ends that send exactly the frames they are given, and nothing else. */
 
 import { createRequire } from "node:module";
+import { until } from "../../until.test.fixture.js";
 import { ethernet, ipv4, join, u8, u16, udp } from "../file/sample.test.fixture.js";
 import { Flag, libc } from "../kernel/libc.js";
 import { withNetns } from "../kernel/netns.js";
@@ -43,6 +44,13 @@ export interface BridgeLab {
   readonly a: FrameSender;
   readonly b: FrameSender;
   readonly ends: readonly [string, string];
+  /**
+   * Does `act` and waits until all that the ends send for it has passed the bridge: nothing is on its way then. What was sent before
+   * must have passed, and what is sent must be for the bridge or for all, or the bridge be listened to.
+   */
+  passing(act: () => void | Promise<void>): Promise<void>;
+  /** Frames that the bridge itself has received: all while it is listened to, else those for it or for all. */
+  received(): number;
   close(): void;
 }
 
@@ -60,11 +68,29 @@ export function createBridge(network: TestNetwork): BridgeLab {
   });
   const a = new FrameSender(ends[0], "eth0");
   const b = new FrameSender(ends[1], "eth0");
+  const received = () => network.packets(bridge, "br0").received;
+  /** Frames that have left an end and are not at the bridge, less those at the beginning; and whether a connection has more to say. */
+  const look = () => {
+    const arrived = received();
+    const sent = ends.reduce((sum, end) => sum + network.packets(end, "eth0").sent, 0);
+    return { sent, underWay: sent - arrived, isBusy: ends.some((end) => network.isBusy(end)) };
+  };
   return {
     bridge,
     a,
     b,
     ends,
+    received,
+    async passing(act) {
+      const { underWay } = look();
+      await act();
+      let last = look();
+      await until(() => {
+        const before = last;
+        last = look();
+        return !last.isBusy && last.underWay === underWay && last.sent === before.sent;
+      });
+    },
     close() {
       a.close();
       b.close();
@@ -137,10 +163,6 @@ export function liveOptions(netns: string, rest: Partial<LiveOptions> = {}): Liv
     waits: false,
     ...rest,
   };
-}
-
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Why engine cap cannot be tested, or false. */

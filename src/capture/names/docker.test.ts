@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { RequestListener } from "node:http";
 import { test } from "node:test";
+import { PATIENCE_MS } from "../../until.test.fixture.js";
 import { answering, CONTAINERS, containerJson, NETWORKS, startEngine } from "../live/engine.test.fixture.js";
 import { ENGINE_SOCKETS, engineSockets, findNetworkBridge, readEngine } from "./docker.js";
 import { ServiceError } from "./json-client.js";
@@ -116,7 +117,9 @@ test("--network: by name, by compose's suffix, by id; otherwise it says what the
     );
   }));
 
-const LIMITS = { timeoutMs: 200, bytes: 100_000, cost: { depth: 32, values: 10_000 } };
+const LIMITS = { timeoutMs: PATIENCE_MS, bytes: 100_000, cost: { depth: 32, values: 10_000 } };
+/** For who never answers; in time for no other. */
+const BRIEF_MS = 200;
 
 const BAD: readonly (readonly [string, RequestListener, RegExp])[] = [
   ["silence", () => {}, /no answer within 0.2 s/],
@@ -157,16 +160,16 @@ const BAD: readonly (readonly [string, RequestListener, RegExp])[] = [
 ];
 
 for (const [what, answer, expected] of BAD)
-  test(`an engine with ${what} fails in time and in one line`, () =>
+  test(`an engine with ${what} fails in one line, without waiting for its end`, () =>
     withEngine(answer, async (socket) => {
-      const begun = performance.now();
-      await assert.rejects(readEngine(socket, LIMITS), (error: unknown) => {
+      const isEndless = expected.source.includes("no answer within");
+      const limits = isEndless ? { ...LIMITS, timeoutMs: BRIEF_MS } : LIMITS;
+      await assert.rejects(readEngine(socket, limits), (error: unknown) => {
         assert.ok(error instanceof ServiceError, String(error));
         assert.match(error.message, expected);
         assert.doesNotMatch(error.message, /\n/);
         return true;
       });
-      assert.ok(performance.now() - begun < 1500);
     }));
 
 test("no socket is told from a socket that refuses", async () => {

@@ -1,6 +1,7 @@
 /** Network namespaces for a test: one that plays the host with a bridge, two on its bridge, one apart. All removed at the end. */
 import { execFileSync } from "node:child_process";
 import { after, before } from "node:test";
+import { PATIENCE_MS } from "../../until.test.fixture.js";
 import { withNetns } from "../kernel/netns.js";
 import { type HostNetwork, readHostNetwork } from "../live/interfaces.js";
 import { listNamespaces } from "./namespace-names.js";
@@ -14,7 +15,7 @@ export const own = (name: string) => `nwt${process.pid}${name}`;
 export const [HOST, WEB, DB, APART] = [own("host"), own("web"), own("db"), own("apart")] as const;
 
 export const ip = (...words: string[]) =>
-  execFileSync("ip", words, { stdio: ["ignore", "pipe", "pipe"], timeout: 5000 });
+  execFileSync("ip", words, { stdio: ["ignore", "pipe", "pipe"], timeout: PATIENCE_MS });
 export const nowUs = () => Date.now() * 1000;
 
 /** What netwatch would see if it ran in the namespace that plays the host; `only` the test's own namespaces. */

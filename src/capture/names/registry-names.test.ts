@@ -3,10 +3,11 @@ import { readFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { PATIENCE_MS } from "../../until.test.fixture.js";
 import { parseHistory, readRegistry, type Tenancy } from "./registry-names.js";
 
 const FIXTURE = new URL("../../../../fixtures/rotation.history.json", import.meta.url);
-const LIMITS = { timeoutMs: 200, bytes: 1_000_000, cost: { depth: 32, values: 10_000 } };
+const LIMITS = { timeoutMs: PATIENCE_MS, bytes: 1_000_000, cost: { depth: 32, values: 10_000 } };
 
 async function withRegistry(answer: RequestListener, check: (url: URL) => Promise<void>): Promise<void> {
   const server = createServer(answer);
@@ -60,7 +61,7 @@ test("entries whose address is none are left out; another shape is refused", () 
 test("a registry that hangs, redirects or is not there fails in time", async () => {
   await withRegistry(
     () => {},
-    (url) => assert.rejects(readRegistry(url, LIMITS), /no answer within 0.2 s/),
+    (url) => assert.rejects(readRegistry(url, { ...LIMITS, timeoutMs: 200 }), /no answer within 0.2 s/),
   );
   await withRegistry(
     (_, response) => void response.writeHead(301, { location: "http://127.0.0.1:1/" }).end(),

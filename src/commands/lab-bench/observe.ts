@@ -14,7 +14,7 @@ import { keptPath, readSnapshot } from "../kept.js";
 const CLI = fileURLToPath(new URL("../../cli.js", import.meta.url));
 /** Past this the capture ends by itself, whatever became of us. */
 const LONGEST_SECONDS = 900;
-const START_MS = 15_000;
+const START_MS = 120_000;
 const MAX_HOPS = 12;
 
 /** Listens on the bridges while `work` is done. Throws an Error of one line where the capture does not come about. */

@@ -9,12 +9,12 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { hashSync } from "bcryptjs";
+import { PATIENCE_MS, until } from "../../until.test.fixture.js";
 import { AllowedHosts } from "./allowed-hosts.js";
 import { OPEN_CONFIG, type WebConfig } from "./web-config.js";
 import { type Route, WebServer } from "./web-server.js";
 
 const CROWD = 150;
-const PATIENCE_MS = 120_000;
 const PAGE = "a line of a page\n".repeat(10_000);
 const MAX_CONNECTIONS = 256;
 
@@ -73,14 +73,6 @@ function scrape({ port, config }: Crowd): Promise<number> {
     });
     asked.on("error", () => resolve(0));
   });
-}
-
-async function until(isSo: () => boolean): Promise<void> {
-  const end = performance.now() + PATIENCE_MS;
-  while (!isSo()) {
-    assert.ok(performance.now() < end, `waited too long for ${isSo}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
 
 async function scrapeTimes(crowd: Crowd, times: number): Promise<void> {

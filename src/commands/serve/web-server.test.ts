@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import { type TestContext, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { compareSync, hashSync } from "bcryptjs";
+import { until } from "../../until.test.fixture.js";
 import { AllowedHosts } from "./allowed-hosts.js";
 import { OPEN_CONFIG, type WebConfig } from "./web-config.js";
 import { type Route, WebServer, type WebServerParts } from "./web-server.js";
@@ -107,7 +108,7 @@ test("more pages at once than may be get 503 and the rest is served", async (t) 
   };
   const { port } = await begin(t, OPEN_CONFIG, { "/slow": slow });
   const served = [ask(port, "/slow"), ask(port, "/slow")];
-  while (waiting.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(() => waiting.length === 2);
   const refused = await ask(port, "/slow");
   assert.equal(refused.status, 503);
   assert.equal(refused.headers["retry-after"], "1");
@@ -147,8 +148,13 @@ test("who sends no request is sent away, and a closing server waits for nobody f
 
 test("who asks and does not read is cut off after a while, and others are served meanwhile", async (t) => {
   const large = "x".repeat(64 * 1024 * 1024);
+  let isAsked = false;
+  const makeLarge = async () => {
+    isAsked = true;
+    return { status: 200, type: "text/plain", body: large };
+  };
   const routes = new Map<string, Route>([
-    ["/large", { make: async () => ({ status: 200, type: "text/plain", body: large }), atOnce: 1 }],
+    ["/large", { make: makeLarge, atOnce: 1 }],
     ["/small", { make: async () => ({ status: 200, type: "text/plain", body: "small" }), atOnce: 1 }],
   ]);
   const server = serverOf({ routes, answerMs: 500 });
@@ -158,9 +164,9 @@ test("who asks and does not read is cut off after a while, and others are served
   slow.on("error", () => {});
   slow.write("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
   slow.pause();
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await until(() => isAsked);
   assert.equal((await ask(port, "/small")).body.toString(), "small");
-  while (server.refused.get("timeout") === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(() => server.refused.get("timeout")! > 0);
   assert.equal((await ask(port, "/small")).body.toString(), "small");
   slow.destroy();
 });

@@ -14,7 +14,7 @@ export async function registeredPorts(plan: Plan): Promise<Map<string, number>> 
   const registry = instancesOf(plan, "service-registry")[0]!;
   try {
     const { body } = await call(`http://${registry.address}:${registry.ports[0]}/status`, {
-      timeoutMs: 1000,
+      timeoutMs: 3000,
     });
     return new Map(memberSchema.parse(body).members.map((member) => [member.instance, member.port]));
   } catch {
@@ -28,7 +28,7 @@ export async function isHealthy(instance: Instance, ports: ReadonlyMap<string, n
   if (instance.service === "postgres-db") return pingPostgres(instance);
   const port = ports.get(instance.name) ?? instance.ports[0];
   if (port === undefined) return false;
-  return call(`http://${instance.address}:${port}/health`, { timeoutMs: 1000 }).then(
+  return call(`http://${instance.address}:${port}/health`, { timeoutMs: 3000 }).then(
     ({ status }) => status === 200,
     () => false,
   );
@@ -54,7 +54,7 @@ export function postgresClient(instance: Instance, database: string): pg.Client 
     port: instance.ports[0]!,
     user: POSTGRES_USER,
     database,
-    connectionTimeoutMillis: 1000,
+    connectionTimeoutMillis: 3000,
     query_timeout: 5000,
   });
   client.on("error", () => {});

@@ -94,11 +94,8 @@ async function flat(t: TestContext): Promise<void> {
       [1, 2].map(() => runCommand(process.execPath, [MAIN, "lab", "up"], { timeoutMs: 600_000 })),
     );
     for (const output of outputs) assert.match(output, /nginx-lb +10\.0\.0\.10/);
-    const { instances, memory } = await labStatus();
-    assert.deepEqual(
-      instances.filter((instance) => instance.state !== "healthy"),
-      [],
-    );
+    await waitFor(async () => (await labStatus()).instances.every(({ state }) => state === "healthy"));
+    const { memory } = await labStatus();
     assert.ok(memory.pssKib < 1.2 * 1024 * 1024, `${memory.pssKib} KiB`);
   });
   await t.test("an idle up changes nothing", async () => {

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { PATIENCE_MS } from "../until.test.fixture.js";
 import { makeFolder } from "./write.js";
 
 describe("makeFolder", () => {
@@ -28,10 +29,11 @@ describe("makeFolder", () => {
   // In a process of its own: the fault this looks for is one that never returns.
   it("ends where no folder can be made", { skip: !existsSync("/proc/self") && "no /proc here" }, () => {
     const module = new URL("./write.js", import.meta.url).href;
-    const script = `import { makeFolder } from ${JSON.stringify(module)}; try { makeFolder("/proc/netwatch/x"); } catch (e) { console.log(e.code); }`;
+    const script = `import { PATIENCE_MS } from "../until.test.fixture.js";
+import { makeFolder } from ${JSON.stringify(module)}; try { makeFolder("/proc/netwatch/x"); } catch (e) { console.log(e.code); }`;
     const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
       encoding: "utf8",
-      timeout: 30_000,
+      timeout: PATIENCE_MS,
     });
     assert.equal(stdout, "ENOENT\n");
   });

@@ -14,6 +14,7 @@ import {
   ip,
   look,
   nowUs,
+  own,
   ROOT_ONLY,
   useNamespaces,
   WEB,
@@ -94,13 +95,21 @@ test("an engine that hangs does not hold up the namespaces' names", ROOT_ONLY, a
   }
 });
 
-/** Run in the namespace that plays the host: looks, gives root up, waits for a line, looks again, says who has the address. */
+/** Run in the namespace that plays the host, among the test's own: looks, gives root up, waits for a line, looks again, says who has the address. */
 const DROPPED = (keep: string) => `
   import { once } from "node:events";
   import { createNameSources } from ${JSON.stringify(new URL("./name-sources.js", import.meta.url))};
+  import { listNamespaces } from ${JSON.stringify(new URL("./namespace-names.js", import.meta.url))};
+  import { readHostNetwork } from ${JSON.stringify(new URL("../live/interfaces.js", import.meta.url))};
   import { dropPrivileges } from ${JSON.stringify(new URL("../kernel/privilege.js", import.meta.url))};
   const nowUs = () => Date.now() * 1000;
-  const sources = createNameSources({ engineSockets: [], say: (line) => console.log(line), intervalUs: 1 });
+  const network = (previous) => {
+    const namespaces = listNamespaces();
+    const others = namespaces.others.filter(({ name }) => name.startsWith(${JSON.stringify(own(""))}));
+    return readHostNetwork({ ...namespaces, others }, previous);
+  };
+  const say = (line) => console.log(line);
+  const sources = createNameSources({ engineSockets: [], say, intervalUs: 1, readers: { network } });
   const look = async () => {
     await sources.refresh(nowUs());
     const names = sources.current();

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { PATIENCE_MS } from "../until.test.fixture.js";
+import { runBounded } from "../until.test.fixture.js";
 import { makeFolder } from "./write.js";
 
 describe("makeFolder", () => {
@@ -28,13 +27,8 @@ describe("makeFolder", () => {
 
   // In a process of its own: the fault this looks for is one that never returns.
   it("ends where no folder can be made", { skip: !existsSync("/proc/self") && "no /proc here" }, () => {
-    const module = new URL("./write.js", import.meta.url).href;
-    const script = `import { PATIENCE_MS } from "../until.test.fixture.js";
-import { makeFolder } from ${JSON.stringify(module)}; try { makeFolder("/proc/netwatch/x"); } catch (e) { console.log(e.code); }`;
-    const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
-      encoding: "utf8",
-      timeout: PATIENCE_MS,
-    });
+    const code = `try { it.makeFolder("/proc/netwatch/x"); } catch (e) { console.log(e.code); }`;
+    const stdout = runBounded(new URL("./write.js", import.meta.url), code);
     assert.equal(stdout, "ENOENT\n");
   });
 });

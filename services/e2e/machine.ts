@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { runCommand } from "../command.js";
 import { STATE_DIR } from "../state.js";
 import { contains, type Plan, PROFILES, planLab, readLab } from "../topology.js";
@@ -78,13 +78,15 @@ async function rules(): Promise<string[]> {
   return lines.filter((line) => /netwatch_lab|NETWATCH-LAB/.test(line));
 }
 
-/** Processes whose output goes to a lab's log. */
+/** Processes whose output goes to a lab's log: one in this /run, for a lab beside containers has another. */
 function processes(): string[] {
+  const { dev } = statSync("/run");
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
       try {
-        return readlinkSync(`/proc/${pid}/fd/1`).startsWith(STATE_DIR);
+        const output = `/proc/${pid}/fd/1`;
+        return readlinkSync(output).startsWith(STATE_DIR) && statSync(output).dev === dev;
       } catch {
         return false;
       }

@@ -5,13 +5,14 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { after, describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { type CommandResult, tryCommand } from "../../services/command.js";
 import { labDown } from "../../services/down.js";
 import { labRemains } from "../../services/e2e/machine.js";
 import { labFault } from "../../services/fault.js";
 import { isInstalled, requirePrograms } from "../../services/requirements.js";
 import { STATE_DIR } from "../../services/state.js";
+import { isLabRunning } from "../../services/status.js";
 import { labUp } from "../../services/up.js";
 import { type Benchmark, benchmarkSchema } from "../analyze/benchmark/benchmark.js";
 import { until } from "../until.test.fixture.js";
@@ -23,7 +24,7 @@ const quiet = (): void => {};
 function reasonToSkip(): string | false {
   if (process.platform !== "linux" || process.getuid?.() !== 0)
     return "needs root on Linux: it makes network namespaces";
-  if (existsSync(STATE_DIR)) return "a lab is up already, and it is not this test's";
+  if (isLabRunning()) return "a lab is up already, and it is not this test's";
   if (!isInstalled("ab")) return "ab (package apache2-utils) is not installed";
   try {
     requirePrograms();
@@ -47,6 +48,8 @@ describe("lab bench", { skip: reasonToSkip(), timeout: 1_800_000 }, () => {
     );
   const few = ["--requests", "120", "--concurrency", "6", "--rounds", "2", "--warmup", "1"];
 
+  // a killed run's
+  before(() => labDown(quiet));
   after(async () => {
     await labDown(quiet);
     rmSync(folder, { recursive: true, force: true });

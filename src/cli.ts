@@ -13,10 +13,10 @@ import { addMetricsCommands } from "./commands/metrics-words.js";
 import { addMonitorCommands, type Start } from "./commands/monitor-words.js";
 import {
   LIST_FORMATS,
+  loadTableNames,
   OUTPUT_FORMATS,
   parseDate,
   parsePositive,
-  TABLE_NAMES,
   TRACKING_TABLE_NAMES,
 } from "./commands/options.js";
 import { interruption, statusOf } from "./commands/signals.js";
@@ -29,6 +29,8 @@ import { gather } from "./report/write.js";
 /** Two folders up from dist/src/cli.js. */
 const MANIFEST = new URL("../../package.json", import.meta.url);
 const MAX_MAX_FLOWS = 100_000_000;
+/** Commands with `--table`, whose names the analysis knows. */
+const PRINT_TABLES = new Set(["analyze", "capture"]);
 
 const EXIT_CODES = exitCodes();
 
@@ -44,10 +46,11 @@ function exitCodes(): string {
   return `\n${lines.join("\n")}`;
 }
 
-/** Builds the command line. `end` receives the exit code of the command that ran. */
+/** Builds the command line. `tables`: what `--table` takes. `end` receives the exit code of the command that ran. */
 function createProgram(
   version: string,
   argv: readonly string[],
+  tables: readonly string[],
   terminal: Terminal,
   end: (code: ExitCode) => void,
 ): Command {
@@ -77,9 +80,7 @@ function createProgram(
     .addOption(
       new Option("-o, --output <format>", "form of the output").choices(OUTPUT_FORMATS).default("table"),
     )
-    .addOption(
-      new Option("--table <name>", "print this table whole, instead of a summary").choices(TABLE_NAMES),
-    )
+    .addOption(new Option("--table <name>", "print this table whole, instead of a summary").choices(tables))
     .option("--sidecar <file>", "what `capture --sidecar` wrote beside the capture: names, verdicts")
     .option(
       "--out-dir <dir>",
@@ -158,7 +159,7 @@ Examples:
       );
     });
 
-  addCaptureCommand(program, async (filter, { listInterfaces: isList, ...words }) => {
+  addCaptureCommand(program, tables, async (filter, { listInterfaces: isList, ...words }) => {
     if (isList) {
       const { listInterfaces } = await import("./commands/interfaces.js");
       end(await listInterfaces(words, terminal));
@@ -310,7 +311,8 @@ async function main(words: readonly string[]): Promise<ExitCode> {
     return ExitCode.usage;
   }
   let code: ExitCode = ExitCode.ok;
-  const program = createProgram(version, argv, terminal, (ended) => {
+  const tables = argv.some((word) => PRINT_TABLES.has(word)) ? await loadTableNames() : [];
+  const program = createProgram(version, argv, tables, terminal, (ended) => {
     code = ended;
   });
   for (const command of withSubcommands(program)) command.exitOverride();

@@ -195,6 +195,7 @@ const LATE = [
   "src/commands/live-sources.ts",
   "src/commands/metrics-words.ts",
   "src/commands/monitor-words.ts",
+  "src/commands/options.ts",
   "src/commands/report.ts",
   "src/commands/topology.ts",
   "src/commands/tui-exports.ts",

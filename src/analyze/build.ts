@@ -4,11 +4,20 @@ import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
 import type { Names } from "../capture/names/names.js";
 import type { SourceFailure } from "../capture/polled-source.js";
 import { type Analyzer, ProtocolSlot, SERIES_CLASSES } from "./analyzer.js";
+import { APPLICATION_NAMES } from "./app/applications.js";
 import { type CaptureFacts, Evidence } from "./evidence.js";
 import { findFindings } from "./findings.js";
 import { MALFORMED } from "./headers.js";
 import { limitTable } from "./limit.js";
-import type { Conntrack, Ledger, LedgerFile, LedgerInterface, SeriesData, Snapshot } from "./snapshot.js";
+import {
+  type Conntrack,
+  type Ledger,
+  type LedgerFile,
+  type LedgerInterface,
+  type SeriesData,
+  SNAPSHOT_VERSION,
+  type Snapshot,
+} from "./snapshot.js";
 import { buildTables } from "./tables.js";
 import { formatTime } from "./time.js";
 import { EndNames } from "./tracking/ends.js";
@@ -57,7 +66,7 @@ export function buildSnapshot(analyzer: Analyzer, context: SnapshotContext): Sna
   const timed = Number.isFinite(firstUs);
   const head = {
     format: "netwatch-snapshot",
-    version: 1,
+    version: SNAPSHOT_VERSION,
     producer: context.producer,
     named: context.names !== null,
     ...(context.redact ? { redacted: true } : {}),
@@ -101,7 +110,7 @@ function buildLedger(analyzer: Analyzer, context: SnapshotContext, unresolvedByt
   const { protocols } = analyzer;
   const { evicted } = analyzer.flows;
   const damaged = context.files.some((file) => file.damage !== null);
-  const missed = analyzer.inspector.operations.missed.list();
+  const missed = analyzer.inspector.operations.missed.list(APPLICATION_NAMES);
   const cutOff = context.interfaces?.some(({ ended, outages }) => ended !== null || outages) ?? false;
   return {
     files: [...context.files],

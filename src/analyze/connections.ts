@@ -2,7 +2,7 @@
 
 import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
 import type { Names } from "../capture/names/names.js";
-import type { ConnectionsSnapshot } from "./snapshot.js";
+import type { ConnectionsSnapshot, Table } from "./snapshot.js";
 import { formatTime } from "./time.js";
 import { buildTracked } from "./tracking/connections.js";
 import { EndNames } from "./tracking/ends.js";
@@ -26,6 +26,7 @@ export function buildConnectionsSnapshot(
   { producer, timeUs, names }: ConnectionsContext,
 ): ConnectionsSnapshot {
   const ends = new EndNames(names);
+  const placed = (table: Table) => (namespaces.length > 1 ? withNamespace(table) : table);
   return {
     format: "netwatch-connections",
     version: 1,
@@ -37,12 +38,20 @@ export function buildConnectionsSnapshot(
     ),
     findings: findTrackingFindings(namespaces, timeUs !== null),
     tables: {
-      services: buildTrackedServices(namespaces, ends),
-      states: buildStates(namespaces),
-      nat: buildNat(namespaces, ends),
-      established: buildEstablished(namespaces, ends),
-      limits: buildLimits(namespaces),
-      connections: buildTracked(namespaces, ends),
+      services: placed(buildTrackedServices(namespaces, ends)),
+      states: placed(buildStates(namespaces)),
+      nat: placed(buildNat(namespaces, ends)),
+      established: placed(buildEstablished(namespaces, ends)),
+      limits: placed(buildLimits(namespaces)),
+      connections: placed(buildTracked(namespaces, ends)),
     },
   };
+}
+
+/** Where there are several, every list says which namespace a row is of. */
+function withNamespace(table: Table): Table {
+  const columns = table.columns.map((column) =>
+    column.name === "netns" ? { ...column, priority: 1 as const } : column,
+  );
+  return { ...table, columns };
 }

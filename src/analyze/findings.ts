@@ -1,7 +1,7 @@
 /** What is worth saying first, in words, each sentence with its numbers. Nothing is said without them. */
 import { formatCount, formatCounted, formatRatio } from "../format.js";
 import { IpProtocol } from "../net.js";
-import type { ApplicationName } from "./app/application.js";
+import type { Application } from "./app/application.js";
 import { findIncompleteness } from "./findings/capture.js";
 import { findRequests } from "./findings/requests.js";
 import { findScans, type ScanScene } from "./findings/scans.js";
@@ -20,7 +20,7 @@ const SEVERITIES: readonly Finding["severity"][] = ["warning", "notice", "info"]
 export interface FindingScene extends ScanScene {
   /** Has seen all pairs. */
   readonly tcp: TcpWatch;
-  readonly operations: ReadonlyMap<ApplicationName, readonly OperationSum[]>;
+  readonly operations: ReadonlyMap<Application, readonly OperationSum[]>;
 }
 
 /** Findings by their severity; of one severity what makes the numbers doubtful first, then what is unusual, then what is large. */

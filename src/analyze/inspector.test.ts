@@ -126,7 +126,7 @@ test("connections that have ended leave room for others: more than are followed 
   for (let i = 0; i < 33_000; i++)
     for (const frame of asking(2000 + i, i * 10, true)) analyzer.add(asPacket(frame));
   const { tables, ledger } = snapshotOf(analyzer);
-  const [row] = [...tables.http.rows];
+  const [row] = [...tables.http!.rows];
   assert.deepEqual([row!.requests, row!.status_2xx, row!.unanswered], [33_000, 33_000, 0]);
   assert.deepEqual([ledger.inspection.unfollowed, ledger.inspection.missed], [0, undefined]);
 });
@@ -148,7 +148,7 @@ test("what waits in a connection that finds no room any more is not unanswered: 
   for (let i = 0; i < 200; i++)
     for (const frame of asking(2000 + i, i * 10, false)) analyzer.add(asPacket(frame));
   const { tables, ledger } = snapshotOf(analyzer);
-  const [row] = [...tables.http.rows];
+  const [row] = [...tables.http!.rows];
   assert.equal(row!.requests, 200);
   const [missed] = ledger.inspection.missed!;
   assert.deepEqual([missed!.application, missed!.reason], ["http", "connection without room"]);

@@ -1,11 +1,9 @@
 /** What is seen inside conversations: how well TCP fares, and what services ask of each other. */
 import { type Packet, Time } from "../capture/packet.js";
 import { IpProtocol } from "../net.js";
-import { APPLICATIONS, type ApplicationName, Looks } from "./app/application.js";
-import { KNOWN_APPLICATIONS } from "./app/applications.js";
+import { type Application, type Datagrams, Looks } from "./app/application.js";
+import { APPLICATIONS, overTcp, overUdp } from "./app/applications.js";
 import { Channels } from "./app/channels.js";
-import { DnsQueries } from "./app/dns/dns.js";
-import { looksLikeDns } from "./app/dns/dns-message.js";
 import { Missed } from "./app/missed.js";
 import { Operations } from "./app/operations.js";
 import { Stream, type StreamHost } from "./app/stream.js";
@@ -41,12 +39,17 @@ const enum StreamLink {
 
 /** What the link of a UDP flow says. */
 const enum UdpLink {
-  /** Below: how many of its datagrams were not DNS. */
+  /** Below: how many of its datagrams were of no known protocol. */
   tries = 3,
   needless = 15,
   /** From here on: the number of its channel. */
   channel = 16,
-  unroomed = 0x7ffff,
+  unroomed = 0x1ffff,
+  // biome-ignore lint/suspicious/noDuplicateEnumValues: the mask is also the last place.
+  placeMask = 0x1ffff,
+  /** Which of the protocols over UDP. */
+  protocolShift = 17,
+  protocolMask = 3,
   clientIsB = 0x80000,
 }
 
@@ -65,7 +68,7 @@ export class Inspector implements StreamHost {
   readonly tcp: TcpStore;
   readonly channels: Channels;
   readonly operations = new Operations();
-  readonly applications = KNOWN_APPLICATIONS;
+  readonly overTcp = overTcp();
   readonly evicted: EvictedTcp = {
     connections: 0,
     retransmissions: 0,
@@ -81,8 +84,9 @@ export class Inspector implements StreamHost {
   gaps = 0;
   /** Connections with content that was not looked into, for want of room. */
   unfollowed = 0;
-  /** null: no DNS was seen. */
-  #dns: DnsQueries | null = null;
+  readonly #overUdp = overUdp();
+  /** By place in `#overUdp`; none: nothing of it was seen. */
+  readonly #datagrams: Datagrams[] = [];
   #ipv4!: FlowStore;
   #ipv6!: FlowStore;
   readonly #streams: (Stream | null)[] = [];
@@ -136,13 +140,14 @@ export class Inspector implements StreamHost {
     return protocol === IpProtocol.tcp ? link - 1 : -1;
   }
 
-  /** Whether a UDP flow carries DNS. */
-  isDns(link: number, protocol: number): boolean {
-    return protocol === IpProtocol.udp && link >= UdpLink.channel;
+  /** What was recognised over a flow that is no TCP connection; null: nothing. */
+  applicationOfUdp(link: number, protocol: number): Application | null {
+    if (protocol !== IpProtocol.udp || link < UdpLink.channel) return null;
+    return this.#overUdp[(link >> UdpLink.protocolShift) & UdpLink.protocolMask]!.application;
   }
 
   /** What was recognised over a TCP connection; null: nothing. */
-  applicationOf(connection: number): ApplicationName | null {
+  applicationOf(connection: number): Application | null {
     const application = this.tcp.words[connection * Layout.words + Shared.application]!;
     return application === 0 ? null : APPLICATIONS[application - 1]!;
   }
@@ -266,26 +271,43 @@ export class Inspector implements StreamHost {
     const { view } = packet;
     const { payload, end } = headers;
     if (link < UdpLink.needless) {
-      // Multicast DNS and LLMNR look alike, and ask nobody in particular.
-      const isMulticast = isGroup(store, entry, false) || isGroup(store, entry, true);
-      const looks = isMulticast ? Looks.no : looksLikeDns(view, payload, end);
-      if (looks !== Looks.request && looks !== Looks.response) {
-        store.setLink(entry, link + 1 >= UdpLink.tries ? UdpLink.needless : link + 1);
-        return;
-      }
-      const clientIsB = (looks === Looks.request) === fromB;
-      const channel = this.#channel(store, entry, clientIsB);
-      if (channel < 0) this.operations.missed.add("dns", Missed.pairRoom);
-      link =
-        (channel < 0 ? UdpLink.unroomed : channel + UdpLink.channel) | (clientIsB ? UdpLink.clientIsB : 0);
+      link = this.#recognise(store, entry, fromB, link, view, payload, end);
       store.setLink(entry, link);
+      if (link <= UdpLink.needless) return;
     }
     const clientIsB = (link & UdpLink.clientIsB) !== 0;
-    const place = link & ~UdpLink.clientIsB;
+    const place = link & UdpLink.placeMask;
     const channel = place === UdpLink.unroomed ? -1 : place - UdpLink.channel;
-    const nowUs = this.#nowUs;
-    this.#dns ??= new DnsQueries(this.operations);
-    this.#dns.datagram(channel, store.port(entry, clientIsB), fromB === clientIsB, view, payload, end, nowUs);
+    const protocol = (link >> UdpLink.protocolShift) & UdpLink.protocolMask;
+    this.#datagrams[protocol] ??= this.#overUdp[protocol]!.over.open(this.operations);
+    const isByClient = fromB === clientIsB;
+    const clientPort = store.port(entry, clientIsB);
+    this.#datagrams[protocol].datagram(channel, clientPort, isByClient, view, payload, end, this.#nowUs);
+  }
+
+  /** The link of a UDP flow after a datagram that may tell its protocol. */
+  #recognise(
+    store: FlowStore,
+    entry: number,
+    fromB: boolean,
+    link: number,
+    view: DataView,
+    at: number,
+    end: number,
+  ): number {
+    // Multicast DNS and LLMNR look alike, and ask nobody in particular.
+    const isMulticast = isGroup(store, entry, false) || isGroup(store, entry, true);
+    for (let protocol = 0; !isMulticast && protocol < this.#overUdp.length; protocol++) {
+      const { application, over } = this.#overUdp[protocol]!;
+      const looks = over.looks(view, at, end);
+      if (looks !== Looks.request && looks !== Looks.response) continue;
+      const clientIsB = (looks === Looks.request) === fromB;
+      const channel = this.#channel(store, entry, clientIsB);
+      if (channel < 0) this.operations.missed.add(application.name, Missed.pairRoom);
+      const place = channel < 0 ? UdpLink.unroomed : channel + UdpLink.channel;
+      return place | (protocol << UdpLink.protocolShift) | (clientIsB ? UdpLink.clientIsB : 0);
+    }
+    return link + 1 >= UdpLink.tries ? UdpLink.needless : link + 1;
   }
 
   #take(store: FlowStore, entry: number): number {

@@ -1,5 +1,5 @@
 /** A Snapshot with fewer rows: what is cut off is summed in each table's last row, `other`. */
-import type { Cell, Row, Snapshot, Table, TableName } from "./snapshot.js";
+import type { Cell, Row, Snapshot, Table, Tables } from "./snapshot.js";
 
 /** The label of the row that sums what did not fit. */
 export const OTHER = "other";
@@ -7,7 +7,7 @@ export const OTHER = "other";
 /** The same Snapshot with at most `limit` rows a table beside `other`, and the rows as arrays. Owns its data. */
 export function limitSnapshot(snapshot: Snapshot, limit: number): Snapshot {
   const tables = Object.entries(snapshot.tables).map(([name, table]) => [name, limitTable(table, limit)]);
-  return { ...snapshot, tables: Object.fromEntries(tables) as Record<TableName, Table> };
+  return { ...snapshot, tables: Object.fromEntries(tables) as Tables };
 }
 
 /** The first `limit` rows and, where there are more, one for the rest. Reads no row beyond the limit. */

@@ -1,6 +1,7 @@
 /**
  * Reads a Snapshot that this or another version of netwatch wrote. What the schema does not know is passed over, a table that is missing
- * is empty: what a newer version adds, and what an older one lacks, keeps nobody from the rest.
+ * is empty, one that is not known is read as it describes itself: what a newer version adds, and what an older one lacks, keeps nobody from
+ * the rest. Version 1 did not say what its columns are for: there it is taken from the tables of today.
  */
 import { z } from "zod";
 import { Analyzer } from "./analyzer.js";
@@ -15,6 +16,7 @@ import {
   severity,
   snapshotSchema,
   type Table,
+  type Tables,
 } from "./snapshot.js";
 
 /** Of facts that a Snapshot before them lacks. */
@@ -28,6 +30,8 @@ const LEDGER_BEFORE = {
   inspection: { connections: 0, unfollowed: 0, gaps: 0, operations: 0 },
   rounded: false,
 } as const;
+/** More than there are; those beyond are passed over. */
+const MAX_TABLES = 100;
 /** More than any table has; each row costs as much as there are columns. */
 const MAX_COLUMNS = 1000;
 /** Characters of a problem that are said, and of the place where it is. */
@@ -54,9 +58,7 @@ export function parseSnapshot(json: string): Snapshot {
   if (success) return data;
   const issue = error.issues[0]!;
   const where = issue.path.join(".").slice(0, MAX_PLACE) || "value";
-  throw new Error(
-    `not a snapshot of version ${SNAPSHOT_VERSION}: ${where}: ${issue.message.slice(0, MAX_PROBLEM)}`,
-  );
+  throw new Error(`not a snapshot: ${where}: ${issue.message.slice(0, MAX_PROBLEM)}`);
 }
 
 /** With what is missing filled in. Anything but an object is left to the schema. */
@@ -72,35 +74,76 @@ function isObject(value: unknown): value is Foreign {
 
 function makeReader(): z.ZodType<Snapshot> {
   const { tables, conntrack } = snapshotSchema.shape;
-  const { tables: empty } = buildSnapshot(new Analyzer({ maxFlows: 1 }), {
+  const { tables: today } = buildSnapshot(new Analyzer({ maxFlows: 1 }), {
     producer: "netwatch",
     files: [],
     dropped: null,
     names: null,
   });
-  // Of no rows, with the columns they have today.
-  const readers = Object.keys(tables.shape).map((name) => {
-    const table: Table = { ...empty[name as keyof typeof empty], rows: [] };
-    return [name, TABLE.default(table)] as const;
-  });
   return readerOf(
     snapshotSchema,
     new Map<z.ZodType, z.ZodType>([
+      [
+        snapshotSchema.shape.version,
+        z
+          .int()
+          .min(1)
+          .transform(() => SNAPSHOT_VERSION),
+      ],
       [conntrack.unwrap().shape.connections, TABLE],
-      [tables, z.object(Object.fromEntries(readers))],
+      [
+        tables,
+        z
+          .custom<Foreign>(isObject, "no tables")
+          .transform((given, context) => readTables(given, today, context)),
+      ],
       [severity, severity.catch("notice")],
     ]),
   ) as z.ZodType<Snapshot>;
 }
 
+/** Those of today in their order, of no rows where they are missing; then those that are not known and can be read. */
+function readTables(given: Foreign, today: Tables, context: z.RefinementCtx): Record<string, Table> {
+  const tables: Record<string, Table> = Object.create(null);
+  for (const [name, twin] of Object.entries(today)) tables[name] = { ...twin, rows: [] };
+  for (const name of Object.keys(given).slice(0, MAX_TABLES)) {
+    const { data, error } = TABLE.safeParse(given[name]);
+    const twin = Object.hasOwn(today, name) ? today[name] : undefined;
+    if (data !== undefined) tables[name] = twin ? describedAs(twin, data) : data;
+    else if (twin)
+      for (const { message, path } of error.issues)
+        context.addIssue({ code: "custom", message, path: [name, ...path] });
+  }
+  return tables;
+}
+
+/** A table that does not say what its columns are for, described as that of today. */
+function describedAs(twin: Table, table: Table): Table {
+  if (table.columns.some(({ priority }) => priority !== undefined)) return table;
+  const known = new Map(twin.columns.map((column) => [column.name, column]));
+  const columns = table.columns.map((column) => ({ ...known.get(column.name), ...column }));
+  const { subject, top, tells_of } = twin;
+  return { ...(tells_of ? { tells_of } : {}), ...(subject ? { subject } : {}), top, ...table, columns };
+}
+
+const COLUMN = z.object({
+  name: z.string(),
+  title: z.string(),
+  kind: columnKind.catch("text"),
+  short: z.string().optional().catch(undefined),
+  priority: z.literal([1, 2, 3, 4]).optional().catch(undefined),
+  with: z.string().optional().catch(undefined),
+  of_answers: z.literal(true).optional().catch(undefined),
+});
+
 const TABLE = z
   .object({
     name: z.string(),
     title: z.string(),
-    columns: z
-      .array(z.object({ name: z.string(), title: z.string(), kind: columnKind.catch("text") }))
-      .max(MAX_COLUMNS)
-      .default([]),
+    subject: z.enum(["traffic", "tcp", "requests", "tracking"]).optional().catch(undefined),
+    top: z.number().nonnegative().optional().catch(undefined),
+    tells_of: z.array(z.string()).optional().catch(undefined),
+    columns: z.array(COLUMN).max(MAX_COLUMNS).default([]),
     rows: z.array(z.custom<Foreign>(isObject, "a row that is no object")).default([]),
     total: z.custom<Foreign>(isObject).default({}),
     omitted: z.number().nonnegative().default(0),

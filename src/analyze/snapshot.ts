@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 /** Raised when a reader of the old shape would misread the new one. */
-export const SNAPSHOT_VERSION = 1;
+export const SNAPSHOT_VERSION = 2;
 
 const count = z.number().nonnegative();
 const text = z.string();
@@ -24,11 +24,38 @@ const columnSchema = z.strictObject({
   name: text.describe("Key of the cell in every row, and the CSV heading"),
   title: text,
   kind: columnKind,
+  short: text.optional().describe("A title for where there is little room; absent: `title`"),
+  priority: z
+    .literal([1, 2, 3, 4])
+    .optional()
+    .describe(
+      "Where it is shown: 1 who a row is about, and 2 its main numbers, everywhere; 3 in reports and wide lists; 4 in wide lists; absent: in whole tables only",
+    ),
+  with: text
+    .optional()
+    .describe("A column that short lists show in this one: an address's port, or the other direction to add"),
+  of_answers: z
+    .literal(true)
+    .optional()
+    .describe(
+      "Counts answers that were seen: where `unseen` of the row is not 0, the true number may be larger",
+    ),
 });
 
 const tableSchema = z.strictObject({
   name: text,
   title: text,
+  subject: z
+    .enum(["traffic", "tcp", "requests", "tracking"])
+    .optional()
+    .describe(
+      "What the rows tell of: packets and bytes, TCP's health, requests of a protocol, connection tracking",
+    ),
+  top: count.optional().describe("Rows that a summary shows; 0: it leaves the table out; absent: all"),
+  tells_of: z
+    .array(text)
+    .optional()
+    .describe("Protocols without a table of their own: what was missed of them is told beside this one"),
   columns: z.array(columnSchema),
   rows: z
     .array(z.record(z.string(), cell))
@@ -218,19 +245,19 @@ export const snapshotSchema = z
     findings: z.array(findingSchema),
     series: seriesSchema,
     conntrack: conntrackSchema.optional().describe("Absent: connection tracking was not asked"),
-    tables: z.strictObject({
-      pairs: tableSchema,
-      protocols: tableSchema,
-      talkers: tableSchema,
-      conversations: tableSchema,
-      endpoints: tableSchema,
-      tcp: tableSchema.describe("How TCP fares from one service to another"),
-      http: tableSchema.describe("What services ask of each other, a row for each operation"),
-      redis: tableSchema,
-      postgres: tableSchema,
-      dns: tableSchema,
-      tls: tableSchema.describe("Handshakes, by the name that the client asks for"),
-    }),
+    tables: z
+      .object({
+        pairs: tableSchema,
+        protocols: tableSchema,
+        talkers: tableSchema,
+        conversations: tableSchema,
+        endpoints: tableSchema,
+        tcp: tableSchema.describe("How TCP fares from one service to another"),
+      })
+      .catchall(
+        tableSchema.describe("What services ask of each other in one protocol, a row for each operation"),
+      )
+      .describe("By name, in the order they are shown"),
   })
   .describe("What netwatch saw of a network in a window of time");
 
@@ -251,10 +278,13 @@ export type SeriesData = z.infer<typeof seriesSchema>;
 export type Conntrack = Omit<z.infer<typeof conntrackSchema>, "connections"> & {
   readonly connections: Table;
 };
-export type TableName = keyof z.infer<typeof snapshotSchema>["tables"];
+/** Tables that every Snapshot has. */
+export type CoreTable = keyof typeof snapshotSchema.shape.tables.shape;
+/** By name, in the order they are shown: those that every Snapshot has, and one for each protocol whose requests are read. */
+export type Tables = Readonly<Record<CoreTable, Table>> & { readonly [name: string]: Table };
 export type Snapshot = Omit<z.infer<typeof snapshotSchema>, "tables" | "conntrack"> & {
   readonly conntrack?: Conntrack | undefined;
-  readonly tables: Readonly<Record<TableName, Table>>;
+  readonly tables: Tables;
 };
 
 /** Tables of connection tracking, in the order they are shown. */

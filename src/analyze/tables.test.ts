@@ -426,7 +426,7 @@ test("property: fewer rows, same sums; what is cut off is counted and stands in 
       const whole = snapshotOf(talks(roll, count), named ? parsed() : null, { maxFlows });
       const limited = limitSnapshot(whole, limit);
       for (const [name, table] of Object.entries(limited.tables)) {
-        const before = whole.tables[name as keyof typeof whole.tables];
+        const before = whole.tables[name]!;
         const listed = before.rows.length - (before.omitted > 0 ? 1 : 0);
         const kept = Math.min(limit, listed);
         assert.ok(Array.isArray(table.rows));

@@ -5,9 +5,8 @@ import type { Evidence } from "./evidence.js";
 import { TcpWatch } from "./findings/tcp.js";
 import type { FindingScene } from "./findings.js";
 import { Labels } from "./labels.js";
-import type { Table, TableName } from "./snapshot.js";
-import { APPLICATION_TABLES } from "./tables/application-tables.js";
-import { buildApplication, sumOperations } from "./tables/applications.js";
+import type { Tables } from "./snapshot.js";
+import { buildApplications, sumOperations } from "./tables/applications.js";
 import { buildConversations } from "./tables/conversations.js";
 import { buildEndpoints } from "./tables/endpoints.js";
 import { buildPairs } from "./tables/pairs.js";
@@ -16,9 +15,9 @@ import { buildTalkers } from "./tables/talkers.js";
 import { buildTcp, TcpPairs } from "./tables/tcp.js";
 
 /** The tables, what findings are made of, and the bytes of flows that have an end without a name (null when that cannot be told). */
-export interface Tables {
+export interface BuiltTables {
   readonly scene: FindingScene;
-  readonly tables: Readonly<Record<TableName, Table>>;
+  readonly tables: Tables;
   readonly unresolvedBytes: number | null;
 }
 
@@ -28,7 +27,7 @@ export function buildTables(
   names: Names | null,
   evidence: Evidence | null,
   redact: boolean,
-): Tables {
+): BuiltTables {
   const labels = new Labels(analyzer.flows, names);
   const addresses = names === null ? labels : new Labels(analyzer.flows, null);
   const operations = sumOperations(analyzer, names, redact);
@@ -40,12 +39,6 @@ export function buildTables(
     text: (label) => labels.text(label),
     handshakeP50Us: (pair) => pairs.durations(pair).handshakeP50,
   });
-  const applications = Object.fromEntries(
-    APPLICATION_TABLES.map((table) => [
-      table.name,
-      buildApplication(operations.get(table.name) ?? [], table),
-    ]),
-  ) as Record<(typeof APPLICATION_TABLES)[number]["name"], Table>;
   const tcp = buildTcp(analyzer, labels, pairs, (pair, sum) => watch.add(pair, sum));
   return {
     tables: {
@@ -55,7 +48,7 @@ export function buildTables(
       conversations: buildConversations(analyzer, labels, addresses, evidence, tcp.total),
       endpoints: buildEndpoints(analyzer, addresses, names),
       tcp: tcp.table,
-      ...applications,
+      ...buildApplications(operations),
     },
     scene: { flows, inspector, labels, addresses, names, tcp: watch, operations },
     unresolvedBytes: labels.rest < 0 ? null : sumUnresolved(analyzer, labels),

@@ -3,10 +3,11 @@ import { readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 
 import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { TABLE_NAMES } from "../analyze/tables/names.js";
 import { type AnalyzeOptions, analyze } from "./analyze.js";
 import { CommandError, ExitCode } from "./exit.js";
 import { keptPath } from "./kept.js";
-import { OUTPUT_FORMATS, TABLE_NAMES } from "./options.js";
+import { OUTPUT_FORMATS } from "./options.js";
 import { createFakeTerminal, expectGolden, type FakeTerminal, ROOT } from "./terminal.test.fixture.js";
 
 const SHOP = join(ROOT, "fixtures/shop.pcapng");

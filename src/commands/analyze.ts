@@ -1,7 +1,7 @@
 /** `netwatch analyze`: captures in, tables out. */
 import { join } from "node:path";
 import { limitTable } from "../analyze/limit.js";
-import type { Snapshot, TableName } from "../analyze/snapshot.js";
+import type { Snapshot } from "../analyze/snapshot.js";
 import { renderSnapshotJson } from "../report/json.js";
 import { makeFolder, writeWhole } from "../report/write.js";
 import {
@@ -11,18 +11,17 @@ import {
   missingHere,
   missingOf,
 } from "../view/missing.js";
-import { APPLICATION_TABLE_NAMES } from "../view/tables.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
 import { CommandError, ExitCode, isMissingModule, reasonOf } from "./exit.js";
 import { keepSnapshot } from "./kept.js";
 import { renderForm } from "./machine-forms.js";
 import { missingTable, sayMissing } from "./missing-words.js";
-import { type OutputFormat, TABLE_NAMES } from "./options.js";
+import { loadTableNames, type OutputFormat } from "./options.js";
 import type { Terminal } from "./terminal.js";
 
 export interface AnalyzeOptions extends CaptureOptions {
   readonly output: OutputFormat;
-  readonly table?: TableName;
+  readonly table?: string;
   readonly outDir?: string;
 }
 
@@ -36,7 +35,8 @@ export async function analyze(
   terminal: Terminal,
 ): Promise<ExitCode> {
   if (options.output === "csv" && options.table === undefined) {
-    throw new CommandError(ExitCode.usage, `-o csv prints one table: add --table ${TABLE_NAMES.join("|")}`);
+    const names = (await loadTableNames()).join("|");
+    throw new CommandError(ExitCode.usage, `-o csv prints one table: add --table ${names}`);
   }
   const { snapshot, exitCode } = await analyzeCaptures(files, options, producer, terminal);
   try {
@@ -47,7 +47,8 @@ export async function analyze(
   if (options.outDir !== undefined) await writeFolder(options.outDir, snapshot, terminal);
   await terminal.write(await render(snapshot, options, terminal));
   const isForPrograms = options.output !== "table" && options.output !== "markdown";
-  if (options.table !== undefined && isForPrograms) sayMissing(snapshot, options.table, terminal);
+  if (options.table !== undefined && isForPrograms)
+    sayMissing(snapshot, snapshot.tables[options.table]!, terminal);
   return exitCode;
 }
 
@@ -57,7 +58,7 @@ async function render(
   options: AnalyzeOptions,
   terminal: Terminal,
 ): Promise<Iterable<string>> {
-  const chosen = options.table === undefined ? null : snapshot.tables[options.table];
+  const chosen = options.table === undefined ? null : snapshot.tables[options.table]!;
   switch (options.output) {
     case "json":
     case "ndjson":
@@ -67,14 +68,10 @@ async function render(
       const { escapeMarkdown, renderMarkdown } = await import("../report/markdown.js");
       const below = (missing: readonly Missing[]) =>
         missing.length === 0 ? "" : `\n${escapeMarkdown(describeMissing(missing))}\n`;
-      if (options.table !== undefined)
-        return [renderMarkdown(snapshot.tables[options.table]), below(missingOf(snapshot, options.table))];
+      if (chosen !== null) return [renderMarkdown(chosen), below(missingOf(snapshot, chosen))];
       const about = describeIncompleteness(snapshot);
-      const tables = TABLE_NAMES.flatMap((name) => {
-        const [table, missing] = [
-          limitTable(snapshot.tables[name], MARKDOWN_ROWS),
-          missingHere(snapshot, name),
-        ];
+      const tables = Object.values(snapshot.tables).flatMap((whole) => {
+        const [table, missing] = [limitTable(whole, MARKDOWN_ROWS), missingHere(snapshot, whole)];
         return table.rows.length + missing.length === 0
           ? []
           : [
@@ -88,33 +85,31 @@ ${renderMarkdown(table)}${below(missing)}
     }
     case "table": {
       const { renderSummary, renderTableOf } = await import("../report/text.js");
-      return options.table
-        ? renderTableOf(snapshot, options.table, terminal)
-        : renderSummary(snapshot, terminal);
+      return chosen === null ? renderSummary(snapshot, terminal) : renderTableOf(snapshot, chosen, terminal);
     }
   }
 }
-
-/** Tables of a folder under their own names. */
-const QUALITY_TABLES = ["tcp", ...APPLICATION_TABLE_NAMES] as const;
 
 /** The set of files the first scripts of the project made, how well services fare, and the Snapshot. */
 async function writeFolder(folder: string, snapshot: Snapshot, terminal: Terminal): Promise<void> {
   const { renderChartPngs } = await import("../report/charts.js");
   const { renderCsv } = await import("../report/csv.js");
   const { pairs, protocols, talkers } = snapshot.tables;
+  // Under their own names.
+  const quality = Object.values(snapshot.tables).filter(
+    ({ subject }) => subject === "tcp" || subject === "requests",
+  );
   try {
     makeFolder(folder);
     writeWhole(join(folder, "packets_per_service_pair.csv"), renderCsv(pairs));
     writeWhole(join(folder, "protocol_distribution.csv"), renderCsv(protocols));
     writeWhole(join(folder, "top_talkers.csv"), renderCsv(talkers));
-    for (const name of QUALITY_TABLES)
-      writeWhole(join(folder, `${name}.csv`), renderCsv(snapshot.tables[name]));
+    for (const table of quality) writeWhole(join(folder, `${table.name}.csv`), renderCsv(table));
     writeWhole(join(folder, "missing.csv"), renderCsv(missingTable(snapshot)));
     writeWhole(join(folder, "snapshot.json"), renderSnapshotJson(snapshot, true));
     const charts = await renderChartPngs(snapshot);
     for (const { name, bytes } of charts) writeWhole(join(folder, name), [bytes]);
-    terminal.say(`wrote ${5 + QUALITY_TABLES.length + charts.length} files to ${folder}`);
+    terminal.say(`wrote ${5 + quality.length + charts.length} files to ${folder}`);
   } catch (error) {
     if (isMissingModule(error)) throw new CommandError(ExitCode.failure, (error as Error).message);
     throw new CommandError(ExitCode.unwritable, `${folder}: ${reasonOf(error)}`);

@@ -121,7 +121,7 @@ describe("netwatch capture --decapsulate", { skip: reasonToSkip("tshark") }, () 
       const directions = directionsOf(snapshot);
       assert.deepEqual([...directions.keys()].sort(), ["172.16.9.1 172.16.9.2", "172.16.9.2 172.16.9.1"]);
       assert.deepEqual(directions, directionsByTshark(file));
-      assert.equal([...snapshot.tables.redis.rows][0]?.requests, ROUNDS);
+      assert.equal([...snapshot.tables.redis!.rows][0]?.requests, ROUNDS);
       assert.deepEqual(snapshot.ledger.decapsulated, [{ kind: name, packets: snapshot.totals.packets }]);
       assert.equal(snapshot.ledger.tunnels, undefined);
       const replay = await work.analyze(file, ["--decapsulate", "-n"]);

@@ -1,7 +1,7 @@
 /** What can be said to `netwatch capture`. Light: loaded at every start. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { CAPTURE_FORMATS, type CaptureCommandOptions, ENGINES } from "./live-options.js";
-import { parsePositive, parseUrl, TABLE_NAMES } from "./options.js";
+import { parsePositive, parseUrl } from "./options.js";
 import { parseLimit } from "./stop-conditions.js";
 
 const MAX_SNAPLEN = 262_144;
@@ -20,6 +20,7 @@ export interface CaptureWords extends Omit<CaptureCommandOptions, "commandLine" 
 /** Adds `capture` to a program. */
 export function addCaptureCommand(
   program: Command,
+  tables: readonly string[],
   action: (filter: readonly string[], words: CaptureWords) => Promise<void>,
 ): void {
   const command = program
@@ -45,7 +46,7 @@ export function addCaptureCommand(
         "table (default), json at the end, ndjson every interval, csv",
       ).choices(CAPTURE_FORMATS),
     )
-    .addOption(new Option("--table <name>", "only this table").choices(TABLE_NAMES))
+    .addOption(new Option("--table <name>", "only this table").choices(tables))
     .option("--interval <seconds>", "time between two looks (default: 1)", parseSeconds)
     .option("-n, --numeric", "show addresses, not names")
     .option("--names <file>", "JSON file of names, as for analyze")

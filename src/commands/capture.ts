@@ -1,6 +1,7 @@
 /** `netwatch capture`: a network interface, live. */
 import { limitSnapshot } from "../analyze/limit.js";
 import type { Snapshot } from "../analyze/snapshot.js";
+import { TABLE_NAMES } from "../analyze/tables/names.js";
 import { formatCount } from "../format.js";
 import { renderCsv } from "../report/csv.js";
 import { renderSnapshotJson } from "../report/json.js";
@@ -10,7 +11,6 @@ import { keptPath, keptPieces } from "./kept.js";
 import { runLive } from "./live.js";
 import type { CaptureCommandOptions, CaptureFormat, LiveOptions } from "./live-options.js";
 import { sayMissing } from "./missing-words.js";
-import { TABLE_NAMES } from "./options.js";
 import type { Outputs } from "./outputs.js";
 import type { Terminal } from "./terminal.js";
 
@@ -32,7 +32,7 @@ export async function capture(
   const { snapshot, exitCode, outputs } = result;
   if (!quiet) await terminal.write(renderEnd(chosen, snapshot, options, terminal));
   keepLive(snapshot, outputs, terminal);
-  if (chosen === "csv") sayMissing(snapshot, options.table!, terminal);
+  if (chosen === "csv") sayMissing(snapshot, snapshot.tables[options.table!]!, terminal);
   for (const line of [...result.troubles, summaryLine(snapshot)]) terminal.say(line);
   return exitCode;
 }
@@ -109,7 +109,9 @@ function renderText(
   { table }: CaptureCommandOptions,
   looks: { readonly width: number; readonly color: boolean },
 ): Iterable<string> {
-  return table === undefined ? renderSummary(snapshot, looks) : renderTableOf(snapshot, table, looks);
+  return table === undefined
+    ? renderSummary(snapshot, looks)
+    : renderTableOf(snapshot, snapshot.tables[table]!, looks);
 }
 
 function renderEnd(
@@ -124,7 +126,7 @@ function renderEnd(
     case "ndjson":
       return renderSnapshotJson(snapshot, false);
     case "csv":
-      return renderCsv(snapshot.tables[options.table!]);
+      return renderCsv(snapshot.tables[options.table!]!);
     case "table": {
       const clear = terminal.screen === undefined ? [] : ["\x1b[H\x1b[J"];
       return [...clear, ...renderText(snapshot, options, terminal)];

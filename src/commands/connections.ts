@@ -10,7 +10,8 @@ import { SystemError } from "../capture/kernel/libc.js";
 import { listNetns, NetnsError, netnsId } from "../capture/kernel/netns.js";
 import type { Names } from "../capture/names/names.js";
 import { formatCounted } from "../format.js";
-import { renderConnections, renderTrackingTable } from "../report/text-connections.js";
+import { renderTable } from "../report/text.js";
+import { renderConnections } from "../report/text-connections.js";
 import { loadNames } from "./captures.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { openNames, readNamesOnce } from "./live-names.js";
@@ -221,5 +222,5 @@ function render(
     return renderForm(output, snapshot, table === undefined ? null : snapshot.tables[table]);
   return table === undefined
     ? renderConnections(snapshot, terminal)
-    : renderTrackingTable(snapshot, table, terminal);
+    : renderTable(snapshot.tables[table], terminal);
 }

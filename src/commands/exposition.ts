@@ -1,5 +1,7 @@
 /** What a page of metrics is made of, from a Snapshot of files or from the counts of a live run. */
+
 import type { Analyzer } from "../analyze/analyzer.js";
+import { APPLICATION_NAMES } from "../analyze/app/applications.js";
 import { EDGE_PROTOCOLS, EdgeBook, edgeProtocol } from "../analyze/edge-book.js";
 import { EdgeCounter } from "../analyze/edges.js";
 import { MALFORMED } from "../analyze/headers.js";
@@ -92,7 +94,7 @@ function missedOf({ inspector }: Analyzer): ExposedCapture["missed"] {
     reason: CONNECTION_SUMMED,
     count: inspector.evicted.connections,
   };
-  return [...inspector.operations.missed.all(), summed];
+  return [...inspector.operations.missed.all(APPLICATION_NAMES), summed];
 }
 
 function exposeInterface({

@@ -92,12 +92,12 @@ export function* renderHealth(
     total: {},
     omitted: 0,
   };
-  const shown: readonly (string | TextColumn)[] = [
+  const shown: readonly TextColumn[] = [
     { title: "State", kind: "text", text: (row) => formatCell("text", row.state).toUpperCase() },
-    "service",
+    { title: "Service", kind: "text", text: (row) => formatCell("text", row.service) },
     { title: "Asked at", kind: "text", text: askedAt },
-    "latency_seconds",
-    "p95_seconds",
+    { title: "Now", kind: "seconds", text: (row) => formatCell("seconds", row.latency_seconds) },
+    { title: "p95", kind: "seconds", text: (row) => formatCell("seconds", row.p95_seconds) },
     { title: "Why", kind: "text", text: why },
   ];
   yield* renderTable(table, options, Number.POSITIVE_INFINITY, shown);

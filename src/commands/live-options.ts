@@ -1,5 +1,4 @@
 /** What can be asked of a live capture, and whether it makes sense. */
-import type { TableName } from "../analyze/snapshot.js";
 import { CommandError, ExitCode } from "./exit.js";
 import type { Limits } from "./stop-conditions.js";
 
@@ -54,7 +53,7 @@ export type CaptureFormat = (typeof CAPTURE_FORMATS)[number];
 
 export interface CaptureCommandOptions extends LiveOptions {
   readonly output?: CaptureFormat;
-  readonly table?: TableName;
+  readonly table?: string;
   /** Networks of a container engine: their bridges are listened to. */
   readonly network?: readonly string[];
 }

@@ -1,12 +1,12 @@
 /** What tables miss, where the tables themselves have no place for words. */
-import type { Snapshot, Table, TableName } from "../analyze/snapshot.js";
+import type { Snapshot, Table } from "../analyze/snapshot.js";
 import { describeMissing, listMissing, missingOf } from "../view/missing.js";
 import type { Terminal } from "./terminal.js";
 
 /** To stderr: rows for programs stay rows. */
-export function sayMissing(snapshot: Snapshot, table: TableName, terminal: Terminal): void {
+export function sayMissing(snapshot: Snapshot, table: Table, terminal: Terminal): void {
   const missing = describeMissing(missingOf(snapshot, table));
-  if (missing !== "") terminal.say(`${table}: ${missing}`);
+  if (missing !== "") terminal.say(`${table.name}: ${missing}`);
 }
 
 /** What the other files of a folder miss: a row a table and reason; no row where nothing is known to be missing. */

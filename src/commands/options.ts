@@ -1,6 +1,6 @@
 /** What the command line accepts: closed sets and checked values. Light: loaded at every start. */
 import { InvalidArgumentError } from "commander";
-import type { TableName, TrackingTableName } from "../analyze/snapshot.js";
+import type { TrackingTableName } from "../analyze/snapshot.js";
 
 export const OUTPUT_FORMATS = ["table", "json", "ndjson", "csv", "markdown"] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
@@ -9,19 +9,11 @@ export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 export const LIST_FORMATS = ["table", "json", "ndjson", "csv"] as const;
 export type ListFormat = (typeof LIST_FORMATS)[number];
 
-export const TABLE_NAMES = [
-  "pairs",
-  "protocols",
-  "talkers",
-  "conversations",
-  "endpoints",
-  "tcp",
-  "http",
-  "redis",
-  "postgres",
-  "dns",
-  "tls",
-] as const satisfies readonly TableName[];
+/** The names that `--table` takes. Loads the analysis, which the commands that print tables load anyway. */
+export async function loadTableNames(): Promise<readonly string[]> {
+  const { TABLE_NAMES } = await import("../analyze/tables/names.js");
+  return TABLE_NAMES;
+}
 
 export const TRACKING_TABLE_NAMES = [
   "services",

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { TABLE_NAMES } from "../analyze/tables/names.js";
 import {
   join as bytesOf,
   ethernet,
@@ -16,7 +17,7 @@ import {
 import { analyze } from "./analyze.js";
 import { keptPath } from "./kept.js";
 import { metrics } from "./metrics.js";
-import { OUTPUT_FORMATS, TABLE_NAMES } from "./options.js";
+import { OUTPUT_FORMATS } from "./options.js";
 import { report } from "./report.js";
 import { createFakeTerminal, type FakeTerminal } from "./terminal.test.fixture.js";
 

@@ -71,7 +71,7 @@ test("foreign JSON, an unknown section and both sources at once are refused in o
     report(out, { from: join(ROOT, "package.json"), date }, "netwatch 0", terminal),
   );
   assert.equal(foreign.exitCode, ExitCode.unreadable);
-  assert.match(foreign.message, /package\.json: not a snapshot of version 1: /);
+  assert.match(foreign.message, /package\.json: not a snapshot: /);
   const section = await failure(
     report(out, { read: [SHOP], sections: "map,nonsense", date }, "netwatch 0", terminal),
   );

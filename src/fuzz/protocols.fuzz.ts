@@ -1,7 +1,7 @@
 /** Application protocols: conversations over TCP, and DNS datagrams. A conversation that is read whole is the same in whatever segments. */
 import assert from "node:assert/strict";
 import type { Application } from "../analyze/app/application.js";
-import { KNOWN_APPLICATIONS } from "../analyze/app/applications.js";
+import { APPLICATIONS } from "../analyze/app/applications.js";
 import { DnsQueries, dns } from "../analyze/app/dns/dns.js";
 import { looksLikeDns } from "../analyze/app/dns/dns-message.js";
 import { http } from "../analyze/app/http/http.js";
@@ -335,7 +335,7 @@ export const targets: readonly Target[] = [
   ...TCP.map(([name, applications, seeds, words]) => overTcp(name, applications, seeds, words)),
   overTcp(
     "applications",
-    KNOWN_APPLICATIONS,
+    APPLICATIONS,
     TCP.flatMap(([, , seeds]) => seeds),
     TCP.flatMap(([, , , words]) => words),
   ),

@@ -1,11 +1,11 @@
 /** What services ask of each other, whatever the protocol: the rows of all application tables. */
 import type { Row, Snapshot, Table } from "../analyze/snapshot.js";
-import { APPLICATION_TABLE_NAMES } from "../view/tables.js";
+import { requestTables } from "../view/tables.js";
 import { countListed } from "./top-rows.js";
 
 /** The tables that have a row. */
-export function applicationTables({ tables }: Snapshot): readonly Table[] {
-  return APPLICATION_TABLE_NAMES.map((name) => tables[name]).filter(({ rows }) => rows.length > 0);
+export function applicationTables(snapshot: Snapshot): readonly Table[] {
+  return requestTables(snapshot).filter(({ rows }) => rows.length > 0);
 }
 
 /** The `n` rows of all application tables that `weight` says the most of; none of weight 0. Of equal ones the first. */

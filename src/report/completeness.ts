@@ -14,7 +14,7 @@ export function findGaps({ ledger }: Snapshot): string[] {
 
 /** The sentences on completeness of the first page. */
 export function describeCompleteness(snapshot: Snapshot): string {
-  const { ledger, tables } = snapshot;
+  const { ledger } = snapshot;
   const gaps = findGaps(snapshot);
   const sentences: string[] = [];
   if (gaps.length > 0) sentences.push(`Incomplete: ${gaps.join("; ")}. The true numbers are larger.`);
@@ -24,7 +24,7 @@ export function describeCompleteness(snapshot: Snapshot): string {
   for (const { long } of captureNotes(ledger)) sentences.push(long);
   const requests = describeRequests(snapshot);
   if (requests !== "") sentences.push(requests);
-  const some = tablesThatMiss(snapshot).map((name) => tables[name].title);
+  const some = tablesThatMiss(snapshot).map(({ title }) => title);
   if (some.length > 0) sentences.push(`Something is missing in ${some.join(", ")}, as is said there.`);
   return sentences.join(" ");
 }

@@ -1,6 +1,6 @@
 /** A Table as CSV (RFC 4180 with LF): full numbers, ISO times, empty where there is nothing to say, `NA` where nobody knows. */
 import { stringify } from "csv-stringify/sync";
-import type { Row, Table } from "../analyze/snapshot.js";
+import type { Column, Row, Table } from "../analyze/snapshot.js";
 import { visible } from "../format.js";
 import { isUnknown } from "../view/cells.js";
 
@@ -12,8 +12,8 @@ const NOT_AVAILABLE = "NA";
 
 /** Heading and rows. A text that a spreadsheet would run as a formula gets a quote in front. */
 export function* renderCsv(table: Table): Iterable<string> {
-  const columns = table.columns.map((column) => column.name);
-  yield lines([columns.map((name) => inert(visible(name)))]);
+  const { columns } = table;
+  yield lines([columns.map(({ name }) => inert(visible(name)))]);
   let batch: unknown[][] = [];
   for (const row of table.rows) {
     batch.push(cells(row, columns));
@@ -24,11 +24,11 @@ export function* renderCsv(table: Table): Iterable<string> {
   if (batch.length > 0) yield lines(batch);
 }
 
-function cells(row: Row, columns: readonly string[]): unknown[] {
-  return columns.map((name) => {
-    const cell = row[name];
+function cells(row: Row, columns: readonly Column[]): unknown[] {
+  return columns.map((column) => {
+    const cell = row[column.name];
     if (typeof cell === "string") return inert(visible(cell));
-    return cell ?? (isUnknown(row, name) ? NOT_AVAILABLE : "");
+    return cell ?? (isUnknown(column, row) ? NOT_AVAILABLE : "");
   });
 }
 

@@ -9,7 +9,7 @@ import { showCell } from "../view/cells.js";
 export function renderMarkdown(table: Table): string {
   const head = table.columns.map((column) => escapeMarkdown(visible(column.title)));
   const rows = [...table.rows].map((row) =>
-    table.columns.map(({ name, kind }) => escapeMarkdown(showCell(kind, row, name))),
+    table.columns.map((column) => escapeMarkdown(showCell(column, row))),
   );
   const align = table.columns.map(({ kind }) => (kind === "text" || kind === "time" ? "l" : "r"));
   return `${markdownTable([head, ...rows], { align, stringLength: stringWidth })}\n`;

@@ -56,13 +56,13 @@ function describeDamage({ offset, reason, count }: NonNullable<LedgerFile["damag
 }
 
 function ledgerEntries(snapshot: Snapshot): Entry[] {
-  const { ledger, tables } = snapshot;
+  const { ledger } = snapshot;
   const { evicted } = ledger;
   const { bytes } = snapshot.totals;
   const missing: Entry[] = [
     ...missingOfRequests(snapshot).map((one) => ({ title: "requests", ...one })),
-    ...tablesThatMiss(snapshot).flatMap((name) =>
-      missingHere(snapshot, name).map((one) => ({ title: tables[name].title, ...one })),
+    ...tablesThatMiss(snapshot).flatMap((table) =>
+      missingHere(snapshot, table).map((one) => ({ title: table.title, ...one })),
     ),
   ].map(({ title, reason, count }) => ({
     what: `Missing: ${title}`,

@@ -1,9 +1,9 @@
 /** The sections on how well services fare: TCP's health, and what they ask of each other. */
-import type { Row, Snapshot, Table, TableName } from "../analyze/snapshot.js";
+import type { Column, Row, Snapshot, Table } from "../analyze/snapshot.js";
 import { formatCell, formatCount } from "../format.js";
 import { numberOf, showCell } from "../view/cells.js";
 import { describeMissing, missingHere } from "../view/missing.js";
-import { APPLICATION_TABLE_NAMES } from "../view/tables.js";
+import { columnsUpTo, requestTables, shortTitle } from "../view/tables.js";
 import { applicationTables } from "./application-rows.js";
 import type { BarChart, Clean } from "./charts-bars.js";
 import type { ChartMaker } from "./charts-canvas.js";
@@ -30,15 +30,15 @@ export function drawTcpSection(sheet: Sheet, snapshot: Snapshot, maker: ChartMak
   sheet.section("TCP health", isEmpty ? "" : intro, partHeight(chart));
   if (isEmpty) {
     sheet.paragraph("No TCP connection was seen.", { color: COLOR.muted });
-    drawMissing(sheet, snapshot, "tcp");
+    drawMissing(sheet, snapshot, tcp);
     return;
   }
   const caption =
     "Pairs of 100 segments or more. A capture that holds packets twice shows each as sent again.";
   drawPart(sheet, maker, "Retransmissions", chart, caption);
   sheet.subsection("Worst pairs", tableStart(2));
-  drawSummed(sheet, tcp, TOP_PAIRS, TCP_COLUMNS);
-  drawMissing(sheet, snapshot, "tcp");
+  drawSummed(sheet, tcp, TOP_PAIRS, [ENDS]);
+  drawMissing(sheet, snapshot, tcp);
 }
 
 export function drawApplicationsSection(sheet: Sheet, snapshot: Snapshot, maker: ChartMaker): void {
@@ -58,23 +58,22 @@ export function drawApplicationsSection(sheet: Sheet, snapshot: Snapshot, maker:
   drawPart(sheet, maker, "Errors", errorChart(snapshot, cleaner(sheet)), failing);
   for (const table of tables) {
     sheet.subsection(table.title, tableStart(2));
-    drawSummed(sheet, table, TOP_OPERATIONS, OPERATION_COLUMNS);
-    drawMissing(sheet, snapshot, table.name as TableName);
+    drawSummed(sheet, table, TOP_OPERATIONS, [OPERATION]);
+    drawMissing(sheet, snapshot, table);
   }
   drawUncounted(sheet, snapshot);
 }
 
-function drawMissing(sheet: Sheet, snapshot: Snapshot, name: TableName): void {
-  const missing = describeMissing(missingHere(snapshot, name));
+function drawMissing(sheet: Sheet, snapshot: Snapshot, table: Table): void {
+  const missing = describeMissing(missingHere(snapshot, table));
   if (missing !== "") sheet.caption(missing);
 }
 
 /** Of protocols of which nothing could be counted. */
 function drawUncounted(sheet: Sheet, snapshot: Snapshot): void {
-  for (const name of APPLICATION_TABLE_NAMES) {
-    const { rows, title } = snapshot.tables[name];
-    const missing = describeMissing(missingHere(snapshot, name));
-    if (rows.length === 0 && missing !== "") sheet.caption(`${title}. ${missing}`);
+  for (const table of requestTables(snapshot)) {
+    const missing = describeMissing(missingHere(snapshot, table));
+    if (table.rows.length === 0 && missing !== "") sheet.caption(`${table.title}. ${missing}`);
   }
 }
 
@@ -85,55 +84,33 @@ interface SummedColumn extends PdfColumn<Row> {
 
 const ends = (row: Row) => [formatCell("text", row.source), `→ ${formatCell("text", row.destination)}`];
 
-const counted = (title: string, name: string): SummedColumn => ({
-  title,
-  number: true,
-  sums: name,
-  lines: (row) => [showCell("count", row, name)],
-});
+const ENDS: SummedColumn = { title: "Source, then → destination", lines: ends };
+const OPERATION: SummedColumn = {
+  title: "Operation, then source → destination",
+  lines: (row) => [formatCell("text", row.operation), ends(row).join(" ")],
+};
 
-const timed = (title: string, name: string): SummedColumn => ({
-  title,
-  number: true,
-  lines: (row) => [showCell("milliseconds", row, name)],
-});
-
-const TCP_COLUMNS: readonly SummedColumn[] = [
-  { title: "Source, then → destination", lines: ends },
-  counted("Connections", "connections"),
-  timed("Handshake p50", "handshake_p50_ms"),
-  counted("Sent again", "retransmissions"),
-  {
-    title: "Ratio",
+/** A number of the table. */
+function numberColumn(column: Column): SummedColumn {
+  return {
+    title: column.title,
+    short: shortTitle(column),
     number: true,
-    lines: (row) => [formatCell("ratio", row.retransmission_ratio)],
-  },
-  counted("0 win", "zero_windows"),
-  counted("Resets", "resets"),
-  counted("Refused", "refused"),
-  counted("Half open", "half_open"),
-];
+    ...(column.kind === "count" ? { sums: column.name } : {}),
+    lines: (row) => [showCell(column, row)],
+  };
+}
 
-const OPERATION_COLUMNS: readonly SummedColumn[] = [
-  {
-    title: "Operation, then source → destination",
-    lines: (row) => [formatCell("text", row.operation), ends(row).join(" ")],
-  },
-  counted("Requests", "requests"),
-  counted("Errors", "errors"),
-  timed("p50", "p50_ms"),
-  timed("p95", "p95_ms"),
-  timed("p99", "p99_ms"),
-  counted("Unanswered", "unanswered"),
-];
-
-/** The first rows; the rest is summed. */
-function drawSummed(sheet: Sheet, table: Table, n: number, columns: readonly SummedColumn[]): void {
+/** The first rows; the rest is summed. `who`: what stands for the columns that say who a row is about. */
+function drawSummed(sheet: Sheet, table: Table, n: number, who: readonly SummedColumn[]): void {
   const { rows, more } = takeTop(table, n);
-  const rest = (name: string) => rows.reduce((sum, row) => sum - numberOf(row[name]), table.total[name] ?? 0);
-  const last = columns.map(({ sums }, i) => {
+  const numbers = columnsUpTo(table, 3).filter(({ priority }) => priority !== 1);
+  const columns = [...who, ...numbers.map(numberColumn)];
+  const rest = (name: string, total: number) => rows.reduce((sum, row) => sum - numberOf(row[name]), total);
+  const last = columns.map(({ sums = "" }, i) => {
     if (i === 0) return `and ${formatCount(more)} more`;
-    return sums === undefined ? "" : formatCount(rest(sums));
+    const total = table.total[sums];
+    return total === undefined ? "" : formatCount(rest(sums, total));
   });
   drawTable(sheet, columns, rows, more > 0 ? last : undefined);
 }

@@ -5,6 +5,8 @@ import type { Type } from "./pdf-type.js";
 
 export interface PdfColumn<T> {
   readonly title: string;
+  /** The title where the whole ones of all columns need too much room. */
+  readonly short?: string;
   /** Numbers stand right. */
   readonly number?: boolean;
   /** Never cut, as numbers are; any other text gives way where the measure is too narrow. */
@@ -40,12 +42,13 @@ export function tableHeight(rows: number): number {
 /** Draws the rows, and below them a last one in grey that says what was left out. */
 export function drawTable<T>(
   sheet: Sheet,
-  columns: readonly PdfColumn<T>[],
+  given: readonly PdfColumn<T>[],
   rows: readonly T[],
   last?: readonly string[],
 ): void {
-  const cells = rows.map((row) => columns.map((column) => column.lines(row)));
+  const cells = rows.map((row) => given.map((column) => column.lines(row)));
   if (last) cells.push(last.map((text) => [text]));
+  const columns = titlesThatFit(sheet.type, given, cells);
   const widths = columnWidths(sheet.type, columns, cells);
   sheet.keep(cells.length < ORPHANS ? HEAD + cells.length * (LINE + 2 * PADDING) : TABLE_START);
   drawHead(sheet, columns, widths);
@@ -66,6 +69,32 @@ export function drawTable<T>(
     sheet.rule(sheet.y, tableWidth(widths), COLOR.hairline);
   });
   sheet.y += 4;
+}
+
+/** The columns as they are where texts keep half the measure beside the numbers, else under their short titles. */
+function titlesThatFit<T>(
+  type: Type,
+  columns: readonly PdfColumn<T>[],
+  cells: readonly (readonly (readonly string[])[])[],
+): readonly PdfColumn<T>[] {
+  const isFlexible = ({ number, rigid }: PdfColumn<T>) => !number && !rigid;
+  let needed = GAP * (columns.length - 1);
+  columns.forEach((column, i) => {
+    if (!isFlexible(column)) needed += wantedWidth(type, column, i, cells);
+  });
+  if (needed <= MEASURE / 2) return columns;
+  return columns.map((column) => ({ ...column, title: column.short ?? column.title }));
+}
+
+function wantedWidth<T>(
+  type: Type,
+  column: PdfColumn<T>,
+  i: number,
+  rows: readonly (readonly (readonly string[])[])[],
+): number {
+  let width = type.width(column.title, HEAD_STYLE);
+  for (const row of rows) for (const text of row[i] ?? []) width = Math.max(width, type.width(text, STYLE));
+  return Math.ceil(width);
 }
 
 function drawHead<T>(sheet: Sheet, columns: readonly PdfColumn<T>[], widths: readonly number[]): void {
@@ -106,11 +135,7 @@ function columnWidths<T>(
   columns: readonly PdfColumn<T>[],
   rows: readonly (readonly (readonly string[])[])[],
 ): number[] {
-  const wanted = columns.map((column, i) => {
-    let width = type.width(column.title, HEAD_STYLE);
-    for (const row of rows) for (const text of row[i] ?? []) width = Math.max(width, type.width(text, STYLE));
-    return Math.ceil(width);
-  });
+  const wanted = columns.map((column, i) => wantedWidth(type, column, i, rows));
   let left = MEASURE - GAP * (columns.length - 1);
   const flexible: number[] = [];
   columns.forEach((column, i) => {

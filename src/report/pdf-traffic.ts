@@ -1,7 +1,8 @@
 /** The sections that show a table each, with its chart where it has one. */
 import type { Row, Snapshot, Table } from "../analyze/snapshot.js";
 import { formatBytes, formatCell, formatCount } from "../format.js";
-import { endpoint } from "../view/cells.js";
+import { endpoint, showCell } from "../view/cells.js";
+import { columnsUpTo, shortTitle } from "../view/tables.js";
 import { type BarChart, type Clean, pairsChart, protocolChart, talkersChart } from "./charts-bars.js";
 import type { ChartMaker } from "./charts-canvas.js";
 import { buildMatrix } from "./matrix.js";
@@ -29,20 +30,20 @@ export function drawPairsSection(sheet: Sheet, snapshot: Snapshot, maker: ChartM
     drawMatrix(sheet, matrix, snapshot.named ? "service" : "address");
   }
   sheet.subsection("Table", TABLE_START);
-  drawTop(sheet, pairs, TOP.pairs, ["source", "destination", "packets", "bytes", "share", "conversations"]);
+  drawTop(sheet, pairs, TOP.pairs);
 }
 
 export function drawProtocolsSection(sheet: Sheet, snapshot: Snapshot, maker: ChartMaker): void {
   const intro =
     "Colours are those of the throughput chart; IP protocols without a colour of their own share one.";
   drawChartPart(sheet, maker, "Protocol distribution", intro, protocolChart(snapshot, cleaner(sheet)), "");
-  drawTop(sheet, snapshot.tables.protocols, TOP.protocols, ["protocol", "packets", "bytes", "share"]);
+  drawTop(sheet, snapshot.tables.protocols, TOP.protocols);
 }
 
 export function drawTalkersSection(sheet: Sheet, snapshot: Snapshot, maker: ChartMaker): void {
   const intro = "Who sends the most. What a service receives is counted at its sender.";
   drawChartPart(sheet, maker, "Top talkers", intro, talkersChart(snapshot, cleaner(sheet)), "");
-  drawTop(sheet, snapshot.tables.talkers, TOP.talkers, ["service", "packets", "bytes", "share"]);
+  drawTop(sheet, snapshot.tables.talkers, TOP.talkers);
 }
 
 export function drawConversationsSection(sheet: Sheet, { tables }: Snapshot): void {
@@ -61,18 +62,10 @@ export function drawConversationsSection(sheet: Sheet, { tables }: Snapshot): vo
   drawTable(sheet, CONVERSATION_COLUMNS, rows, last);
 }
 
-export function drawEndpointsSection(sheet: Sheet, { tables, named }: Snapshot): void {
+export function drawEndpointsSection(sheet: Sheet, { tables }: Snapshot): void {
   const intro = "The addresses behind the services. Every packet counts at both of its ends.";
   sheet.section("Top endpoints", tables.endpoints.rows.length > 0 ? intro : "", TABLE_START);
-  const service = named ? ["service"] : [];
-  drawTop(sheet, tables.endpoints, TOP.endpoints, [
-    "address",
-    ...service,
-    "packets",
-    "bytes",
-    "sent_bytes",
-    "received_bytes",
-  ]);
+  drawTop(sheet, tables.endpoints, TOP.endpoints);
 }
 
 const CONVERSATION_COLUMNS: readonly PdfColumn<Row>[] = [
@@ -130,18 +123,19 @@ function drawChartPart(
   else sheet.y += 12;
 }
 
-/** The first rows of a table of the Snapshot, and how many more there are. */
-function drawTop(sheet: Sheet, table: Table, n: number, names: readonly string[]): void {
+/** The first rows of a table of the Snapshot, and how many more there are. A column that says nothing of them is left out. */
+function drawTop(sheet: Sheet, table: Table, n: number): void {
   const { rows, more, packets, bytes } = takeTop(table, n);
   if (rows.length + more === 0) {
     drawNothing(sheet);
     return;
   }
-  const columns = names.flatMap((name) => table.columns.filter((column) => column.name === name));
-  const drawn = columns.map(({ name, title, kind }) => ({
-    title,
-    number: kind !== "text",
-    lines: (row: Row) => [formatCell(kind, row[name])],
+  const columns = columnsUpTo(table, 3).filter(({ name }) => rows.some((row) => row[name] !== null));
+  const drawn = columns.map((column) => ({
+    title: column.title,
+    short: shortTitle(column),
+    number: column.kind !== "text",
+    lines: (row: Row) => [showCell(column, row)],
   }));
   const sums: Readonly<Record<string, string>> = { packets: formatCount(packets), bytes: formatBytes(bytes) };
   const last = columns.map(({ name }, i) => (i === 0 ? `and ${formatCount(more)} more` : (sums[name] ?? "")));

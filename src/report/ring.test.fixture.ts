@@ -1,36 +1,18 @@
 /** Snapshots for the tests of this folder. */
-import type { Column, Row, Snapshot, Table, TableName } from "../analyze/snapshot.js";
+import { Analyzer } from "../analyze/analyzer.js";
+import { buildSnapshot } from "../analyze/build.js";
+import { type Row, SNAPSHOT_VERSION, type Snapshot, type Table } from "../analyze/snapshot.js";
 
-const TEXT = ["source", "destination", "protocol", "service", "transport", "address"];
+/** The tables as they are, without rows. */
+const { tables: EMPTY } = buildSnapshot(new Analyzer({ maxFlows: 1 }), {
+  producer: "netwatch 9.9.9",
+  files: [],
+  dropped: null,
+  names: null,
+});
 
-function column(name: string): Column {
-  const kind = TEXT.includes(name)
-    ? "text"
-    : name.endsWith("port")
-      ? "port"
-      : name.endsWith("bytes")
-        ? "bytes"
-        : name === "share"
-          ? "ratio"
-          : name === "start"
-            ? "time"
-            : name === "duration"
-              ? "seconds"
-              : "count";
-  return { name, title: name, kind };
-}
-
-const OPERATIONS = "source destination operation requests errors";
-
-function table(name: TableName, columns: string, rows: Row[]): Table {
-  return {
-    name,
-    title: name,
-    columns: columns.split(" ").map(column),
-    rows,
-    total: sumRows(rows),
-    omitted: 0,
-  };
+function table(name: string, rows: Row[]): Table {
+  return { ...EMPTY[name]!, rows, total: sumRows(rows), omitted: 0 };
 }
 
 /** The sum of every column of numbers that a table sums up. */
@@ -80,7 +62,7 @@ export function ringSnapshot(services: readonly string[]): Snapshot {
   const packets = (n * (n + 1)) / 2;
   return {
     format: "netwatch-snapshot",
-    version: 1,
+    version: SNAPSHOT_VERSION,
     producer: "netwatch 9.9.9",
     named: true,
     window: {
@@ -115,33 +97,15 @@ export function ringSnapshot(services: readonly string[]): Snapshot {
       classes: n > 0 ? [{ name: "TCP", packets: [1, 0, 2], bytes: [total, 0, 0] }] : [],
     },
     tables: {
-      pairs: table("pairs", "source destination packets bytes share conversations", services.map(pair)),
-      protocols: table(
-        "protocols",
-        "protocol packets bytes share",
-        n > 0 ? [{ protocol: "TCP", packets, bytes: total, share: 1 }] : [],
-      ),
+      ...EMPTY,
+      pairs: table("pairs", services.map(pair)),
+      protocols: table("protocols", n > 0 ? [{ protocol: "TCP", packets, bytes: total, share: 1 }] : []),
       talkers: table(
         "talkers",
-        "service packets bytes share",
         services.map((service, i) => ({ service, ...counts(i) })),
       ),
-      conversations: table(
-        "conversations",
-        "transport source source_port destination destination_port packets bytes reply_packets reply_bytes start duration",
-        services.map(conversation),
-      ),
-      endpoints: table(
-        "endpoints",
-        "address packets bytes sent_bytes received_bytes service",
-        services.map(endpoint),
-      ),
-      tcp: table("tcp", "source destination connections retransmissions", []),
-      http: table("http", OPERATIONS, []),
-      redis: table("redis", OPERATIONS, []),
-      postgres: table("postgres", OPERATIONS, []),
-      dns: table("dns", OPERATIONS, []),
-      tls: table("tls", OPERATIONS, []),
+      conversations: table("conversations", services.map(conversation)),
+      endpoints: table("endpoints", services.map(endpoint)),
     },
   };
 }

@@ -1,18 +1,11 @@
 /** A Snapshot as text for a terminal: aligned, readable at 80 columns, nothing in it that could move the cursor. */
 import stringWidth from "string-width";
-import type { ColumnKind, Finding, Ledger, Row, Snapshot, Table, TableName } from "../analyze/snapshot.js";
-import {
-  formatBytes,
-  formatCell,
-  formatCount,
-  formatCounted,
-  formatDuration,
-  formatSpan,
-  visible,
-} from "../format.js";
-import { endpoint, showCell, sumOf } from "../view/cells.js";
+import type { ColumnKind, Finding, Ledger, Row, Snapshot, Table } from "../analyze/snapshot.js";
+import { formatBytes, formatCount, formatCounted, formatDuration, formatSpan, visible } from "../format.js";
+import { showJoined } from "../view/cells.js";
 import { captureLosses, describeEntered, describeTunnels } from "../view/completeness.js";
 import { describeMissing, describeRequests, missingHere, missingOf } from "../view/missing.js";
+import { columnsUpTo, shortTitle } from "../view/tables.js";
 import { describeEvidence } from "./evidence.js";
 
 /** How text is to look. */
@@ -22,85 +15,16 @@ export interface TextOptions {
   readonly color: boolean;
 }
 
-/** Rows a table shows in the summary. */
-const SUMMARY_ROWS: Readonly<Record<TableName, number>> = {
-  pairs: 10,
-  protocols: 8,
-  talkers: 5,
-  conversations: 5,
-  endpoints: 0,
-  tcp: 5,
-  http: 5,
-  redis: 5,
-  postgres: 5,
-  dns: 5,
-  tls: 5,
-};
 /** A name is never cut shorter than this to fit the line. */
 const MIN_TEXT = 12;
 const GAP = "  ";
 
-/** A column as text shows it; some join two cells of the table. */
+/** A column as text shows it. */
 export interface TextColumn {
   readonly title: string;
   readonly kind: ColumnKind;
   readonly text: (row: Row) => string;
 }
-
-/** A column under a title that leaves room for names. */
-function short(title: string, kind: ColumnKind, name: string): TextColumn {
-  return { title, kind, text: (row) => showCell(kind, row, name) };
-}
-
-const ASKED = [
-  "source",
-  "destination",
-  "operation",
-  short("Reqs", "count", "requests"),
-  short("Err", "count", "errors"),
-  "p50_ms",
-  "p99_ms",
-] as const;
-
-/** What is shown of each table, in order: less than CSV, and no wider than a line. */
-const SHOWN: Readonly<Record<TableName, readonly (string | TextColumn)[]>> = {
-  pairs: ["source", "destination", "packets", "bytes", "share"],
-  protocols: ["protocol", "packets", "bytes", "share"],
-  talkers: ["service", "packets", "bytes", "share"],
-  conversations: [
-    { title: "Proto", kind: "text", text: (row) => formatCell("text", row.transport) },
-    { title: "Source", kind: "text", text: (row) => endpoint(row.source, row.source_port) },
-    { title: "Destination", kind: "text", text: (row) => endpoint(row.destination, row.destination_port) },
-    {
-      title: "Packets",
-      kind: "packets",
-      text: (row) => formatCell("packets", sumOf(row.packets, row.reply_packets)),
-    },
-    {
-      title: "Bytes",
-      kind: "bytes",
-      text: (row) => formatCell("bytes", sumOf(row.bytes, row.reply_bytes)),
-    },
-    "duration",
-  ],
-  endpoints: ["address", "service", "packets", "bytes", "sent_bytes", "received_bytes"],
-  tcp: [
-    "source",
-    "destination",
-    short("Conn", "count", "connections"),
-    short("Handshake", "milliseconds", "handshake_p50_ms"),
-    short("Retr", "count", "retransmissions"),
-    short("OoO", "count", "out_of_order"),
-    short("DupAck", "count", "duplicate_acks"),
-    short("0win", "count", "zero_windows"),
-    short("RST", "count", "resets"),
-  ],
-  http: ASKED,
-  redis: ASKED,
-  postgres: ASKED,
-  dns: ASKED,
-  tls: [...ASKED.slice(0, -1), "version"],
-};
 
 /** The summary: what was read, how complete it is, findings, and the head of each table. */
 export function* renderSummary(snapshot: Snapshot, options: TextOptions): Iterable<string> {
@@ -116,37 +40,32 @@ export function* renderSummary(snapshot: Snapshot, options: TextOptions): Iterab
     yield `\n${heading("Findings", options)}\n`;
     for (const finding of snapshot.findings) yield* renderFinding(finding, options);
   }
-  for (const name of Object.keys(SUMMARY_ROWS) as TableName[]) {
-    const table = tables[name];
-    const missing = missingHere(snapshot, name);
-    if ((table.rows.length === 0 && missing.length === 0) || SUMMARY_ROWS[name] === 0) continue;
+  for (const table of Object.values(tables)) {
+    const missing = missingHere(snapshot, table);
+    if ((table.rows.length === 0 && missing.length === 0) || table.top === 0) continue;
     yield "\n";
-    yield* renderTable(table, options, SUMMARY_ROWS[name]);
+    yield* renderTable(table, options, table.top);
     yield* renderMissing(describeMissing(missing), options);
   }
 }
 
 /** A table of a Snapshot, and all that it misses. */
-export function* renderTableOf(snapshot: Snapshot, name: TableName, options: TextOptions): Iterable<string> {
-  yield* renderTable(snapshot.tables[name], options);
-  yield* renderMissing(describeMissing(missingOf(snapshot, name)), options);
+export function* renderTableOf(snapshot: Snapshot, table: Table, options: TextOptions): Iterable<string> {
+  yield* renderTable(table, options);
+  yield* renderMissing(describeMissing(missingOf(snapshot, table)), options);
 }
 
 function* renderMissing(sentence: string, options: TextOptions): Iterable<string> {
   if (sentence !== "") yield* wrapWords(visible(sentence), GAP, GAP, options);
 }
 
-/** A table with its title; the first `limit` rows, then how many more there are. Columns: `choice`, else what is usual for it, else all. */
+/** A table with its title and its main columns, or those given; the first `limit` rows, then how many more there are. */
 export function* renderTable(
   table: Table,
   options: TextOptions,
   limit = Number.POSITIVE_INFINITY,
-  choice?: readonly (string | TextColumn)[],
+  columns: readonly TextColumn[] = mainColumns(table),
 ): Iterable<string> {
-  const usual: readonly (string | TextColumn)[] | undefined = SHOWN[table.name as TableName];
-  const columns = (choice ?? usual ?? table.columns.map(({ name }) => name)).flatMap((shown) =>
-    typeof shown === "string" ? columnOf(table, shown) : shown,
-  );
   const shown: string[][] = [];
   for (const row of table.rows) {
     if (shown.length >= limit) break;
@@ -162,13 +81,12 @@ export function* renderTable(
   for (const cells of shown) yield `${line(cells)}\n`;
 }
 
-/** None where another version wrote the table without it. */
-function columnOf(table: Table, name: string): TextColumn[] {
-  const column = table.columns.find((c) => c.name === name);
-  if (!column) return [];
-  return [
-    { title: visible(column.title), kind: column.kind, text: (row) => showCell(column.kind, row, name) },
-  ];
+function mainColumns(table: Table): TextColumn[] {
+  return columnsUpTo(table, 2).map((column) => ({
+    title: visible(shortTitle(column)),
+    kind: column.kind,
+    text: (row) => showJoined(column, row),
+  }));
 }
 
 /** Widths that fit `room`: numbers as they need, texts shortened, the widest first. */

@@ -1,33 +1,13 @@
 /** How well services talk: TCP health by pair, findings, and what they ask of each other by operation. */
-import type { Finding, Row, Snapshot, Table, TableName } from "../analyze/snapshot.js";
+import type { Column, Finding, Row, Snapshot, Table } from "../analyze/snapshot.js";
 import { numberOf } from "../view/cells.js";
 import { missingHere, missingOf, missingText } from "../view/missing.js";
-import { APPLICATION_TABLE_NAMES } from "../view/tables.js";
+import { columnsUpTo, requestTables } from "../view/tables.js";
 import type { Style } from "./cells.js";
-import type { Grid, GridColumn, GridPart } from "./grid.js";
+import { columnsOf, type Grid, type GridColumn, type GridPart, insertAfter } from "./grid.js";
 import { type Model, operationKey } from "./model.js";
 import type { State } from "./state.js";
 
-function tableOf(snapshot: Snapshot | null, name: string): Table | null {
-  return (snapshot?.tables as Readonly<Partial<Record<string, Table>>> | undefined)?.[name] ?? null;
-}
-
-/** Columns of TCP health that a list shows, with shorter titles; the rest is in a row's detail. */
-const TCP: readonly (readonly [name: string, title: string, wide?: 1])[] = [
-  ["source", "Source"],
-  ["destination", "Destination"],
-  ["connections", "Conn"],
-  ["handshake_p50_ms", "Handshake"],
-  ["rtt_p50_ms", "RTT", 1],
-  ["retransmissions", "Retr"],
-  ["retransmission_ratio", "Of all", 1],
-  ["out_of_order", "OoO"],
-  ["duplicate_acks", "DupAck", 1],
-  ["zero_windows", "0win"],
-  ["resets", "RST"],
-  ["refused", "Refused", 1],
-  ["half_open", "Half open", 1],
-];
 /** Above 0 these are worth a look. */
 const TROUBLE = new Set([
   "retransmissions",
@@ -39,9 +19,13 @@ const TROUBLE = new Set([
   "unanswered",
 ]);
 
-function styleOf(name: string): { style: (row: Row) => Style } | Record<string, never> {
-  return TROUBLE.has(name) ? { style: (row) => (numberOf(row[name]) > 0 ? "warn" : "plain") } : {};
-}
+/** How a table's troubles are marked, by column. */
+const MARKED: Readonly<Record<string, Partial<GridColumn>>> = Object.fromEntries(
+  [...TROUBLE].map((name) => [
+    name,
+    { style: (row: Row): Style => (numberOf(row[name]) > 0 ? "warn" : "plain") },
+  ]),
+);
 
 export function qualityGrid(model: Model, { parts }: State): Grid {
   const lists = [tcpGrid(model.snapshot), findingsGrid(model.snapshot)];
@@ -49,12 +33,8 @@ export function qualityGrid(model: Model, { parts }: State): Grid {
 }
 
 function tcpGrid(snapshot: Snapshot | null): Grid {
-  const table = tableOf(snapshot, "tcp");
-  const known = new Map((table?.columns ?? []).map((column) => [column.name, column]));
-  const columns = TCP.flatMap(([name, title, wide]): GridColumn[] => {
-    const column = known.get(name);
-    return column ? [{ name, title, kind: column.kind, ...(wide ? { wide } : {}), ...styleOf(name) }] : [];
-  });
+  const table = snapshot?.tables.tcp ?? null;
+  const columns = columnsOf(table, MARKED);
   const rows = [...(table?.rows ?? [])];
   const empty = snapshot === null ? "Nothing seen yet." : "No TCP connection seen.";
   const omitted = table?.omitted ?? 0;
@@ -67,7 +47,7 @@ function tcpGrid(snapshot: Snapshot | null): Grid {
     omitted,
     empty,
     table,
-    misses: snapshot === null ? [] : missingHere(snapshot, "tcp").map(missingText),
+    misses: snapshot === null ? [] : missingHere(snapshot, snapshot.tables.tcp).map(missingText),
   };
 }
 
@@ -106,7 +86,9 @@ function findingsGrid(snapshot: Snapshot | null): Grid {
 }
 
 export function applicationsGrid(model: Model, { parts }: State): Grid {
-  const lists = APPLICATION_TABLE_NAMES.map((name) => applicationGrid(model, name));
+  const { snapshot } = model;
+  if (snapshot === null) return NO_REQUESTS;
+  const lists = requestTables(snapshot).map((table) => applicationGrid(model, snapshot, table));
   const busy = lists.findIndex(({ rows }) => rows.length > 0);
   return withParts(
     lists,
@@ -115,46 +97,45 @@ export function applicationsGrid(model: Model, { parts }: State): Grid {
   );
 }
 
-/** Columns that are always shown, some by a shorter title; what a protocol has beside them where there is room. */
-const ASKED: ReadonlyMap<string, string | null> = new Map([
-  ["source", null],
-  ["destination", null],
-  ["operation", null],
-  ["requests", "Reqs"],
-  ["errors", "Err"],
-  ["p50_ms", null],
-  ["p99_ms", null],
-]);
+const NO_REQUESTS: Grid = {
+  title: "Applications",
+  one: "Operation",
+  columns: [],
+  rows: [],
+  all: 0,
+  omitted: 0,
+  empty: "Nothing seen yet.",
+  table: null,
+};
 
-function applicationGrid({ snapshot, operationRates }: Model, name: TableName): Grid {
-  const table = tableOf(snapshot, name);
-  const rateOf = (row: Row) => operationRates?.get(operationKey(name, row)) ?? null;
-  const columns = (table?.columns ?? []).flatMap((column): GridColumn[] => {
-    const { name, title } = column;
-    const room = ASKED.has(name) ? {} : { wide: 1 };
-    const shown = { ...column, title: ASKED.get(name) ?? title, ...room, ...styleOf(name) };
-    if (column.name !== "requests") return [shown];
-    return [shown, { name: "now", title: "Now", kind: "frequency", value: rateOf, ifAny: true, wide: 1 }];
-  });
-  const rows = [...(table?.rows ?? [])];
-  const title = table?.title ?? name;
+function applicationGrid({ operationRates }: Model, snapshot: Snapshot, table: Table): Grid {
+  const rateOf = (row: Row) => operationRates?.get(operationKey(table.name, row)) ?? null;
+  const now: GridColumn = {
+    name: "now",
+    title: "Now",
+    kind: "frequency",
+    value: rateOf,
+    ifAny: true,
+    wide: 1,
+  };
+  const rows = [...table.rows];
   return {
-    title,
-    one: `${title}: an operation`,
-    columns,
+    title: table.title,
+    one: `${table.title}: an operation`,
+    columns: insertAfter(columnsOf(table, MARKED), "requests", now),
     rows,
     all: rows.length,
-    omitted: table?.omitted ?? 0,
-    empty: snapshot === null ? "Nothing seen yet." : "None seen.",
+    omitted: table.omitted,
+    empty: "None seen.",
     table,
-    misses: snapshot === null ? [] : missedOf(snapshot, name),
+    misses: missedOf(snapshot, table),
   };
 }
 
 /** Its own, then what all tables of requests miss. */
-function missedOf(snapshot: Snapshot, name: TableName): string[] {
-  const shared = missingOf(snapshot, name).filter(({ scope }) => scope === "requests");
-  return [...missingHere(snapshot, name), ...shared].map(missingText);
+function missedOf(snapshot: Snapshot, table: Table): string[] {
+  const shared = missingOf(snapshot, table).filter(({ scope }) => scope === "requests");
+  return [...missingHere(snapshot, table), ...shared].map(missingText);
 }
 
 /** The chosen list, knowing of the others. Of a choice that is no longer there, the first. */
@@ -188,36 +169,23 @@ function listsOf(snapshot: Snapshot | null, belongs: (row: Row) => boolean): Gri
   return lists.filter(({ rows }) => rows.length > 0);
 }
 
-/** Those of every protocol in one list. */
+/** Those of every protocol in one list: the columns that all of them show. */
 function operations(snapshot: Snapshot | null, belongs: (row: Row) => boolean): Grid {
-  const tables = APPLICATION_TABLE_NAMES.flatMap((name) => tableOf(snapshot, name) ?? []);
+  const tables = snapshot === null ? [] : requestTables(snapshot);
   const rows = tables.flatMap(({ title, rows: of }) =>
     [...of].filter(belongs).map((row): Row => ({ ...row, protocol: title })),
   );
-  const kinds = new Map(tables.flatMap(({ columns }) => columns.map((column) => [column.name, column.kind])));
-  const shown = [
-    ["protocol", "Protocol"],
-    ["source", "Source"],
-    ["destination", "Destination"],
-    ["operation", "Operation"],
-    ["requests", "Reqs"],
-    ["errors", "Err"],
-    ["p50_ms", "p50"],
-    ["p95_ms", "p95", 1],
-    ["p99_ms", "p99"],
-  ] as const;
+  const [first = null, ...others] = tables;
+  const isShared = ({ name }: Column) =>
+    others.every(({ columns }) => columns.some((of) => of.name === name));
+  const common = first && { ...first, columns: columnsUpTo(first, 3).filter(isShared) };
   return {
     title: "Operations",
     one: "Operation",
-    columns: shown.map(
-      ([name, title, wide = 0]): GridColumn => ({
-        name,
-        title,
-        kind: kinds.get(name) ?? "text",
-        wide,
-        ...styleOf(name),
-      }),
-    ),
+    columns: [
+      { name: "protocol", title: "Protocol", kind: "text" },
+      ...columnsOf(common, { ...MARKED, operation: { title: "Operation" } }),
+    ],
     rows: rows.sort((a, b) => numberOf(b.requests) - numberOf(a.requests)),
     all: rows.length,
     omitted: 0,

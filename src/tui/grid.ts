@@ -1,13 +1,14 @@
 /** A grid: the one shape that every list of the monitor has. Which columns, which rows, in which order. Pure. */
 import type { Cell, Column, ColumnKind, Row, Table } from "../analyze/snapshot.js";
-import { formatCell } from "../format.js";
-import { numberOf, showCell } from "../view/cells.js";
+import { formatCell, visible } from "../format.js";
+import { joined, numberOf, showCell } from "../view/cells.js";
+import { columnsUpTo, shortTitle } from "../view/tables.js";
 import type { Style } from "./cells.js";
 import { parseFilter } from "./filter.js";
 import { amount, formatFrequency, rate } from "./numbers.js";
 import { type Sort, UNSORTED } from "./state.js";
 
-export interface GridColumn {
+export interface GridColumn extends Pick<Column, "of_answers"> {
   readonly name: string;
   readonly title: string;
   /** `rate` is bytes a second, `frequency` times a second, `bar` a ratio that is drawn, `strip` text of signs. */
@@ -55,6 +56,30 @@ export interface Grid {
   readonly part?: number;
 }
 
+/** A table's columns that a list has room for, under their short titles; `own` changes one, by its name. */
+export function columnsOf(
+  table: Table | null,
+  own: Readonly<Record<string, Partial<GridColumn>>> = {},
+): GridColumn[] {
+  return (table === null ? [] : columnsUpTo(table, 4)).map((column): GridColumn => {
+    const { name, kind, of_answers, priority = 4, with: other } = column;
+    return {
+      name,
+      title: visible(shortTitle(column)),
+      kind,
+      ...(of_answers ? { of_answers } : {}),
+      ...(priority > 2 ? { wide: 1 } : {}),
+      ...(other === undefined ? {} : { value: (row) => joined(column, row), of: [other] }),
+      ...own[name],
+    };
+  });
+}
+
+/** The columns, and one more behind the one of that name. */
+export function insertAfter(columns: readonly GridColumn[], name: string, more: GridColumn): GridColumn[] {
+  return columns.flatMap((column) => (column.name === name ? [column, more] : [column]));
+}
+
 export function cellOf(column: GridColumn, row: Row): Cell {
   return (column.value ? column.value(row) : row[column.name]) ?? null;
 }
@@ -65,7 +90,7 @@ const BAR = 20;
 export function shownCell(column: GridColumn, row: Row, bits: boolean, bar = ""): string {
   const cell = cellOf(column, row);
   if (column.value === undefined && (cell === null || column.kind === "count"))
-    return showCell(column.kind as ColumnKind, row, column.name);
+    return showCell(column as Column, row);
   if (cell === null) return "-";
   if (column.kind === "rate") return rate(numberOf(cell), bits);
   if (column.kind === "bytes" && typeof cell === "number") return amount(cell, bits);

@@ -1,10 +1,10 @@
 /** The grid of each screen, made of the model. */
-import type { Cell, Row, Table, TableName } from "../analyze/snapshot.js";
+import type { Cell, Row, Table } from "../analyze/snapshot.js";
 import { formatClock } from "../format.js";
-import { endpoint, numberOf, sumOf } from "../view/cells.js";
+import { endpoint, numberOf } from "../view/cells.js";
 import { applicationsGrid, pairLists, qualityGrid } from "./depth.js";
 import type { Glyphs } from "./glyphs.js";
-import type { Grid, GridColumn } from "./grid.js";
+import { columnsOf, type Grid, type GridColumn, insertAfter } from "./grid.js";
 import { type Model, pairKey } from "./model.js";
 import { numericPairs, numericTalkers } from "./numeric.js";
 import { serviceGrid } from "./services.js";
@@ -12,16 +12,6 @@ import type { ScreenName, State } from "./state.js";
 
 const WAITING = "Nothing seen yet.";
 
-const TRAFFIC: readonly GridColumn[] = [
-  { name: "packets", title: "Packets", kind: "packets" },
-  { name: "bytes", title: "Bytes", kind: "bytes" },
-  { name: "share", title: "Share", kind: "ratio" },
-];
-const SENT: readonly GridColumn[] = [
-  { name: "packets", title: "Packets sent", kind: "packets" },
-  { name: "bytes", title: "Bytes sent", kind: "bytes" },
-  { name: "share", title: "Share", kind: "ratio" },
-];
 const BAR: GridColumn = {
   name: "bar",
   title: "",
@@ -43,11 +33,7 @@ export function gridOf(screen: ScreenName, model: Model, state: State, glyphs: G
     case "talkers":
       return talkers(model, state.numeric);
     case "protocols":
-      return ofTable(model, "protocols", "Protocol", [
-        { name: "protocol", title: "Protocol", kind: "text" },
-        ...TRAFFIC,
-        BAR,
-      ]);
+      return withBar(ofTable(model.snapshot?.tables.protocols ?? null, "Protocol"));
     case "conversations":
       return conversations(model, state.numeric);
     case "connections":
@@ -63,87 +49,69 @@ export function gridOf(screen: ScreenName, model: Model, state: State, glyphs: G
   }
 }
 
-function ofTable(
-  model: Model,
-  name: TableName,
-  one: string,
-  columns: readonly GridColumn[],
-  given?: Table,
-): Grid {
-  const table = given ?? model.snapshot?.tables[name] ?? null;
+/** A list of a table's main columns. */
+function ofTable(table: Table | null, one: string, own?: Parameters<typeof columnsOf>[1]): Grid {
   const rows = table === null ? [] : [...table.rows];
-  const omitted = table?.omitted ?? 0;
   return {
-    title: table?.title ?? name,
+    title: table?.title ?? one,
     one,
-    columns,
+    columns: columnsOf(table, own),
     rows,
     all: rows.length,
-    omitted,
+    omitted: table?.omitted ?? 0,
     empty: WAITING,
     table,
   };
 }
 
+function withBar(grid: Grid): Grid {
+  return { ...grid, columns: [...grid.columns, BAR] };
+}
+
 function pairs(model: Model, numeric: boolean): Grid {
+  const { snapshot } = model;
   const rateOf = (row: Row): Cell =>
     model.rates === null
       ? null
       : (model.rates.get(pairKey(String(row.source), String(row.destination))) ?? null);
-  const columns: GridColumn[] = [
-    { name: "source", title: "Source", kind: "text" },
-    { name: "destination", title: "Destination", kind: "text" },
-    ...TRAFFIC,
-    { name: "rate", title: "Now", kind: "rate", value: rateOf, ifAny: true },
-    { name: "conversations", title: "Conversations", kind: "count", wide: 1 },
-    BAR,
-  ];
-  const given = numeric && model.snapshot ? numericPairs(model.snapshot) : undefined;
+  const table = snapshot === null ? null : numeric ? numericPairs(snapshot) : snapshot.tables.pairs;
+  const grid = withBar(ofTable(table, "Service pair"));
+  const rate: GridColumn = { name: "rate", title: "Now", kind: "rate", value: rateOf, ifAny: true };
   const related = ({ source, destination }: Row) => pairLists(model, source, destination);
-  return { ...ofTable(model, "pairs", "Service pair", columns, given), related };
+  return { ...grid, columns: insertAfter(grid.columns, "share", rate), related };
 }
 
-function talkers(model: Model, numeric: boolean): Grid {
-  const columns: GridColumn[] = [
-    { name: "service", title: numeric ? "Address" : "Service", kind: "text" },
-    ...SENT,
-    BAR,
-  ];
-  const given = numeric && model.snapshot ? numericTalkers(model.snapshot) : undefined;
-  return ofTable(model, "talkers", numeric ? "Address" : "Service", columns, given);
+function talkers({ snapshot }: Model, numeric: boolean): Grid {
+  const what = numeric ? "Address" : "Service";
+  const table = snapshot === null ? null : numeric ? numericTalkers(snapshot) : snapshot.tables.talkers;
+  return withBar(
+    ofTable(table, what, {
+      service: { title: what },
+      packets: { title: "Packets sent" },
+      bytes: { title: "Bytes sent" },
+    }),
+  );
 }
 
 function conversations(model: Model, numeric: boolean): Grid {
   const end = (side: "source" | "destination") => (row: Row) =>
     endpoint((numeric ? row[`${side}_address`] : null) ?? row[side], row[`${side}_port`]);
   const trackedAs = trackedStates(model);
-  const both = (a: string, b: string) => (row: Row) => sumOf(row[a], row[b]);
-  const grid = ofTable(model, "conversations", "Conversation", [
-    { name: "transport", title: "Proto", kind: "text" },
-    { name: "application", title: "App", kind: "text", ifAny: true, wide: 1 },
-    { name: "from", title: "Source", kind: "text", value: end("source"), of: ["source", "source_port"] },
-    {
-      name: "to",
-      title: "Destination",
-      kind: "text",
-      value: end("destination"),
-      of: ["destination", "destination_port"],
-    },
-    { name: "tcp_state", title: "State", kind: "text", ifAny: true },
-    { name: "tracked", title: "Tracked as", kind: "text", ifAny: true, wide: 1 },
-    { name: "verdict", title: "Seen by", kind: "text", ifAny: true },
-    { name: "nat", title: "NAT", kind: "text", wide: 1, ifAny: true },
-    { name: "packets", title: "Packets", kind: "packets", value: both("packets", "reply_packets") },
-    { name: "bytes", title: "Bytes", kind: "bytes", value: both("bytes", "reply_bytes") },
-    { name: "duration", title: "Duration", kind: "seconds", wide: 1 },
-    { name: "start", title: "Start", kind: "time", wide: 1 },
-    { name: "orientation", title: "Direction by", kind: "text", wide: 1 },
-  ]);
-  const rows = grid.rows.map((row) => {
-    const tracked = trackedAs(row);
-    return tracked === null ? row : { ...row, tracked };
+  const grid = ofTable(model.snapshot?.tables.conversations ?? null, "Conversation", {
+    source: { value: end("source") },
+    destination: { value: end("destination") },
+    application: { ifAny: true },
+    tcp_state: { ifAny: true, wide: 0 },
+    verdict: { ifAny: true, wide: 0 },
+    nat: { ifAny: true },
+    duration: { wide: 1 },
   });
-  return { ...grid, rows };
+  const tracked: GridColumn = { name: "tracked", title: "Tracked as", kind: "text", ifAny: true, wide: 1 };
+  const rows = grid.rows.map((row) => {
+    const state = trackedAs(row);
+    return state === null ? row : { ...row, tracked: state };
+  });
+  return { ...grid, columns: insertAfter(grid.columns, "tcp_state", tracked), rows };
 }
 
 /** The state that connection tracking gives a conversation; null where it tells of none between the same ends. */

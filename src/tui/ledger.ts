@@ -7,9 +7,9 @@ import type { Style } from "./cells.js";
 
 /** What is missing first: the line's end is cut where there is no room. */
 export function completenessText(snapshot: Snapshot): string {
-  const { ledger, tables } = snapshot;
+  const { ledger } = snapshot;
   const losses = captureLosses(ledger).map(({ phrase }) => phrase);
-  const some = tablesThatMiss(snapshot).map((name) => visible(tables[name].title));
+  const some = tablesThatMiss(snapshot).map(({ title }) => visible(title));
   const parts = [
     ...losses,
     ...(some.length > 0 ? [`missing in ${some.join(", ")}`] : []),

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { NetworkEvent } from "../analyze/events.js";
-import type { HealthReport, Row, Snapshot } from "../analyze/snapshot.js";
+import type { Column, HealthReport, Row, Snapshot } from "../analyze/snapshot.js";
+import { EVIDENCE_COLUMNS } from "../analyze/tracking/joined.js";
+import { ringSnapshot } from "../report/ring.test.fixture.js";
 import { runBounded } from "../until.test.fixture.js";
 import { clip, columnsOf, cut, cutEnd, fit, textOf, unitsOf, wrap } from "./cells.js";
 import { chartLines, resample } from "./chart.js";
@@ -233,14 +235,20 @@ test("events and throughput are bounded", () => {
 
 test("where connection tracking was asked beside the wire, conversations say their state, verdict and NAT", () => {
   const ends = { transport: "TCP", source: "web", source_port: 1, destination: "db", destination_port: 2 };
-  const table = (columns: readonly string[], rows: readonly Row[]) => ({
+  const { conversations } = ringSnapshot([]).tables;
+  const table = (columns: readonly Column[], rows: readonly Row[]) => ({
     title: "",
-    columns: columns.map((name) => ({ name, title: name, kind: "text" })),
+    columns,
     rows,
     omitted: 0,
   });
   const snapshot = {
-    tables: { conversations: table(["verdict", "nat"], [{ ...ends, verdict: "both", nat: "dnat" }]) },
+    tables: {
+      conversations: table(
+        [...conversations.columns, ...EVIDENCE_COLUMNS],
+        [{ ...ends, verdict: "both", nat: "dnat" }],
+      ),
+    },
     conntrack: { connections: table([], [{ ...ends, state: "ESTABLISHED" }]), namespaces: [], evidence: [] },
   } as unknown as Snapshot;
   const grid = gridOf("conversations", { ...emptyModel("x", "live"), snapshot }, START, UNICODE)!;

@@ -324,7 +324,7 @@ test("what the tables of requests and of TCP miss stands below them", async () =
 test("requests a second come from two looks", async () => {
   const monitor = openMonitor(120, 40);
   fill(monitor);
-  const http = shop.tables.http;
+  const http = shop.tables.http!;
   const rows = [...http.rows].map((row) => ({ ...row, requests: Number(row.requests) + 5 }));
   const later = { ...shop, tables: { ...shop.tables, http: { ...http, rows } } };
   monitor.app.onSnapshot(later, growTree(later.tables.pairs), 2);

@@ -1,14 +1,11 @@
 /** Cells as every view shows them: a number that is not known is told from one that does not apply, and from 0. */
-import type { Cell, ColumnKind, Row } from "../analyze/snapshot.js";
+import type { Cell, Column, Row } from "../analyze/snapshot.js";
 import { formatCell } from "../format.js";
 
 /** Stands for a number that nobody knows. A number that does not apply is `-`. */
 export const UNKNOWN = "?";
 /** Before a number that is known to be too small. */
 export const AT_LEAST = "≥";
-
-/** Of a row of operations: counts that hold for all requests, whatever became of their answers. */
-const OF_ALL = new Set(["requests", "unanswered", "unseen", "request_bytes", "response_bytes"]);
 
 /** To draw and to sort by; 0 where there is no number. */
 export function numberOf(cell: Cell | undefined): number {
@@ -22,25 +19,37 @@ export function sumOf(...cells: readonly (Cell | undefined)[]): number | null {
 }
 
 /** The cell is empty because a bound was reached or answers were not seen: there is a true value, and it is not known. */
-export function isUnknown(row: Row, name: string): boolean {
-  return row[name] === null && missesAnswers(row);
+export function isUnknown(column: Column, row: Row): boolean {
+  return row[column.name] === null && column.of_answers === true && missesAnswers(row);
 }
 
 /** The number counts only the answers that were seen, and there were others. */
-export function isAtLeast(row: Row, name: string): boolean {
-  return typeof row[name] === "number" && missesAnswers(row) && !OF_ALL.has(name);
+export function isAtLeast(column: Column, row: Row): boolean {
+  return typeof row[column.name] === "number" && column.of_answers === true && missesAnswers(row);
 }
 
 /** A row of operations, not all of whose answers were seen. */
 function missesAnswers(row: Row): boolean {
-  return Object.hasOwn(row, "requests") && (row.errors === null || numberOf(row.unseen) > 0);
+  return row.errors === null || numberOf(row.unseen) > 0;
 }
 
 /** The row's cell as a person reads it. Of kinds that are counted, a lower bound says so. */
-export function showCell(kind: ColumnKind, row: Row, name: string): string {
-  if (isUnknown(row, name)) return UNKNOWN;
-  const text = formatCell(kind, row[name]);
-  return kind === "count" && isAtLeast(row, name) ? `${AT_LEAST}${text}` : text;
+export function showCell(column: Column, row: Row): string {
+  if (isUnknown(column, row)) return UNKNOWN;
+  const text = formatCell(column.kind, row[column.name]);
+  return column.kind === "count" && isAtLeast(column, row) ? `${AT_LEAST}${text}` : text;
+}
+
+/** The same with the column that goes along: `name:port`, or the sum of both directions. */
+export function showJoined(column: Column, row: Row): string {
+  if (column.with === undefined) return showCell(column, row);
+  return formatCell(column.kind, joined(column, row));
+}
+
+/** The value behind `showJoined`: to sort by, and to write into files. */
+export function joined({ name, kind, with: other }: Column, row: Row): Cell {
+  if (other === undefined) return row[name] ?? null;
+  return kind === "text" ? endpoint(row[name], row[other]) : sumOf(row[name], row[other]);
 }
 
 /** `name:port`, an IPv6 address in brackets. */

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Analyzer } from "../analyze/analyzer.js";
+import { APPLICATION_NAMES } from "../analyze/app/applications.js";
 import { MissedCounts } from "../analyze/app/missed.js";
 import { buildSnapshot } from "../analyze/build.js";
-import type { Ledger, LedgerInterface, Snapshot, TableName } from "../analyze/snapshot.js";
+import type { Ledger, LedgerInterface, Snapshot } from "../analyze/snapshot.js";
 import { describeCompleteness, findGaps } from "../report/completeness.js";
 import { renderSummary, renderTableOf } from "../report/text.js";
 import { completenessText } from "../tui/ledger.js";
@@ -58,8 +59,8 @@ function interfaceWith(of: Partial<LedgerInterface>): LedgerInterface {
   };
 }
 
-const said = (snapshot: Snapshot, table: TableName) =>
-  missingOf(snapshot, table).map(({ reason, count }) => `${count} × ${reason}`);
+const said = (snapshot: Snapshot, table: string) =>
+  missingOf(snapshot, snapshot.tables[table]!).map(({ reason, count }) => `${count} × ${reason}`);
 
 test("every table says what it misses, and says nothing where nothing is known to be missing", () => {
   const unknown = "4 × connection without room, of no known protocol";
@@ -112,7 +113,7 @@ test("what is lost of the capture is missing in all tables, what is no conversat
   assert.deepEqual(said(lossy, "protocols"), lost);
   assert.deepEqual(said(lossy, "http"), [...lost, ...unread]);
   assert.deepEqual(said(lossy, "endpoints"), [...lost, ...unread, "3 × conversation summed as other"]);
-  assert.deepEqual(missingHere(lossy, "endpoints"), []);
+  assert.deepEqual(missingHere(lossy, lossy.tables.endpoints), []);
 });
 
 test("a Snapshot of before there were reasons says what it knows", () => {
@@ -125,7 +126,7 @@ test("a Snapshot of before there were reasons says what it knows", () => {
 });
 
 test("every protocol and reason that the analyzer counts reaches a table", () => {
-  for (const { application, reason } of new MissedCounts().all()) {
+  for (const { application, reason } of new MissedCounts().all(APPLICATION_NAMES)) {
     const inspection = { ...NOTHING, missed: [{ application, reason, count: 1 }] };
     const tables = listMissing(snapshotWith({ inspection })).filter((one) => one.reason.startsWith(reason));
     assert.ok(tables.length > 0, `${application}: ${reason}`);
@@ -155,7 +156,7 @@ test("what an output calls incomplete, every other does", () => {
       describeCompleteness(snapshot).startsWith("Incomplete"),
       describeIncompleteness(snapshot).startsWith("Incomplete"),
       completenessText(snapshot).includes("INCOMPLETE"),
-      missingOf(snapshot, "protocols").length > 0,
+      missingOf(snapshot, snapshot.tables.protocols).length > 0,
     ];
   };
   for (const change of complete) assert.deepEqual(new Set(verdicts(change)), new Set([false]));
@@ -174,7 +175,7 @@ test("no output says complete and leaves out that a table is not", () => {
     completenessText(LOSSY),
     /no packet lost, missing in TCP.*, HTTP, missing of requests of no known/,
   );
-  const alone = [...renderTableOf(LOSSY, "redis", LOOKS)].join("");
+  const alone = [...renderTableOf(LOSSY, LOSSY.tables.redis!, LOOKS)].join("");
   assert.match(alone, /\n {2}Missing: 4 × connection without room, of no known protocol\.\n$/);
   assert.equal(describeMissing([]), "");
 });

@@ -1,8 +1,7 @@
 /** What each table misses, by reason: the one place from which every output says it. */
-import type { Snapshot, TableName } from "../analyze/snapshot.js";
+import type { Snapshot, Table } from "../analyze/snapshot.js";
 import { formatCount } from "../format.js";
 import { captureLosses, describeTunnels, tunnelText } from "./completeness.js";
-import { APPLICATION_TABLE_NAMES } from "./tables.js";
 
 /** So often, for this reason, something is not in a table. The reason is of one: it stands behind `2 ×`. */
 export interface Missing {
@@ -14,68 +13,56 @@ export interface Missing {
 
 /** One that a file beside the tables lists. */
 export interface MissingOfTable extends Omit<Missing, "scope"> {
-  readonly table: TableName;
+  readonly table: string;
 }
 
-const REQUESTS: ReadonlySet<string> = new Set(APPLICATION_TABLE_NAMES);
-/** Protocols that are recognised and have no table of their own. */
-const OVER_HTTP: ReadonlySet<string> = new Set(["http2", "grpc"]);
-/** Tables whose last row, `other`, sums the conversations that had no room. */
-const CONVERSATIONS: ReadonlySet<string> = new Set<TableName>([
-  "pairs",
-  "talkers",
-  "conversations",
-  "endpoints",
-]);
-/** Counts what is not IP, too. */
-const PROTOCOLS: TableName = "protocols";
+/** Counts what is not IP, too, and every conversation. */
+const PROTOCOLS = "protocols";
 /** In the ledger: what was missed before a protocol was known. */
 export const UNKNOWN_APPLICATION = "tcp";
 /** Of a connection that had no room. */
 export const CONNECTION_SUMMED = "connection summed as other";
 
 /** Everything that a table is known to miss. Empty: nothing. */
-export function missingOf(snapshot: Snapshot, table: TableName): Missing[] {
+export function missingOf(snapshot: Snapshot, table: Table): Missing[] {
   const { evicted, inspection } = snapshot.ledger;
-  const all = [
-    ...missingOfCapture(snapshot, table),
-    ...(REQUESTS.has(table) ? missingOfRequests(snapshot) : []),
-  ];
+  const { name, subject, tells_of: told = [] } = table;
+  const isOfRequests = subject === "requests";
+  const all = [...missingOfCapture(snapshot, table), ...(isOfRequests ? missingOfRequests(snapshot) : [])];
   const add = (reason: string, count: number, scope: Missing["scope"] = "table") =>
     all.push({ reason, count, scope });
-  if (CONVERSATIONS.has(table)) add("conversation summed as other", evicted.conversations, "capture");
-  if (table === "tcp") add(CONNECTION_SUMMED, inspection.connections);
-  if (REQUESTS.has(table))
+  if (subject === "traffic" && name !== PROTOCOLS)
+    add("conversation summed as other", evicted.conversations, "capture");
+  if (subject === "tcp") add(CONNECTION_SUMMED, inspection.connections);
+  if (isOfRequests)
     for (const { application, reason, count } of inspection.missed ?? [])
-      if (application === table) add(reason, count);
-      else if (OVER_HTTP.has(application) && table === "http") add(`${reason}, of ${application}`, count);
+      if (application === name) add(reason, count);
+      else if (told.includes(application)) add(`${reason}, of ${application}`, count);
   return all.filter(({ count }) => count > 0);
 }
 
 /** What a table misses by itself: said below it where the rest is said above all of them. */
-export function missingHere(snapshot: Snapshot, table: TableName): Missing[] {
+export function missingHere(snapshot: Snapshot, table: Table): Missing[] {
   return missingOf(snapshot, table).filter(({ scope }) => scope === "table");
 }
 
 /** What all tables miss, a table after the other. */
 export function listMissing(snapshot: Snapshot): MissingOfTable[] {
-  return (Object.keys(snapshot.tables) as TableName[]).flatMap((table) =>
-    missingOf(snapshot, table).map(({ reason, count }) => ({ table, reason, count })),
+  return Object.values(snapshot.tables).flatMap((table) =>
+    missingOf(snapshot, table).map(({ reason, count }) => ({ table: table.name, reason, count })),
   );
 }
 
 /** Tables of which something is missing that is said below them. */
-export function tablesThatMiss(snapshot: Snapshot): TableName[] {
-  return (Object.keys(snapshot.tables) as TableName[]).filter(
-    (name) => missingHere(snapshot, name).length > 0,
-  );
+export function tablesThatMiss(snapshot: Snapshot): Table[] {
+  return Object.values(snapshot.tables).filter((table) => missingHere(snapshot, table).length > 0);
 }
 
-function missingOfCapture({ ledger }: Snapshot, table: TableName): Missing[] {
+function missingOfCapture({ ledger }: Snapshot, table: Table): Missing[] {
   const sums = new Map<string, number>();
   const add = (reason: string, count: number) => sums.set(reason, (sums.get(reason) ?? 0) + count);
   for (const { reason, count } of captureLosses(ledger)) add(reason, count);
-  if (table !== PROTOCOLS) {
+  if (table.name !== PROTOCOLS) {
     for (const { packets } of ledger.malformed) add("malformed packet", packets);
     for (const tunnel of ledger.tunnels ?? []) add(`packet inside ${tunnelText(tunnel)}`, tunnel.packets);
   }

@@ -1,9 +1,8 @@
-/** What an application protocol is to the analyzer: how it is recognised, and how a connection of it is followed. */
+/** What an application protocol is: how it is recognised, how it is followed, and what its table shows. All else derives from it. */
+import type { Cell, Column } from "../snapshot.js";
 import type { Exchanges } from "./exchanges.js";
-
-/** The protocols that are known, as they are called everywhere. */
-export const APPLICATIONS = ["http", "redis", "postgres", "dns", "tls", "http2", "grpc"] as const;
-export type ApplicationName = (typeof APPLICATIONS)[number];
+import type { Channel, Operations } from "./operations.js";
+import type { OutcomeCounts } from "./outcomes.js";
 
 /** What bytes at the beginning of a message look like. */
 export const enum Looks {
@@ -31,15 +30,75 @@ export const enum Read {
   turns = -4,
 }
 
-/** One protocol over TCP. Plain data; the list of them is in `applications.ts`. */
+/** How much of a message tells the protocol. Of two that could be, the stricter is asked first. */
+export const enum Strictness {
+  /** Fixed bytes at its beginning. */
+  signature = 0,
+  /** Lines of text. */
+  text = 1,
+  /** Fields that have to agree. */
+  fields = 2,
+  /** A type and a length. */
+  length = 3,
+  lax = 4,
+}
+
+/** One protocol. Plain data; the list of them is in `applications.ts`. */
 export interface Application {
-  /** null: nothing of it is counted, it is followed for what it may turn to. */
-  readonly name: ApplicationName | null;
+  /** As it is called in tables, options, metrics and the ledger. */
+  readonly name: string;
+  /** What people call it. */
+  readonly title: string;
+  readonly strictness: Strictness;
+  /** How it is recognised and followed over each transport. One of the two at least. */
+  readonly transports: { readonly tcp?: OverTcp; readonly udp?: OverUdp };
+  /** What is read of its requests; null: it is recognised by name, and nothing of it is read. */
+  readonly requests: Requests | null;
+  /** Nothing of it is counted: it is followed for what it may turn to. */
+  readonly isSilent?: true;
   /**
    * What its connections turn to where client and server agree (STARTTLS). What a client has sent and is held is shown again each time
    * the server has gone on.
    */
   readonly turnsTo?: Application;
+  /** Of a protocol without a table of its own: the table beside which is said what was missed of it. */
+  readonly toldWith?: string;
+}
+
+/** What is read of a protocol's requests and answers. */
+export interface Requests {
+  readonly outcome: Outcome;
+  /** Title of the column that names what is asked for. */
+  readonly operationTitle: string;
+  /** What its table shows beside requests, errors and durations. */
+  readonly columns: readonly OutcomeColumn[];
+  /** Its operations hold names from the wire; not given: they are words of a closed list. */
+  readonly redact?: Redact;
+}
+
+/** What an outcome means: tables and findings tell errors by this, and by nothing else. */
+export interface Outcome {
+  /** Whether an answer with this outcome counts as an error. */
+  readonly isError: (outcome: number) => boolean;
+  readonly word: (outcome: number) => string;
+  /** What a finding calls the errors among outcomes; not given: `Redis errors`. */
+  readonly errors?: (outcomes: OutcomeCounts) => string;
+}
+
+/** A column that is made of the outcomes of an operation's answers. */
+export interface OutcomeColumn extends Column {
+  readonly value: (outcomes: OutcomeCounts) => Cell;
+}
+
+/** How the names in operations are replaced: `GET {route 3}`. */
+export interface Redact {
+  readonly noun: string;
+  /** Where in the operation the name begins; not given: at its first character. */
+  readonly nameAt?: (operation: string) => number;
+}
+
+/** A protocol over TCP. */
+export interface OverTcp {
   /**
    * Whether clients commonly ask before the last answer has come. Where the capture begins amid such a connection, requests are not
    * joined with answers until these have caught up (see Exchanges).
@@ -57,8 +116,33 @@ export interface Application {
    * such a connection is given up.
    */
   readonly resumes?: "line" | "byte";
-  /** Begins to follow a connection. null: the protocol is recognised by its name, and nothing of it is read. */
+  /** Begins to follow a connection. null: nothing of it is read. */
   open(exchanges: Exchanges): Dialogue | null;
+}
+
+/** A protocol over UDP. */
+export interface OverUdp {
+  /** What the datagram [at, end) looks like. Cheap. Never Looks.short: a datagram is whole, or cut for ever. */
+  looks(view: DataView, at: number, end: number): Looks;
+  /** Begins to follow the datagrams of all flows: one for each analysis. */
+  open(operations: Operations): Datagrams;
+}
+
+/** Follows a protocol over UDP, all its flows together. Bounded. */
+export interface Datagrams {
+  /**
+   * A datagram of a flow for which `looks` once said yes: bytes [at, end), borrowed. `fromClient`: its sender is the channel's client,
+   * whose port `clientPort` is.
+   */
+  datagram(
+    channel: Channel,
+    clientPort: number,
+    fromClient: boolean,
+    view: DataView,
+    at: number,
+    end: number,
+    nowUs: number,
+  ): void;
 }
 
 /** Follows one connection of a protocol, both sides. Bounded: holds a few hundred bytes at most, whatever is sent. */

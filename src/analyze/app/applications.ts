@@ -1,5 +1,5 @@
-/** The protocols that are recognised, in the order they are asked: the strict before the lax. */
-import type { Application } from "./application.js";
+/** The protocols that are recognised, in the order their tables are shown. One line each: all else derives from their descriptions. */
+import type { Application, OverTcp, OverUdp } from "./application.js";
 import { dns } from "./dns/dns.js";
 import { http } from "./http/http.js";
 import { grpc, http2 } from "./http/http2.js";
@@ -8,13 +8,37 @@ import { redis } from "./redis/redis.js";
 import { startTls } from "./starttls/starttls.js";
 import { tls } from "./tls/tls.js";
 
-export const KNOWN_APPLICATIONS: readonly Application[] = [
-  tls,
-  grpc,
-  http2,
-  http,
-  startTls,
-  dns,
-  postgres,
-  redis,
-];
+export const APPLICATIONS: readonly Application[] = [http, redis, postgres, dns, tls, http2, grpc, startTls];
+
+/** Of which something is counted. */
+export const APPLICATION_NAMES: readonly string[] = APPLICATIONS.filter(({ isSilent }) => !isSilent).map(
+  ({ name }) => name,
+);
+
+/** A protocol over one transport. */
+export interface Spoken<Over> {
+  readonly application: Application;
+  readonly over: Over;
+}
+
+/** Of some protocols those over TCP, the strict before the lax. */
+export function overTcp(applications: readonly Application[] = APPLICATIONS): readonly Spoken<OverTcp>[] {
+  return spoken(applications, ({ transports }) => transports.tcp);
+}
+
+/** Of some protocols those over UDP, the strict before the lax. */
+export function overUdp(applications: readonly Application[] = APPLICATIONS): readonly Spoken<OverUdp>[] {
+  return spoken(applications, ({ transports }) => transports.udp);
+}
+
+function spoken<Over>(
+  applications: readonly Application[],
+  overOf: (application: Application) => Over | undefined,
+): readonly Spoken<Over>[] {
+  return applications
+    .flatMap((application) => {
+      const over = overOf(application);
+      return over === undefined ? [] : [{ application, over }];
+    })
+    .sort((x, y) => x.application.strictness - y.application.strictness);
+}

@@ -1,5 +1,4 @@
 /** The requests of one connection that wait for their answers, in the order they were asked. */
-import type { ApplicationName } from "./application.js";
 import { Missed } from "./missed.js";
 import type { Channel, Operations } from "./operations.js";
 
@@ -43,7 +42,7 @@ export interface RequestRoom {
 export class Exchanges {
   readonly operations: Operations;
   readonly channel: Channel;
-  readonly application: ApplicationName;
+  readonly application: string;
   readonly #room: RequestRoom;
   /** One array, at first small enough to lie in the heap: there are tens of thousands of connections. */
   #ring = new Float64Array(OWN * Place.fields);
@@ -65,7 +64,7 @@ export class Exchanges {
   /** When the last request or answer was. */
   #lastUs = 0;
 
-  constructor(operations: Operations, channel: Channel, application: ApplicationName, room: RequestRoom) {
+  constructor(operations: Operations, channel: Channel, application: string, room: RequestRoom) {
     this.operations = operations;
     this.channel = channel;
     this.application = application;

@@ -1,6 +1,4 @@
 /** What was not followed of each protocol, by reason: what the tables of operations miss. */
-import { APPLICATIONS, type ApplicationName } from "./application.js";
-
 /** Why something was not followed; the number of its text in REASONS. */
 export const enum Missed {
   gap = 0,
@@ -44,24 +42,33 @@ export interface MissedCount {
 
 /** Counts by protocol and reason. */
 export class MissedCounts {
-  readonly #counts = new Float64Array((APPLICATIONS.length + 1) * REASONS.length);
+  /** By protocol. As many as there are protocols, and one. */
+  readonly #counts = new Map<string, Float64Array>();
 
   /** null: no protocol was recognised. */
-  add(application: ApplicationName | null, missed: Missed, count = 1): void {
-    const place =
-      (application === null ? APPLICATIONS.length : APPLICATIONS.indexOf(application)) * REASONS.length;
-    this.#counts[place + missed]! += count;
+  add(application: string | null, missed: Missed, count = 1): void {
+    const name = application ?? TCP;
+    let counts = this.#counts.get(name);
+    if (counts === undefined) {
+      counts = new Float64Array(REASONS.length);
+      this.#counts.set(name, counts);
+    }
+    counts[missed]! += count;
   }
 
-  /** What is not 0, by protocol. */
-  list(): MissedCount[] {
-    return this.all().filter(({ count }) => count > 0);
+  /** What is not 0, in the order of `applications`; what no protocol is known of comes last. */
+  list(applications: readonly string[] = [...this.#counts.keys()]): MissedCount[] {
+    return this.all(applications).filter(({ count }) => count > 0);
   }
 
-  /** Every protocol with every reason: a closed set, as counters want it. */
-  all(): MissedCount[] {
-    return [...APPLICATIONS, TCP].flatMap((application, i) =>
-      REASONS.map((reason, j) => ({ application, reason, count: this.#counts[i * REASONS.length + j]! })),
+  /** Each of `applications`, and no known protocol, with every reason: a closed set, as counters want it. */
+  all(applications: readonly string[]): MissedCount[] {
+    return [...applications.filter((name) => name !== TCP), TCP].flatMap((application) =>
+      REASONS.map((reason, i) => ({
+        application,
+        reason,
+        count: this.#counts.get(application)?.[i] ?? 0,
+      })),
     );
   }
 }

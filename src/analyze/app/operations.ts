@@ -1,5 +1,4 @@
 /** What services ask of each other: requests by channel and operation, with their outcomes and durations. Bounded. */
-import type { ApplicationName } from "./application.js";
 import { Durations } from "./durations.js";
 import { Missed, MissedCounts } from "./missed.js";
 import { Vocabulary } from "./vocabulary.js";
@@ -30,7 +29,7 @@ export interface RequestCounts {
 /** What came of an operation. Times are microseconds since 1970. */
 export interface Operation extends RequestCounts {
   readonly channel: Channel;
-  readonly application: ApplicationName;
+  readonly application: string;
   /** What was asked, in a few words of the protocol: `GET /products/{id}`, `HGETALL`, `SELECT`. Never a value. */
   readonly name: string;
   /** Of the run of failures that has not ended: its first. null: the last answer was good, or there was none. */
@@ -71,7 +70,7 @@ export class Operations {
    * The number of the operation that bytes [0, length) of `name` (printable ASCII; longer than MAX_NAME: cut) call, made where
    * it is new. Borrows the bytes.
    */
-  intern(channel: Channel, application: ApplicationName, name: Uint8Array, length: number): number {
+  intern(channel: Channel, application: string, name: Uint8Array, length: number): number {
     const end = Math.min(length, MAX_NAME);
     let hash = Math.imul(channel, 0x85ebca6b) ^ application.charCodeAt(0) ^ (application.length << 8);
     for (let i = 0; i < end; i++) hash = Math.imul(hash ^ name[i]!, 0x01000193);
@@ -163,7 +162,7 @@ export class Operations {
   #isSame(
     operation: number,
     channel: Channel,
-    application: ApplicationName,
+    application: string,
     name: Uint8Array,
     length: number,
   ): boolean {
@@ -174,13 +173,7 @@ export class Operations {
     return true;
   }
 
-  #add(
-    channel: Channel,
-    application: ApplicationName,
-    name: Uint8Array,
-    length: number,
-    hash: number,
-  ): number {
+  #add(channel: Channel, application: string, name: Uint8Array, length: number, hash: number): number {
     const ofChannel = this.#ofChannel.get(channel) ?? 0;
     const isFull = this.list.length >= MAX_OPERATIONS || ofChannel >= MAX_OPERATIONS_OF_CHANNEL;
     const text = String.fromCharCode(...name.subarray(0, length));
@@ -223,7 +216,7 @@ export class Operations {
 
 const OTHER_BYTES = Uint8Array.from(OTHER_OPERATION, (letter) => letter.charCodeAt(0));
 
-function createOperation(channel: Channel, application: ApplicationName, name: string): Operation {
+function createOperation(channel: Channel, application: string, name: string): Operation {
   return {
     channel,
     application,

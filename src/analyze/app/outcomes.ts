@@ -1,27 +1,36 @@
-/** What an outcome means in each protocol: tables and findings tell errors by this, and by nothing else. */
-import type { ApplicationName } from "./application.js";
-import { dnsOutcome, isDnsError } from "./dns/dns-message.js";
-import { postgresOutcome } from "./postgres/postgres-words.js";
-import { Outcome, redisOutcome } from "./redis/redis-words.js";
-import { tlsOutcome } from "./tls/tls-outcome.js";
+/** How often each outcome came: what tables and findings make of them. */
+import type { Cell } from "../snapshot.js";
+import type { Outcome, OutcomeColumn } from "./application.js";
 
-export interface Outcomes {
-  /** What people call the protocol. */
-  readonly title: string;
-  /** Whether an answer with this outcome counts as an error. */
-  readonly isError: (outcome: number) => boolean;
-  readonly word: (outcome: number) => string;
+/** Answers by their outcome, a number that the protocol gives a meaning. */
+export type OutcomeCounts = ReadonlyMap<number, number>;
+
+/** How many answers had an outcome that `is` wants. */
+export function countOutcomes(outcomes: OutcomeCounts, is: (outcome: number) => boolean): number {
+  let count = 0;
+  for (const [outcome, n] of outcomes) if (is(outcome)) count += n;
+  return count;
 }
 
-/** Of the protocols whose requests are followed. */
-export const OUTCOMES: Readonly<Record<Exclude<ApplicationName, "http2" | "grpc">, Outcomes>> = {
-  http: { title: "HTTP", isError: (status) => status >= 400, word: String },
-  redis: { title: "Redis", isError: (outcome) => outcome >= Outcome.otherError, word: redisOutcome },
-  postgres: { title: "PostgreSQL", isError: (outcome) => outcome !== 0, word: postgresOutcome },
-  dns: { title: "DNS", isError: isDnsError, word: dnsOutcome },
-  tls: {
-    title: "TLS",
-    isError: (outcome) => tlsOutcome(outcome).alert !== null,
-    word: (outcome) => tlsOutcome(outcome).alert ?? "",
-  },
-};
+/** The outcome that most answers had, among those that `is` wants; of equal ones the least; null: none had. */
+export function commonestOutcome(outcomes: OutcomeCounts, is: (outcome: number) => boolean): number | null {
+  let best: number | null = null;
+  for (const [outcome, n] of outcomes) {
+    if (!is(outcome)) continue;
+    const most = best === null ? -1 : outcomes.get(best)!;
+    if (n > most || (n === most && outcome < best!)) best = outcome;
+  }
+  return best;
+}
+
+/** The outcome that most of the answers had that count as errors; null: none does. */
+export function commonestError(outcomes: OutcomeCounts, { isError, word }: Outcome): string | null {
+  const outcome = commonestOutcome(outcomes, isError);
+  return outcome === null ? null : word(outcome);
+}
+
+/** The column that says it. */
+export function commonestErrorColumn(outcome: Outcome, title = "Commonest error"): OutcomeColumn {
+  const value = (outcomes: OutcomeCounts): Cell => commonestError(outcomes, outcome);
+  return { name: "error", title, kind: "text", value };
+}

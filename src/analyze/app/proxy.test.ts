@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { KNOWN_APPLICATIONS } from "./applications.js";
+import { APPLICATIONS } from "./applications.js";
 import { type FollowOptions, follow, type Said } from "./stream.test.fixture.js";
 
 /** A header of version 2: LOCAL or PROXY, a family, and what follows. */
@@ -31,7 +31,7 @@ const PROTOCOLS: Readonly<Record<string, readonly [request: string, response: st
 };
 
 function found(script: readonly Said[], options: FollowOptions): readonly string[] {
-  const { operations, gaps, leakedBytes } = follow(KNOWN_APPLICATIONS, script, options);
+  const { operations, gaps, leakedBytes } = follow(APPLICATIONS, script, options);
   assert.deepEqual([gaps, leakedBytes], [0, 0]);
   return operations.map((of) => `${of.name} ${of.requests}/${of.answered}`);
 }

@@ -4,7 +4,7 @@ import http2 from "node:http2";
 import net from "node:net";
 import { test } from "node:test";
 import tls from "node:tls";
-import { KNOWN_APPLICATIONS } from "./applications.js";
+import { APPLICATIONS } from "./applications.js";
 import { type Followed, follow, type Said } from "./stream.test.fixture.js";
 import { tlsOutcome } from "./tls/tls-outcome.js";
 
@@ -26,7 +26,7 @@ class Relay {
 
   /** What is found in it, cut into segments of `segment` bytes. */
   find(segment: number): Followed {
-    return follow(KNOWN_APPLICATIONS, this.#said, { segment });
+    return follow(APPLICATIONS, this.#said, { segment });
   }
 
   close(): void {

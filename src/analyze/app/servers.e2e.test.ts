@@ -20,7 +20,6 @@ import { CaptureReader, readPackets } from "../../capture/file/file.js";
 import { reasonToSkip, type TestNetwork, withTestNetwork } from "../../capture/kernel/netns.test.fixture.js";
 import { PATIENCE_MS } from "../../until.test.fixture.js";
 import { Analyzer } from "../analyzer.js";
-import type { ApplicationName } from "./application.js";
 import { postgresOutcome } from "./postgres/postgres-words.js";
 import { redisOutcome } from "./redis/redis-words.js";
 
@@ -95,7 +94,7 @@ async function recorded(
 }
 
 /** Requests by operation, and outcomes by their names, of one protocol. */
-function counted(analyzer: Analyzer, application: ApplicationName, nameOf: (outcome: number) => string) {
+function counted(analyzer: Analyzer, application: string, nameOf: (outcome: number) => string) {
   const requests: Record<string, number> = {};
   const outcomes: Record<string, number> = {};
   let waiting = 0;

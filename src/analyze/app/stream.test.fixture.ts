@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Application } from "./application.js";
+import { overTcp } from "./applications.js";
 import type { MissedCount } from "./missed.js";
 import { type Operation, Operations } from "./operations.js";
 import { Stream, type StreamHost } from "./stream.js";
@@ -67,7 +68,7 @@ export function follow(
 ): Followed {
   const { segment = Number.POSITIVE_INFINITY, certain = true, missing = new Set() } = options;
   const host: StreamHost = {
-    applications,
+    overTcp: overTcp(applications),
     operations: new Operations(),
     roomBytes: ROOM,
     gaps: 0,
@@ -114,7 +115,7 @@ export function follow(
   stream.close();
   return {
     operations: host.operations.list,
-    application,
+    application: application?.name ?? null,
     open,
     gaps: host.gaps,
     missed: host.operations.missed.list(),

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Application, type Dialogue, Looks, MAX_HELD, Read } from "./application.js";
+import {
+  type Application,
+  type Dialogue,
+  Looks,
+  MAX_HELD,
+  type OverTcp,
+  Read,
+  Strictness,
+} from "./application.js";
+import { overTcp } from "./applications.js";
 import type { Exchanges } from "./exchanges.js";
 import { Operations } from "./operations.js";
 import { Stream, type StreamHost } from "./stream.js";
@@ -10,8 +19,7 @@ import { Stream, type StreamHost } from "./stream.js";
  * A protocol of its own for these tests: a letter, a digit, so many bytes of body, which are passed over. Capital letters ask, small
  * ones answer; `!` says that nothing more matters.
  */
-const LETTERS: Application = {
-  name: "redis",
+const LETTERS: OverTcp = {
   isPipelined: false,
   looks(view, at, end) {
     const letter = view.getUint8(at);
@@ -21,6 +29,16 @@ const LETTERS: Application = {
   },
   open: (exchanges) => new Letters(exchanges),
 };
+
+function spoken(over: OverTcp): Application {
+  return {
+    name: "redis",
+    title: "Redis",
+    strictness: Strictness.lax,
+    transports: { tcp: over },
+    requests: null,
+  };
+}
 
 function isLetter(byte: number): boolean {
   return (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a;
@@ -60,8 +78,14 @@ class Wire {
   readonly host: StreamHost;
   readonly stream: Stream;
 
-  constructor(certain = true, applications: readonly Application[] = [LETTERS], room = ROOM) {
-    this.host = { applications, operations: new Operations(), roomBytes: room, gaps: 0, roomRequests: 1000 };
+  constructor(certain = true, protocols: readonly OverTcp[] = [LETTERS], room = ROOM) {
+    this.host = {
+      overTcp: overTcp(protocols.map(spoken)),
+      operations: new Operations(),
+      roomBytes: room,
+      gaps: 0,
+      roomRequests: 1000,
+    };
     this.stream = new Stream(this.host, false, certain, () => 0);
     if (!certain) return;
     this.stream.begin(false, CLIENT);
@@ -242,7 +266,7 @@ test("a capture that begins amid a connection: who asks is told by what is said"
   wire.send("client", 52, "a0");
   wire.send("server", 90, "B0");
   wire.send("client", 54, "b0");
-  assert.equal(wire.stream.application, "redis");
+  assert.equal(wire.stream.application?.name, "redis");
   assert.deepEqual(wire.found, ["B 1/1/0 2"]);
 });
 
@@ -268,7 +292,7 @@ test("after Read.enough of both sides nothing more is wanted", () => {
 });
 
 test("a message too large to hold ends the following and is not kept", () => {
-  const endless: Application = {
+  const endless: OverTcp = {
     ...LETTERS,
     open: () => ({ read: () => Read.more, lost: () => {}, end: () => {} }),
   };

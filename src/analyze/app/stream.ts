@@ -1,14 +1,8 @@
 /** One TCP connection's two sides put in order, as far as needed to follow what is said over it. */
 
 import { after } from "../tcp/sequence.js";
-import {
-  type Application,
-  type ApplicationName,
-  type Dialogue,
-  Looks,
-  MAX_HELD,
-  Read,
-} from "./application.js";
+import { type Application, type Dialogue, Looks, MAX_HELD, type OverTcp, Read } from "./application.js";
+import type { Spoken } from "./applications.js";
 import { Exchanges, type RequestRoom } from "./exchanges.js";
 import { Missed } from "./missed.js";
 import type { Channel, Operations } from "./operations.js";
@@ -44,7 +38,8 @@ const LINE_FEED = 0x0a;
 
 /** What a stream needs of the outside. */
 export interface StreamHost extends RequestRoom {
-  readonly applications: readonly Application[];
+  /** In the order they are asked. */
+  readonly overTcp: readonly Spoken<OverTcp>[];
   readonly operations: Operations;
   /** Bytes that all streams together may hold back; less what they hold. */
   roomBytes: number;
@@ -73,11 +68,15 @@ function isHole(side: Side): boolean {
   return side.waiting.length === 0 || after(side.waiting[0]!.seq, side.expected) > 0;
 }
 
-/** What is missed of a protocol counts under its name, or that of what it turns to. */
-function nameOf(application: Application): ApplicationName;
-function nameOf(application: Application | null): ApplicationName | null;
-function nameOf(application: Application | null): ApplicationName | null {
-  return application ? (application.name ?? nameOf(application.turnsTo ?? null)) : null;
+/** The name under which it is told what was missed: of a silent protocol, that of what it turns to. */
+function countedAs({ name, isSilent, turnsTo }: Application): string {
+  return isSilent && turnsTo ? countedAs(turnsTo) : name;
+}
+
+/** What a connection of a protocol may turn to; null: nothing. */
+function turnOf({ application: { turnsTo } }: Spoken<OverTcp>): Spoken<OverTcp> | null {
+  const over = turnsTo?.transports.tcp;
+  return turnsTo && over ? { application: turnsTo, over } : null;
 }
 
 /** Bytes up to `to` were acknowledged and are not here. */
@@ -142,8 +141,8 @@ class Side {
  * shows the bytes to the dialogue of the protocol it recognises. Holds copies only of what came too early and of unfinished messages.
  */
 export class Stream {
-  /** The first of its protocols that has a name; null: none was recognised (yet). */
-  application: ApplicationName | null = null;
+  /** The first of its protocols of which something is counted; null: none was recognised (yet). */
+  application: Application | null = null;
   /** Nothing more is to be had of it: it need not be told anything. */
   done = false;
   readonly #host: StreamHost;
@@ -153,9 +152,9 @@ export class Stream {
   /** Whether the handshake said who is the client. */
   readonly #isCertain: boolean;
   #clientIsB: boolean;
-  #protocol: Application | null = null;
+  #protocol: Spoken<OverTcp> | null = null;
   /** What it can be. */
-  #applications: readonly Application[];
+  #candidates: readonly Spoken<OverTcp>[];
   #exchanges: Exchanges | null = null;
   #dialogue: Dialogue | null = null;
   /** What the segment acknowledges that is told of; null: nothing. */
@@ -175,7 +174,7 @@ export class Stream {
     channelOf: (clientIsB: boolean) => Channel,
   ) {
     this.#host = host;
-    this.#applications = host.applications;
+    this.#candidates = host.overTcp;
     this.#clientIsB = clientIsB;
     this.#isCertain = isCertain;
     this.#channelOf = channelOf;
@@ -312,7 +311,7 @@ export class Stream {
   /** There is no room for it any more: what came of the requests that wait is not known. */
   abandon(): void {
     if (!this.done) this.settle();
-    if (!this.done && this.#protocol !== null && this.#protocol.name !== null)
+    if (!this.done && this.#protocol !== null && !this.#protocol.application.isSilent)
       this.#giveUp(Missed.connectionRoom);
     else this.#close();
   }
@@ -323,7 +322,7 @@ export class Stream {
   }
 
   #missed(missed: Missed): void {
-    this.#host.operations.missed.add(nameOf(this.#protocol), missed);
+    this.#host.operations.missed.add(this.#protocol && countedAs(this.#protocol.application), missed);
   }
 
   #gap(): void {
@@ -430,7 +429,7 @@ export class Stream {
     side.skip = 0;
     this.#dropHeld(side);
     side.isFresh = false;
-    if (this.#protocol?.name === null) this.#leave(this.#protocol);
+    if (this.#protocol?.application.isSilent) this.#leave(this.#protocol);
     if (!side.seeking && this.#protocol !== null) this.#gap();
     side.seeking = true;
     side.scanned = -1;
@@ -438,11 +437,12 @@ export class Stream {
   }
 
   /** Amid a protocol of which nothing is counted, bytes are missing: only what it turns to is looked for. */
-  #leave({ turnsTo }: Application): void {
+  #leave(protocol: Spoken<OverTcp>): void {
     this.#dialogue!.end();
     this.#exchanges!.close();
     this.#protocol = this.#exchanges = this.#dialogue = null;
-    this.#applications = turnsTo ? [turnsTo] : [];
+    const turn = turnOf(protocol);
+    this.#candidates = turn ? [turn] : [];
     for (const side of [this.#a, this.#b]) {
       this.#dropHeld(side);
       side.seeking = true;
@@ -506,18 +506,16 @@ export class Stream {
   }
 
   /** Whether a message of that side begins here. */
-  #isMessage(protocol: Application, fromB: boolean, view: DataView, at: number, end: number): boolean {
+  #isMessage({ over }: Spoken<OverTcp>, fromB: boolean, view: DataView, at: number, end: number): boolean {
     const fromClient = fromB === this.#clientIsB;
-    const looks = protocol.looks(view, at, end, fromClient, true);
+    const looks = over.looks(view, at, end, fromClient, true);
     return looks === (fromClient ? Looks.request : Looks.response);
   }
 
   /** Whether behind a gap the client begins what this protocol turns to. */
   #isTurn(fromB: boolean, view: DataView, at: number, end: number): boolean {
-    const { turnsTo } = this.#protocol!;
-    return (
-      turnsTo !== undefined && fromB === this.#clientIsB && this.#isMessage(turnsTo, fromB, view, at, end)
-    );
+    const turn = turnOf(this.#protocol!);
+    return turn !== null && fromB === this.#clientIsB && this.#isMessage(turn, fromB, view, at, end);
   }
 
   /** Looks for a protocol that these bytes, after those held, can be the beginning of. True: found, and they are still to be shown. */
@@ -534,14 +532,14 @@ export class Stream {
     const fromClient = fromB === this.#clientIsB;
     const isAmid = !this.#isCertain || side.seeking;
     let isOpen = false;
-    for (const application of this.#applications) {
-      const looks = application.looks(seen, from, to, fromClient, isAmid);
+    for (const spoken of this.#candidates) {
+      const looks = spoken.over.looks(seen, from, to, fromClient, isAmid);
       if (looks === Looks.short) isOpen = true;
       if (looks === Looks.no || looks === Looks.short) continue;
       if (this.#isCertain && (looks === Looks.request) !== fromClient) continue;
       this.#clientIsB = looks === Looks.request ? fromB : !fromB;
       side.heldLength = before;
-      return this.#follow(application, fromB, side, nowUs);
+      return this.#follow(spoken, fromB, side, nowUs);
     }
     if (this.#isCertain && !side.seeking) {
       if (!isOpen || (before > 0 && at + piece < end)) this.#close();
@@ -562,19 +560,20 @@ export class Stream {
   }
 
   /** Begins to follow the protocol. True: the segment is still to be shown, after what this side holds; what the other holds is shown here. */
-  #follow(application: Application, fromB: boolean, side: Side, nowUs: number): boolean {
-    this.#protocol = application;
-    const { name } = application;
-    this.application ??= name;
-    const channel = name === null ? -1 : this.#channelOf(this.#clientIsB);
-    if (channel < 0 && name !== null) this.#missed(Missed.pairRoom);
-    this.#exchanges = new Exchanges(this.#host.operations, channel, nameOf(application), this.#host);
+  #follow(spoken: Spoken<OverTcp>, fromB: boolean, side: Side, nowUs: number): boolean {
+    this.#protocol = spoken;
+    const { application, over } = spoken;
+    const isCounted = !application.isSilent;
+    if (isCounted) this.application ??= application;
+    const channel = isCounted ? this.#channelOf(this.#clientIsB) : -1;
+    if (channel < 0 && isCounted) this.#missed(Missed.pairRoom);
+    this.#exchanges = new Exchanges(this.#host.operations, channel, countedAs(application), this.#host);
     this.#exchanges.isAmid = !this.#isCertain;
     // Requests may lie before what is seen: in a gap, or before the capture.
     const isGap = this.#isCertain && (this.#a.seeking || this.#b.seeking);
-    if (isGap && name !== null) this.#gap();
-    if (isGap || (!this.#isCertain && application.isPipelined)) this.#exchanges.lose();
-    this.#dialogue = application.open(this.#exchanges);
+    if (isGap && isCounted) this.#gap();
+    if (isGap || (!this.#isCertain && over.isPipelined)) this.#exchanges.lose();
+    this.#dialogue = over.open(this.#exchanges);
     if (this.#dialogue === null) {
       this.#close();
       return false;
@@ -640,7 +639,7 @@ export class Stream {
         one.seeking = true;
         this.#dropHeld(one);
       }
-    this.#follow(this.#protocol!.turnsTo!, fromB, side, nowUs);
+    this.#follow(turnOf(this.#protocol!)!, fromB, side, nowUs);
   }
 
   /** Lets the dialogue read as far as it can. Returns where it stopped. */
@@ -701,7 +700,7 @@ export class Stream {
       }
       side.skip = Math.max(0, n - (end - from));
       from = Math.min(end, from + n);
-      if (!fromClient && this.#protocol!.turnsTo) {
+      if (!fromClient && this.#protocol!.application.turnsTo) {
         this.#readHeld(!fromB, fromB ? this.#a : this.#b, nowUs);
         if (this.done || side.done) return end;
       }
@@ -739,7 +738,7 @@ export class Stream {
 
   /** A message is missed: the next is looked for behind `last`, which is of this one. */
   #resume(fromB: boolean, side: Side, missed: Missed, last: number): void {
-    if (this.#protocol!.resumes === undefined) {
+    if (this.#protocol!.over.resumes === undefined) {
       this.#giveUp(missed);
       return;
     }
@@ -761,12 +760,12 @@ export class Stream {
    * looked through again with what follows.
    */
   #scan(side: Side, view: DataView, at: number, end: number, fromClient: boolean): number {
-    const protocol = this.#protocol!;
-    const isAnywhere = protocol.resumes === "byte";
+    const { over } = this.#protocol!;
+    const isAnywhere = over.resumes === "byte";
     const wanted = fromClient ? Looks.request : Looks.response;
     for (let i = at; i < end; i++) {
       if (isAnywhere || (i === at ? side.isLineStart : view.getUint8(i - 1) === LINE_FEED)) {
-        const looks = protocol.looks(view, i, end, fromClient, true);
+        const looks = over.looks(view, i, end, fromClient, true);
         if (looks === wanted) {
           side.scanned = -1;
           // How many messages were passed over is not known.

@@ -1,10 +1,10 @@
 /** How services answer: operations that fail, go unanswered, or are slow for some. */
 import { formatClock, formatCount, formatCounted, formatDuration, formatRatio } from "../../format.js";
-import type { ApplicationName } from "../app/application.js";
+import type { Application } from "../app/application.js";
 import { Durations } from "../app/durations.js";
-import { OUTCOMES } from "../app/outcomes.js";
+import { commonestError } from "../app/outcomes.js";
 import type { Finding } from "../snapshot.js";
-import { commonestOutcome, countOutcomes, later, type OperationSum } from "../tables/applications.js";
+import { later, type OperationSum } from "../tables/applications.js";
 import { formatTime } from "../time.js";
 import { type Candidate, formatTimes, sayWorst } from "./finding.js";
 
@@ -24,18 +24,15 @@ export const REQUEST_THRESHOLDS = {
 } as const;
 const LIMIT = REQUEST_THRESHOLDS;
 
-/** HTTP's statuses from here on are the server's fault. */
-const SERVER_ERROR = 500;
-
 /** What all clients together ask of one service under one name. */
 interface Asked {
-  readonly application: ApplicationName;
+  readonly application: Application;
   readonly service: string;
   readonly operation: string;
   readonly sums: OperationSum[];
 }
 
-export function findRequests(operations: ReadonlyMap<ApplicationName, readonly OperationSum[]>): Finding[] {
+export function findRequests(operations: ReadonlyMap<Application, readonly OperationSum[]>): Finding[] {
   const asked = joinClients(operations);
   return [
     ...sayWorst("request-errors", "operation", asked.flatMap(errorsOf)),
@@ -44,12 +41,12 @@ export function findRequests(operations: ReadonlyMap<ApplicationName, readonly O
   ];
 }
 
-function joinClients(operations: ReadonlyMap<ApplicationName, readonly OperationSum[]>): readonly Asked[] {
+function joinClients(operations: ReadonlyMap<Application, readonly OperationSum[]>): readonly Asked[] {
   const asked = new Map<string, Asked>();
   for (const [application, sums] of operations)
     for (const sum of sums) {
       const { destination: service, operation } = sum;
-      const key = `${application}\n${service}\n${operation}`;
+      const key = `${application.name}\n${service}\n${operation}`;
       const known = asked.get(key);
       if (known === undefined) asked.set(key, { application, service, operation, sums: [sum] });
       else known.sums.push(sum);
@@ -81,20 +78,14 @@ function errorsOf(asked: Asked): Candidate[] {
 }
 
 /** `5xx, mostly 503`; `Redis errors, mostly WRONGTYPE`. */
-function errorWords(application: ApplicationName, sums: readonly OperationSum[]): string {
-  if (application === "http2" || application === "grpc") return "errors";
-  const protocol = OUTCOMES[application];
+function errorWords({ title, requests }: Application, sums: readonly OperationSum[]): string {
   const outcomes = new Map<number, number>();
   for (const sum of sums)
     for (const [outcome, n] of sum.outcomes) outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + n);
-  const joined = { ...sums[0]!, outcomes };
-  const most = commonestOutcome(joined, protocol.isError);
-  const mostly = most === null ? "" : `, mostly ${protocol.word(most)}`;
-  if (application !== "http") return `${protocol.title} errors${mostly}`;
-  const server = countOutcomes(joined, (status) => status >= SERVER_ERROR);
-  const client = countOutcomes(joined, (status) => status >= 400 && status < SERVER_ERROR);
-  if (server === 0) return `4xx${mostly}`;
-  return `${client === 0 ? "5xx" : "4xx and 5xx"}${mostly}`;
+  const outcome = requests?.outcome;
+  const most = outcome === undefined ? null : commonestError(outcomes, outcome);
+  const mostly = most === null ? "" : `, mostly ${most}`;
+  return `${outcome?.errors?.(outcomes) ?? `${title} errors`}${mostly}`;
 }
 
 function unansweredOf(asked: Asked): Candidate[] {

@@ -1,12 +1,13 @@
 /** The tables of what services ask of each other, one an application protocol. */
 import type { Names } from "../../capture/names/names.js";
 import type { Analyzer } from "../analyzer.js";
-import type { ApplicationName } from "../app/application.js";
+import type { Application, OutcomeColumn, Requests } from "../app/application.js";
+import { APPLICATIONS } from "../app/applications.js";
 import type { Channels } from "../app/channels.js";
 import { createCounts, type Operation, type RequestCounts } from "../app/operations.js";
 import { OTHER } from "../limit.js";
 import { StandIns } from "../redact.js";
-import type { Column, Row, Table, TableName } from "../snapshot.js";
+import type { Column, Row, Table } from "../snapshot.js";
 import { createTable } from "./table.js";
 import { toMs } from "./tcp.js";
 
@@ -21,41 +22,51 @@ export interface OperationSum extends RequestCounts {
   isServing: boolean;
 }
 
-/** What a table shows beside what all of them do. */
-export interface ApplicationTable {
-  readonly name: TableName & ApplicationName;
-  readonly title: string;
-  /** Title of the operation's column. */
-  readonly operation: string;
-  readonly columns: readonly Column[];
-  readonly cells: (sum: OperationSum) => Row;
-}
-
 const EDGE: readonly Column[] = [
-  { name: "source", title: "Source", kind: "text" },
-  { name: "destination", title: "Destination", kind: "text" },
+  { name: "source", title: "Source", kind: "text", priority: 1 },
+  { name: "destination", title: "Destination", kind: "text", priority: 1 },
 ];
 const COMMON: readonly Column[] = [
-  { name: "requests", title: "Requests", kind: "count" },
-  { name: "errors", title: "Errors", kind: "count" },
-  { name: "p50_ms", title: "p50", kind: "milliseconds" },
-  { name: "p95_ms", title: "p95", kind: "milliseconds" },
-  { name: "p99_ms", title: "p99", kind: "milliseconds" },
-  { name: "unanswered", title: "Unanswered", kind: "count" },
+  { name: "requests", title: "Requests", kind: "count", short: "Reqs", priority: 2 },
+  { name: "errors", title: "Errors", kind: "count", short: "Err", priority: 2, of_answers: true },
+  { name: "p50_ms", title: "p50", kind: "milliseconds", priority: 2 },
+  { name: "p95_ms", title: "p95", kind: "milliseconds", priority: 3 },
+  { name: "p99_ms", title: "p99", kind: "milliseconds", priority: 2 },
+  { name: "unanswered", title: "Unanswered", kind: "count", priority: 3 },
 ];
 const LAST: readonly Column[] = [
-  { name: "request_bytes", title: "Request bytes", kind: "bytes" },
-  { name: "response_bytes", title: "Response bytes", kind: "bytes" },
-  { name: "unseen", title: "Not seen", kind: "count" },
+  { name: "request_bytes", title: "Request bytes", kind: "bytes", priority: 4 },
+  { name: "response_bytes", title: "Response bytes", kind: "bytes", priority: 4 },
+  { name: "unseen", title: "Not seen", kind: "count", priority: 4 },
 ];
 
+/** A protocol whose requests are read. */
+type Readable = Application & { readonly requests: Requests };
+
+/** A table for each protocol whose requests are read, by name. */
+export function buildApplications(
+  operations: ReadonlyMap<Application, readonly OperationSum[]>,
+): Readonly<Record<string, Table>> {
+  const readable = APPLICATIONS.filter(
+    (application): application is Readable => application.requests !== null,
+  );
+  return Object.fromEntries(
+    readable.map((application) => [
+      application.name,
+      buildApplication(operations.get(application) ?? [], application),
+    ]),
+  );
+}
+
 /** The operations of an application, those asked most first. */
-export function buildApplication(sums: readonly OperationSum[], table: ApplicationTable): Table {
+function buildApplication(sums: readonly OperationSum[], { name, title, requests }: Readable): Table {
   const columns: readonly Column[] = [
     ...EDGE,
-    { name: "operation", title: table.operation, kind: "text" },
+    { name: "operation", title: requests.operationTitle, kind: "text", priority: 1 },
     ...COMMON,
-    ...table.columns,
+    ...requests.columns.map(
+      ({ name, title, kind, priority = 4 }): Column => ({ name, title, kind, priority, of_answers: true }),
+    ),
     ...LAST,
   ];
   const order = [...sums].sort(
@@ -65,7 +76,7 @@ export function buildApplication(sums: readonly OperationSum[], table: Applicati
       compare(x.destination, y.destination) ||
       compare(x.operation, y.operation),
   );
-  const rowAt = (i: number) => operationRow(order[i]!, table);
+  const rowAt = (i: number) => operationRow(order[i]!, requests.columns);
   const total: Record<string, number> = {};
   for (const { name, kind } of columns) if (kind === "count" || kind === "bytes") total[name] = 0;
   for (let i = 0; i < order.length; i++) {
@@ -73,8 +84,11 @@ export function buildApplication(sums: readonly OperationSum[], table: Applicati
     for (const name of Object.keys(total)) total[name] = total[name]! + Number(row[name]);
   }
   return createTable({
-    name: table.name,
-    title: table.title,
+    name,
+    title,
+    subject: "requests",
+    top: 5,
+    tellsOf: APPLICATIONS.filter(({ toldWith }) => toldWith === name).map((told) => told.name),
     columns,
     length: order.length,
     rowAt,
@@ -84,7 +98,7 @@ export function buildApplication(sums: readonly OperationSum[], table: Applicati
   });
 }
 
-function operationRow(sum: OperationSum, table: ApplicationTable): Row {
+function operationRow(sum: OperationSum, outcomeColumns: readonly OutcomeColumn[]): Row {
   const { source, destination, operation, requests, durations } = sum;
   return {
     source,
@@ -97,7 +111,7 @@ function operationRow(sum: OperationSum, table: ApplicationTable): Row {
     p95_ms: toMs(durations.quantileUs(0.95)),
     p99_ms: toMs(durations.quantileUs(0.99)),
     unanswered: requests - sum.answered - sum.lost,
-    ...table.cells(sum),
+    ...Object.fromEntries(outcomeColumns.map(({ name, value }) => [name, value(sum.outcomes)])),
     request_bytes: sum.requestBytes,
     response_bytes: sum.responseBytes,
     unseen: sum.unseen,
@@ -109,17 +123,19 @@ export function sumOperations(
   { inspector }: Analyzer,
   names: Names | null,
   redact: boolean,
-): ReadonlyMap<ApplicationName, readonly OperationSum[]> {
+): ReadonlyMap<Application, readonly OperationSum[]> {
   const { operations, channels } = inspector;
   const labels = new ChannelLabels(channels, names);
-  const found = new Map<ApplicationName, Map<string, OperationSum>>();
+  const byName = new Map(APPLICATIONS.map((application) => [application.name, application]));
+  const found = new Map<Application, Map<string, OperationSum>>();
   const standIns = redact ? new StandIns() : null;
   for (const operation of operations.list) {
     const source = labels.of(operation.channel, false);
     const destination = labels.of(operation.channel, true);
-    const ofApplication = found.get(operation.application) ?? new Map<string, OperationSum>();
-    found.set(operation.application, ofApplication);
-    const name = standIns?.of(operation.application, operation.name) ?? operation.name;
+    const application = byName.get(operation.application)!;
+    const ofApplication = found.get(application) ?? new Map<string, OperationSum>();
+    found.set(application, ofApplication);
+    const name = standIns?.of(application, operation.name) ?? operation.name;
     const key = `${source}\n${destination}\n${name}`;
     const sum = ofApplication.get(key) ?? createSum(source, destination, name);
     ofApplication.set(key, sum);
@@ -188,22 +204,4 @@ class ChannelLabels {
 
 function compare(x: string, y: string): number {
   return x < y ? -1 : x > y ? 1 : 0;
-}
-
-/** How many answers had an outcome that `is` wants. */
-export function countOutcomes(sum: OperationSum, is: (outcome: number) => boolean): number {
-  let count = 0;
-  for (const [outcome, n] of sum.outcomes) if (is(outcome)) count += n;
-  return count;
-}
-
-/** The outcome that most answers had, among those that `is` wants; of equal ones the least; null: none had. */
-export function commonestOutcome(sum: OperationSum, is: (outcome: number) => boolean): number | null {
-  let best: number | null = null;
-  for (const [outcome, n] of sum.outcomes) {
-    if (!is(outcome)) continue;
-    const most = best === null ? -1 : sum.outcomes.get(best)!;
-    if (n > most || (n === most && outcome < best!)) best = outcome;
-  }
-  return best;
 }

@@ -15,17 +15,17 @@ import type { TcpSum } from "./tcp.js";
 import { NO_TCP, TCP_COLUMNS, TcpCells, type TcpRow, tcpTotal } from "./tcp-cells.js";
 
 const COLUMNS: readonly Column[] = [
-  { name: "transport", title: "Transport", kind: "text" },
-  { name: "source", title: "Source", kind: "text" },
+  { name: "transport", title: "Transport", kind: "text", short: "Proto", priority: 1 },
+  { name: "source", title: "Source", kind: "text", priority: 1, with: "source_port" },
   { name: "source_port", title: "Port", kind: "port" },
-  { name: "destination", title: "Destination", kind: "text" },
+  { name: "destination", title: "Destination", kind: "text", priority: 1, with: "destination_port" },
   { name: "destination_port", title: "Port", kind: "port" },
-  { name: "packets", title: "Packets", kind: "packets" },
-  { name: "bytes", title: "Bytes", kind: "bytes" },
+  { name: "packets", title: "Packets", kind: "packets", priority: 2, with: "reply_packets" },
+  { name: "bytes", title: "Bytes", kind: "bytes", priority: 2, with: "reply_bytes" },
   { name: "reply_packets", title: "Reply packets", kind: "packets" },
   { name: "reply_bytes", title: "Reply bytes", kind: "bytes" },
-  { name: "start", title: "Start", kind: "time" },
-  { name: "duration", title: "Duration", kind: "seconds" },
+  { name: "start", title: "Start", kind: "time", priority: 4 },
+  { name: "duration", title: "Duration", kind: "seconds", priority: 2 },
   { name: "orientation", title: "Source known by", kind: "text" },
   { name: "source_address", title: "Source address", kind: "text" },
   { name: "destination_address", title: "Destination address", kind: "text" },
@@ -47,6 +47,8 @@ export function buildConversations(
   return createTable({
     name: "conversations",
     title: "Conversations",
+    subject: "traffic",
+    top: 5,
     columns: evidence ? [...COLUMNS, ...EVIDENCE_COLUMNS] : COLUMNS,
     length: order.length,
     rowAt(i) {

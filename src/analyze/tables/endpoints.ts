@@ -10,14 +10,14 @@ import type { Column, Row, Table } from "../snapshot.js";
 import { createTable, evictedTotal, flowTotal } from "./table.js";
 
 const COLUMNS: readonly Column[] = [
-  { name: "address", title: "Address", kind: "text" },
-  { name: "packets", title: "Packets", kind: "packets" },
-  { name: "bytes", title: "Bytes", kind: "bytes" },
+  { name: "address", title: "Address", kind: "text", priority: 1 },
+  { name: "packets", title: "Packets", kind: "packets", priority: 2 },
+  { name: "bytes", title: "Bytes", kind: "bytes", priority: 2 },
   { name: "sent_packets", title: "Sent packets", kind: "packets" },
-  { name: "sent_bytes", title: "Sent bytes", kind: "bytes" },
+  { name: "sent_bytes", title: "Sent bytes", kind: "bytes", priority: 2 },
   { name: "received_packets", title: "Received packets", kind: "packets" },
-  { name: "received_bytes", title: "Received bytes", kind: "bytes" },
-  { name: "service", title: "Service", kind: "text" },
+  { name: "received_bytes", title: "Received bytes", kind: "bytes", priority: 2 },
+  { name: "service", title: "Service", kind: "text", priority: 1 },
 ];
 
 /** What each address sent and received. Every packet counts at both of its ends. */
@@ -29,6 +29,8 @@ export function buildEndpoints(analyzer: Analyzer, addresses: Labels, names: Nam
   return createTable({
     name: "endpoints",
     title: "Endpoints",
+    subject: "traffic",
+    top: 0,
     columns: COLUMNS,
     length: order.length,
     rowAt(i) {

@@ -9,12 +9,12 @@ import type { Column, Row, Table } from "../snapshot.js";
 import { createTable, evictedTotal, flowTotal, share } from "./table.js";
 
 const COLUMNS: readonly Column[] = [
-  { name: "source", title: "Source", kind: "text" },
-  { name: "destination", title: "Destination", kind: "text" },
-  { name: "packets", title: "Packets", kind: "packets" },
-  { name: "bytes", title: "Bytes", kind: "bytes" },
-  { name: "share", title: "Share", kind: "ratio" },
-  { name: "conversations", title: "Conversations", kind: "count" },
+  { name: "source", title: "Source", kind: "text", priority: 1 },
+  { name: "destination", title: "Destination", kind: "text", priority: 1 },
+  { name: "packets", title: "Packets", kind: "packets", priority: 2 },
+  { name: "bytes", title: "Bytes", kind: "bytes", priority: 2 },
+  { name: "share", title: "Share", kind: "ratio", priority: 2 },
+  { name: "conversations", title: "Conversations", kind: "count", priority: 3 },
 ];
 
 /** What went in one direction of a pair. */
@@ -42,6 +42,8 @@ export function buildPairs(analyzer: Analyzer, labels: Labels): Table {
   return createTable({
     name: "pairs",
     title: "Service pairs",
+    subject: "traffic",
+    top: 10,
     columns: COLUMNS,
     length: order.length,
     rowAt(i) {

@@ -5,10 +5,10 @@ import type { Column, Table } from "../snapshot.js";
 import { createTable, share } from "./table.js";
 
 const COLUMNS: readonly Column[] = [
-  { name: "protocol", title: "Protocol", kind: "text" },
-  { name: "packets", title: "Packets", kind: "packets" },
-  { name: "bytes", title: "Bytes", kind: "bytes" },
-  { name: "share", title: "Share", kind: "ratio" },
+  { name: "protocol", title: "Protocol", kind: "text", priority: 1 },
+  { name: "packets", title: "Packets", kind: "packets", priority: 2 },
+  { name: "bytes", title: "Bytes", kind: "bytes", priority: 2 },
+  { name: "share", title: "Share", kind: "ratio", priority: 2 },
 ];
 
 /** Protocols are few: always listed whole, evicted flows included. */
@@ -32,6 +32,8 @@ export function buildProtocols(analyzer: Analyzer): Table {
   return createTable({
     name: "protocols",
     title: "Protocols",
+    subject: "traffic",
+    top: 8,
     columns: COLUMNS,
     length: rows.length,
     rowAt: (i) => rows[i]!,

@@ -7,6 +7,10 @@ import type { Column, Row, Table } from "../snapshot.js";
 export interface TableSource {
   readonly name: string;
   readonly title: string;
+  readonly subject: Table["subject"];
+  /** Rows that a summary shows. */
+  readonly top: number;
+  readonly tellsOf?: readonly string[];
   readonly columns: readonly Column[];
   /** Rows beside `other`. */
   readonly length: number;
@@ -22,7 +26,7 @@ export interface TableSource {
 
 /** A table whose rows are made one by one, whenever they are read. */
 export function createTable(source: TableSource): Table {
-  const { name, title, columns, length, rowAt, other, omitted, total } = source;
+  const { name, title, subject, top, tellsOf = [], columns, length, rowAt, other, omitted, total } = source;
   const rows = {
     length: length + (other ? 1 : 0),
     *[Symbol.iterator]() {
@@ -30,7 +34,17 @@ export function createTable(source: TableSource): Table {
       if (other) yield other;
     },
   };
-  return { name, title, columns: [...columns], rows, total, omitted };
+  return {
+    name,
+    title,
+    subject,
+    top,
+    ...(tellsOf.length > 0 ? { tells_of: [...tellsOf] } : {}),
+    columns: [...columns],
+    rows,
+    total,
+    omitted,
+  };
 }
 
 /** The part of all bytes, 0 to 1, in millionths. */

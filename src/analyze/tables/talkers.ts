@@ -9,10 +9,10 @@ import type { Column, Row, Table } from "../snapshot.js";
 import { createTable, evictedTotal, flowTotal, share } from "./table.js";
 
 const COLUMNS: readonly Column[] = [
-  { name: "service", title: "Service", kind: "text" },
-  { name: "packets", title: "Packets", kind: "packets" },
-  { name: "bytes", title: "Bytes", kind: "bytes" },
-  { name: "share", title: "Share", kind: "ratio" },
+  { name: "service", title: "Service", kind: "text", priority: 1 },
+  { name: "packets", title: "Packets", kind: "packets", priority: 2 },
+  { name: "bytes", title: "Bytes", kind: "bytes", priority: 2 },
+  { name: "share", title: "Share", kind: "ratio", priority: 2 },
 ];
 
 /** What each service sent. */
@@ -30,6 +30,8 @@ export function buildTalkers(analyzer: Analyzer, labels: Labels): Table {
   return createTable({
     name: "talkers",
     title: "Top talkers",
+    subject: "traffic",
+    top: 5,
     columns: COLUMNS,
     length: order.length,
     rowAt: (i) => row(labels.text(order[i]!), sumSent(flows, labels.bearers, order[i]!)),

@@ -1,13 +1,12 @@
 /** What the table of conversations says of TCP and of the protocol over it. */
 import type { Analyzer } from "../analyzer.js";
-import type { ApplicationName } from "../app/application.js";
 import type { Cell, Column } from "../snapshot.js";
 import { createHealth, readHealth } from "../tcp/health.js";
 import { connectionOf, roundTripUs, type TcpSum, toMs } from "./tcp.js";
 
 export const TCP_COLUMNS = [
-  { name: "application", title: "Application", kind: "text" },
-  { name: "tcp_state", title: "State", kind: "text" },
+  { name: "application", title: "Application", kind: "text", short: "App", priority: 4 },
+  { name: "tcp_state", title: "State", kind: "text", priority: 4 },
   { name: "completeness", title: "Completeness", kind: "code" },
   { name: "handshake_ms", title: "Handshake", kind: "milliseconds" },
   { name: "server_ms", title: "Handshake, server's part", kind: "milliseconds" },
@@ -25,8 +24,6 @@ export type TcpRow = Readonly<Record<(typeof TCP_COLUMNS)[number]["name"], Cell>
 /** The cells of a conversation that is no TCP connection, or one that found no room. */
 export const NO_TCP = Object.fromEntries(TCP_COLUMNS.map(({ name }) => [name, null])) as TcpRow;
 
-const DNS: TcpRow = { ...NO_TCP, application: "dns" satisfies ApplicationName };
-
 /** Makes the cells of flows, one after another. */
 export class TcpCells {
   readonly #analyzer: Analyzer;
@@ -39,11 +36,14 @@ export class TcpCells {
   of(flow: number): TcpRow {
     const { flows, inspector } = this.#analyzer;
     const connection = connectionOf(flows, inspector, flow);
-    if (connection < 0) return inspector.isDns(flows.link(flow), flows.protocolKey(flow)) ? DNS : NO_TCP;
+    if (connection < 0) {
+      const application = inspector.applicationOfUdp(flows.link(flow), flows.protocolKey(flow));
+      return application === null ? NO_TCP : { ...NO_TCP, application: application.name };
+    }
     const health = readHealth(this.#health, inspector.tcp, connection, flows.isBegunByB(flow));
     const { orig, reply } = health;
     return {
-      application: inspector.applicationOf(connection),
+      application: inspector.applicationOf(connection)?.name ?? null,
       tcp_state: health.state,
       completeness: health.completeness,
       handshake_ms: toMs(health.handshakeUs),

@@ -105,7 +105,7 @@ test("faults made in namespaces are found: loss, a reader that stops, refusals, 
           [8085, "REJ"],
         ],
       );
-      const http = [...snapshot.tables.http.rows];
+      const http = [...snapshot.tables.http!.rows];
       assert.deepEqual(
         http.map((of) => [of.operation, of.requests, of.errors, of.status_5xx, of.unanswered]),
         [

@@ -15,10 +15,10 @@ import { describeEnds, ENTRY_COLUMNS, type EndNames } from "./ends.js";
 const COLUMNS: readonly Column[] = [
   ...ENTRY_COLUMNS,
   { name: "packets", title: "Packets", kind: "packets" },
-  { name: "bytes", title: "IP bytes", kind: "bytes" },
+  { name: "bytes", title: "IP bytes", kind: "bytes", priority: 2 },
   { name: "reply_packets", title: "Reply packets", kind: "packets" },
   { name: "reply_bytes", title: "Reply IP bytes", kind: "bytes" },
-  { name: "timeout", title: "Time left", kind: "seconds" },
+  { name: "timeout", title: "Time left", kind: "seconds", priority: 2 },
   { name: "mark", title: "Mark", kind: "count" },
   { name: "zone", title: "Zone", kind: "count" },
   { name: "source_address", title: "Source address", kind: "text" },
@@ -51,6 +51,8 @@ export function buildTracked(namespaces: readonly TrackedNamespace[], ends: EndN
   return createTable({
     name: "connections",
     title: "Tracked connections",
+    subject: "tracking",
+    top: 0,
     columns: COLUMNS,
     length,
     rowAt(i) {

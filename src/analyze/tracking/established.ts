@@ -9,11 +9,11 @@ import { Sums } from "./sums.js";
 
 const COLUMNS: readonly Column[] = [
   { name: "netns", title: "Namespace", kind: "text" },
-  { name: "service", title: "Service", kind: "text" },
-  { name: "role", title: "Role", kind: "text" },
-  { name: "port", title: "Port", kind: "port" },
-  { name: "peer", title: "Peer", kind: "text" },
-  { name: "connections", title: "Connections", kind: "count" },
+  { name: "service", title: "Service", kind: "text", priority: 1 },
+  { name: "role", title: "Role", kind: "text", priority: 1 },
+  { name: "port", title: "Port", kind: "port", priority: 1 },
+  { name: "peer", title: "Peer", kind: "text", priority: 1 },
+  { name: "connections", title: "Connections", kind: "count", priority: 2 },
 ];
 
 /**
@@ -30,6 +30,7 @@ export function buildEstablished(namespaces: readonly TrackedNamespace[], ends: 
   const label = (row: number, key: Key) => ends.labelText(sums.keyOf(row, key));
   const roleOf = (row: number) => (sums.keyOf(row, Key.serves) === 1 ? "server" : "client");
   return sums.table("established", "Established TCP sockets", COLUMNS, {
+    top: 10,
     counted: ["connections"],
     cells: (row) => ({
       netns: netnsOf(row),

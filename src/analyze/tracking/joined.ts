@@ -71,6 +71,8 @@ export function buildJoined(flows: FlowTable, evidence: Evidence, ends: EndNames
   return createTable({
     name: "joined",
     title,
+    subject: "tracking",
+    top: 0,
     columns: COLUMNS,
     length: count,
     rowAt: (i) => rowOf(items, order.at(i), flows, evidence, ends),
@@ -188,9 +190,9 @@ function describeEntry({ namespace, entry }: EntryRef, ends: EndNames): Row {
 
 /** The columns that a conversation has beside its own where there is evidence. */
 export const EVIDENCE_COLUMNS: readonly Column[] = [
-  { name: "verdict", title: "Seen by", kind: "text" },
+  { name: "verdict", title: "Seen by", kind: "text", priority: 3 },
   { name: "cause", title: "Likely cause", kind: "text" },
-  { name: "nat", title: "NAT", kind: "text" },
+  { name: "nat", title: "NAT", kind: "text", priority: 4 },
   { name: "nat_source", title: "Source before NAT", kind: "text" },
   { name: "nat_destination", title: "Destination asked", kind: "text" },
   { name: "nat_server", title: "Answered by", kind: "text" },

@@ -6,16 +6,16 @@ import { createTable } from "../tables/table.js";
 
 const COLUMNS: readonly Column[] = [
   { name: "netns", title: "Namespace", kind: "text" },
-  { name: "entries", title: "Entries", kind: "count" },
-  { name: "limit", title: "Limit", kind: "count" },
-  { name: "use", title: "Use", kind: "ratio" },
-  { name: "accounting", title: "Accounting", kind: "text" },
-  { name: "bridged", title: "Bridged traffic", kind: "text" },
+  { name: "entries", title: "Entries", kind: "count", priority: 2 },
+  { name: "limit", title: "Limit", kind: "count", priority: 2 },
+  { name: "use", title: "Use", kind: "ratio", priority: 2 },
+  { name: "accounting", title: "Accounting", kind: "text", priority: 2 },
+  { name: "bridged", title: "Bridged traffic", kind: "text", priority: 2 },
   { name: "insert_failed", title: "Insert failed", kind: "count" },
   { name: "dropped", title: "Dropped", kind: "count" },
   { name: "early_dropped", title: "Early dropped", kind: "count" },
   { name: "resyncs", title: "Resyncs", kind: "count" },
-  { name: "failures", title: "Polls failed", kind: "count" },
+  { name: "failures", title: "Polls failed", kind: "count", priority: 2 },
 ];
 
 /** One row a namespace, in the order given. */
@@ -27,6 +27,8 @@ export function buildLimits(namespaces: readonly TrackedNamespace[]): Table {
   return createTable({
     name: "limits",
     title: "Connection tracking",
+    subject: "tracking",
+    top: 20,
     columns: COLUMNS,
     length: rows.length,
     rowAt: (i) => rows[i]!,

@@ -10,15 +10,15 @@ import { Sums } from "./sums.js";
 
 const COLUMNS: readonly Column[] = [
   { name: "netns", title: "Namespace", kind: "text" },
-  { name: "nat", title: "NAT", kind: "text" },
+  { name: "nat", title: "NAT", kind: "text", priority: 1 },
   { name: "transport", title: "Transport", kind: "text" },
-  { name: "source", title: "Source", kind: "text" },
-  { name: "seen_as", title: "Source seen as", kind: "text" },
-  { name: "destination", title: "Destination", kind: "text" },
+  { name: "source", title: "Source", kind: "text", priority: 1 },
+  { name: "seen_as", title: "Source seen as", kind: "text", priority: 1 },
+  { name: "destination", title: "Destination", kind: "text", priority: 1, with: "destination_port" },
   { name: "destination_port", title: "Port", kind: "port" },
-  { name: "server", title: "Answered by", kind: "text" },
+  { name: "server", title: "Answered by", kind: "text", priority: 1, with: "server_port" },
   { name: "server_port", title: "Port", kind: "port" },
-  { name: "connections", title: "Connections", kind: "count" },
+  { name: "connections", title: "Connections", kind: "count", priority: 2 },
   { name: "packets", title: "Packets", kind: "packets" },
   { name: "bytes", title: "IP bytes", kind: "bytes" },
   { name: "source_address", title: "Source address", kind: "text" },
@@ -60,6 +60,7 @@ export function buildNat(namespaces: readonly TrackedNamespace[], ends: EndNames
   }
   const parts = partsOf(sums, namespaces, ends);
   return sums.table("nat", "Translated connections", COLUMNS, {
+    top: 10,
     counted: ["connections", "packets", "bytes"],
     cells: (row) => Object.fromEntries(parts.map(([name, cell]) => [name, cell(row)])),
     texts: parts.map(

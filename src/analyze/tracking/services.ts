@@ -14,22 +14,22 @@ import { Sums } from "./sums.js";
 
 const SERVICE_COLUMNS: readonly Column[] = [
   { name: "netns", title: "Namespace", kind: "text" },
-  { name: "source", title: "Source", kind: "text" },
-  { name: "destination", title: "Destination", kind: "text" },
-  { name: "transport", title: "Transport", kind: "text" },
+  { name: "source", title: "Source", kind: "text", priority: 1 },
+  { name: "destination", title: "Destination", kind: "text", priority: 1, with: "port" },
+  { name: "transport", title: "Transport", kind: "text", short: "Proto", priority: 1 },
   { name: "port", title: "Port", kind: "port" },
-  { name: "state", title: "State", kind: "text" },
-  { name: "connections", title: "Connections", kind: "count" },
+  { name: "state", title: "State", kind: "text", priority: 1 },
+  { name: "connections", title: "Connections", kind: "count", priority: 2 },
   { name: "assured", title: "Assured", kind: "count" },
   { name: "packets", title: "Packets", kind: "packets" },
-  { name: "bytes", title: "Bytes", kind: "bytes" },
+  { name: "bytes", title: "Bytes", kind: "bytes", priority: 2 },
 ];
 
 const STATE_COLUMNS: readonly Column[] = [
   { name: "netns", title: "Namespace", kind: "text" },
-  { name: "transport", title: "Transport", kind: "text" },
-  { name: "state", title: "State", kind: "text" },
-  { name: "connections", title: "Connections", kind: "count" },
+  { name: "transport", title: "Transport", kind: "text", short: "Proto", priority: 1 },
+  { name: "state", title: "State", kind: "text", priority: 1 },
+  { name: "connections", title: "Connections", kind: "count", priority: 2 },
 ];
 
 /** What decides the text of an entry's state. */
@@ -99,6 +99,7 @@ export function buildTrackedServices(namespaces: readonly TrackedNamespace[], en
     return { protocol: meta & EntryMeta.protocolMask, ipv6: (meta & EntryMeta.ipv6) !== 0 };
   };
   return sums.table("services", "Tracked connections by service", SERVICE_COLUMNS, {
+    top: 15,
     counted: ["connections", "assured", "packets", "bytes"],
     cells(row) {
       const { protocol, ipv6 } = protocolOf(row);
@@ -173,6 +174,7 @@ export function buildStates(namespaces: readonly TrackedNamespace[]): Table {
   const netnsOf = (row: number) => namespaces[sums.keyOf(row, StateKey.namespace)]!.netns;
   const stateOf = (row: number) => states.text(sums.keyOf(row, StateKey.state));
   return sums.table("states", "Tracked connections by state", STATE_COLUMNS, {
+    top: 10,
     counted: ["connections"],
     cells: (row) => ({
       netns: netnsOf(row),

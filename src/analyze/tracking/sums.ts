@@ -15,6 +15,14 @@ type CellsOf = (row: number) => Readonly<Record<string, Cell>>;
 /** What rows of equally many connections are ordered by: the first of these texts that differs. */
 type TextOf = (row: number) => string;
 
+interface SumsTable {
+  /** Rows that a summary shows. */
+  readonly top: number;
+  readonly counted: readonly Counted[];
+  readonly cells: CellsOf;
+  readonly texts: readonly TextOf[];
+}
+
 /** Sums by keys of a few whole numbers each. Rows are numbered from 0 on in the order their keys come. */
 export class Sums {
   /** Where the key is put before `add`. */
@@ -70,7 +78,7 @@ export class Sums {
     name: string,
     title: string,
     columns: readonly Column[],
-    { counted, cells, texts }: { counted: readonly Counted[]; cells: CellsOf; texts: readonly TextOf[] },
+    { top, counted, cells, texts }: SumsTable,
   ): Table {
     const { count } = this;
     const { connections } = this.#sums;
@@ -89,7 +97,18 @@ export class Sums {
       });
       return { ...cells(row), ...Object.fromEntries(sums) };
     };
-    return createTable({ name, title, columns, length: count, rowAt, other: null, omitted: 0, total });
+    return createTable({
+      name,
+      title,
+      subject: "tracking",
+      top,
+      columns,
+      length: count,
+      rowAt,
+      other: null,
+      omitted: 0,
+      total,
+    });
   }
 
   #isKeyOf(row: number): boolean {

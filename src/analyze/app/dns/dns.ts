@@ -7,10 +7,19 @@
  * sent again counts again. Of equal ones the oldest is answered first, so that the duration is the one that the client waited, and
  * what was sent in vain stays unanswered. Of an answer in many messages (AXFR) the first counts. Names are read, never kept.
  */
-import { type Application, type Dialogue, Looks, Read } from "../application.js";
+import {
+  type Application,
+  type Datagrams,
+  type Dialogue,
+  Looks,
+  type Outcome,
+  Read,
+  Strictness,
+} from "../application.js";
 import type { Exchanges } from "../exchanges.js";
 import { type Channel, type Operations, OTHER_OPERATION } from "../operations.js";
-import { DnsMessage, isDnsError, looksLikeDns, MAX_QUESTION } from "./dns-message.js";
+import { commonestErrorColumn, countOutcomes } from "../outcomes.js";
+import { DnsMessage, dnsOutcome, isDnsError, looksLikeDns, MAX_QUESTION } from "./dns-message.js";
 
 /** RFC 1035 4.2.2: a length stands before each message. */
 const PREFIX = 2;
@@ -20,22 +29,53 @@ const MAX_ANSWER = 8192;
 const MIN_MESSAGE = 17;
 const OTHER = Uint8Array.from(OTHER_OPERATION, (letter) => letter.charCodeAt(0));
 
+/** RFC 1035 4.1.1 */
+const NXDOMAIN = 3;
+const SERVFAIL = 2;
+
+const OUTCOME: Outcome = { isError: isDnsError, word: dnsOutcome };
+
 export const dns: Application = {
   name: "dns",
-  isPipelined: false,
-  looks(view, at, end) {
-    if (end - at < PREFIX) return Looks.short;
-    const length = view.getUint16(at);
-    if (length < MIN_MESSAGE) return Looks.no;
-    const whole = at + PREFIX + length;
-    if (end < whole && end - at < PREFIX + MIN_MESSAGE) return Looks.short;
-    const looks = looksLikeDns(view, at + PREFIX, Math.min(end, whole));
-    return looks === Looks.no && end < whole && end - at < PREFIX + MAX_QUESTION
-      ? looksCut(view, at, end)
-      : looks;
+  title: "DNS",
+  strictness: Strictness.fields,
+  transports: {
+    tcp: { isPipelined: false, looks: looksPrefixed, open: (exchanges) => new DnsDialogue(exchanges) },
+    udp: { looks: looksLikeDns, open: (operations) => new DnsQueries(operations) },
   },
-  open: (exchanges) => new DnsDialogue(exchanges),
+  requests: {
+    outcome: OUTCOME,
+    operationTitle: "Type",
+    columns: [
+      {
+        name: "nxdomain",
+        title: "NXDOMAIN",
+        kind: "count",
+        value: (outcomes) => countOutcomes(outcomes, (rcode) => rcode === NXDOMAIN),
+      },
+      {
+        name: "servfail",
+        title: "SERVFAIL",
+        kind: "count",
+        value: (outcomes) => countOutcomes(outcomes, (rcode) => rcode === SERVFAIL),
+      },
+      commonestErrorColumn(OUTCOME),
+    ],
+  },
 };
+
+/** Over TCP. */
+function looksPrefixed(view: DataView, at: number, end: number): Looks {
+  if (end - at < PREFIX) return Looks.short;
+  const length = view.getUint16(at);
+  if (length < MIN_MESSAGE) return Looks.no;
+  const whole = at + PREFIX + length;
+  if (end < whole && end - at < PREFIX + MIN_MESSAGE) return Looks.short;
+  const looks = looksLikeDns(view, at + PREFIX, Math.min(end, whole));
+  return looks === Looks.no && end < whole && end - at < PREFIX + MAX_QUESTION
+    ? looksCut(view, at, end)
+    : looks;
+}
 
 /** A message whose question is not whole yet: its head decides whether to wait. One question, no answers, opcode 0. */
 function looksCut(view: DataView, at: number, end: number): Looks {
@@ -85,7 +125,7 @@ const MAX_IN_BUCKET = 32;
 const NONE = -1;
 
 /** Joins queries and answers over UDP, of all channels. Bounded, in typed arrays: a datagram makes nothing. */
-export class DnsQueries {
+export class DnsQueries implements Datagrams {
   /** Queries that wait. */
   open = 0;
   readonly #operations: Operations;

@@ -6,9 +6,10 @@
  * Heads are read line by line, however long; bodies are passed over unseen, holes in them included. A body that waits for `100 Continue`
  * may be withheld (RFC 9110 10.1.1): what the client sends next tells. What comes after CONNECT and 101 (WebSocket, h2c) is not read.
  */
-import { type Application, type Dialogue, Looks, Read } from "../application.js";
+import { type Application, type Dialogue, Looks, Read, Strictness } from "../application.js";
 import type { Exchanges } from "../exchanges.js";
 import { MAX_NAME } from "../operations.js";
+import { countOutcomes, type OutcomeCounts } from "../outcomes.js";
 import {
   endsAsRequest,
   Fields,
@@ -35,17 +36,49 @@ const MAX_EMPTY = 64;
 /** Digits of a chunk's size. */
 const MAX_SIZE_DIGITS = 32;
 
+/** From here on a status is an error; from there on it is the server's fault (RFC 9110 15.5, 15.6). */
+const CLIENT_ERROR = 400;
+const SERVER_ERROR = 500;
+const STATUS_CLASSES = [2, 3, 4, 5] as const;
+
+const isError = (status: number): boolean => status >= CLIENT_ERROR;
+
 export const http: Application = {
   name: "http",
-  isPipelined: false,
-  resumes: "line",
-  looks(view, at, end, _, isAmid) {
-    let from = at;
-    while (from < end && isLineBreak(view.getUint8(from)) && from - at < MAX_EMPTY) from++;
-    return from === end ? Looks.short : looksLikeHead(view, from, end, isAmid === true);
+  title: "HTTP",
+  strictness: Strictness.text,
+  transports: {
+    tcp: {
+      isPipelined: false,
+      resumes: "line",
+      looks(view, at, end, _, isAmid) {
+        let from = at;
+        while (from < end && isLineBreak(view.getUint8(from)) && from - at < MAX_EMPTY) from++;
+        return from === end ? Looks.short : looksLikeHead(view, from, end, isAmid === true);
+      },
+      open: (exchanges) => new HttpDialogue(exchanges),
+    },
   },
-  open: (exchanges) => new HttpDialogue(exchanges),
+  requests: {
+    outcome: { isError, word: String, errors: errorClasses },
+    operationTitle: "Route",
+    columns: STATUS_CLASSES.map((first) => ({
+      name: `status_${first}xx`,
+      title: `${first}xx`,
+      kind: "count",
+      value: (outcomes) => countOutcomes(outcomes, (status) => Math.floor(status / 100) === first),
+    })),
+    redact: { noun: "route", nameAt: (operation) => operation.indexOf(" ") + 1 },
+  },
 };
+
+/** `5xx`; `4xx and 5xx`. */
+function errorClasses(outcomes: OutcomeCounts): string {
+  const server = countOutcomes(outcomes, (status) => status >= SERVER_ERROR);
+  if (server === 0) return "4xx";
+  const client = countOutcomes(outcomes, (status) => isError(status) && status < SERVER_ERROR);
+  return client === 0 ? "5xx" : "4xx and 5xx";
+}
 
 function looksLikeHead(view: DataView, at: number, end: number, isAmid: boolean): Looks {
   const status = statusOf(view, at, end);

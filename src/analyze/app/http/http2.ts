@@ -2,7 +2,7 @@
  * HTTP/2 (RFC 9113) and gRPC, recognised by name: nothing of them is read beyond the client's first HEADERS frame, whose content type says
  * which it is. Sent in the clear after the preface; inside TLS, and after an upgrade of HTTP/1.1, they are not seen.
  */
-import { type Application, Looks } from "../application.js";
+import { type Application, Looks, Strictness } from "../application.js";
 
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /** Bytes of a frame's header (RFC 9113 4.1). */
@@ -28,19 +28,27 @@ const enum Version {
   grpc = 3,
 }
 
-export const grpc: Application = {
-  name: "grpc",
-  isPipelined: true,
-  looks: (view, at, end, fromClient) => looksFor(versionOf(view, at, end, fromClient), Version.grpc),
-  open: () => null,
-};
+export const grpc: Application = byName("grpc", "gRPC", Version.grpc);
 
-export const http2: Application = {
-  name: "http2",
-  isPipelined: true,
-  looks: (view, at, end, fromClient) => looksFor(versionOf(view, at, end, fromClient), Version.http2),
-  open: () => null,
-};
+export const http2: Application = byName("http2", "HTTP/2", Version.http2);
+
+/** Recognised, not read. */
+function byName(name: string, title: string, version: Version): Application {
+  return {
+    name,
+    title,
+    strictness: Strictness.signature,
+    transports: {
+      tcp: {
+        isPipelined: true,
+        looks: (view, at, end, fromClient) => looksFor(versionOf(view, at, end, fromClient), version),
+        open: () => null,
+      },
+    },
+    requests: null,
+    toldWith: "http",
+  };
+}
 
 function looksFor(found: Version, wanted: Version): Looks {
   if (found === Version.unknownYet) return Looks.short;

@@ -9,15 +9,16 @@
  * PortalSuspended or ErrorResponse. The outcome is the SQLSTATE. What follows an error up to Sync is not executed, and counts as lost. A
  * Parse that fails counts for the execution sent along with it, or as a request of its own. COPY's data is passed over.
  */
-import { type Application, type Dialogue, Read } from "../application.js";
+import { type Application, type Dialogue, type Outcome, Read, Strictness } from "../application.js";
 import type { Exchanges } from "../exchanges.js";
 import { Missed } from "../missed.js";
+import { commonestErrorColumn } from "../outcomes.js";
 import { seekHello } from "../tls/seek-hello.js";
 import { tls } from "../tls/tls.js";
 import { looksLikePostgres, MAX_LENGTH, MAX_START, Start } from "./postgres-looks.js";
 import { Statements } from "./postgres-statements.js";
 import { isEnd, Unit, Units } from "./postgres-units.js";
-import { NO_SQLSTATE, packSqlstate, VERB_NAMES, Verb, verbOf } from "./postgres-words.js";
+import { NO_SQLSTATE, packSqlstate, postgresOutcome, VERB_NAMES, Verb, verbOf } from "./postgres-words.js";
 
 /** Bytes of a message that are waited for: for a verb behind comments, names, the fields of an error. */
 const MAX_READ = 1024;
@@ -28,13 +29,26 @@ const HEADER = 5;
 /** No message is of this type. */
 const TLS_HANDSHAKE = 0x16;
 
+const OUTCOME: Outcome = { isError: (outcome) => outcome !== 0, word: postgresOutcome };
+
 export const postgres: Application = {
   name: "postgres",
+  title: "PostgreSQL",
+  strictness: Strictness.length,
   turnsTo: tls,
-  isPipelined: false,
-  resumes: "byte",
-  looks: looksLikePostgres,
-  open: (exchanges) => new PostgresDialogue(exchanges),
+  transports: {
+    tcp: {
+      isPipelined: false,
+      resumes: "byte",
+      looks: looksLikePostgres,
+      open: (exchanges) => new PostgresDialogue(exchanges),
+    },
+  },
+  requests: {
+    outcome: OUTCOME,
+    operationTitle: "Statement",
+    columns: [commonestErrorColumn(OUTCOME, "Commonest SQLSTATE")],
+  },
 };
 
 /** A client's messages. */

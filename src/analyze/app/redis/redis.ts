@@ -7,11 +7,19 @@
  * by QUEUED, and EXEC by what all of them gave. A replica's connection is followed up to SYNC or PSYNC.
  * An answer's error is one at its top: not those within EXEC's array.
  */
-import { type Application, type Dialogue, Looks, Read } from "../application.js";
+import {
+  type Application,
+  type Dialogue,
+  Looks,
+  Read,
+  type Outcome as RequestOutcome,
+  Strictness,
+} from "../application.js";
 import type { Exchanges } from "../exchanges.js";
 import { MAX_NAME, OTHER_OPERATION } from "../operations.js";
+import { commonestErrorColumn } from "../outcomes.js";
 import { RedisReplies, type ReplyListener } from "./redis-replies.js";
-import { COMMANDS, Outcome, SECOND_WORDS } from "./redis-words.js";
+import { COMMANDS, Outcome, redisOutcome, SECOND_WORDS } from "./redis-words.js";
 import { isType, LengthLine, Line, looksLikeReply, Type } from "./resp.js";
 
 /** Longest inline command that is recognised; of a longer one that was begun so much is read. */
@@ -54,16 +62,25 @@ function numbersOf(...commands: string[]): ReadonlySet<number> {
   return new Set(commands.map(numberOf));
 }
 
+const OUTCOME: RequestOutcome = { isError: (outcome) => outcome >= Outcome.otherError, word: redisOutcome };
+
 export const redis: Application = {
   name: "redis",
-  isPipelined: true,
-  resumes: "line",
-  looks(view, at, end, fromClient) {
-    if (view.getUint8(at) === Type.array) return looksLikeArray(view, at, end, fromClient);
-    const reply = looksLikeReply(view, at, end);
-    return reply === Looks.no ? looksInline(view, at, end) : reply;
+  title: "Redis",
+  strictness: Strictness.lax,
+  transports: {
+    tcp: {
+      isPipelined: true,
+      resumes: "line",
+      looks(view, at, end, fromClient) {
+        if (view.getUint8(at) === Type.array) return looksLikeArray(view, at, end, fromClient);
+        const reply = looksLikeReply(view, at, end);
+        return reply === Looks.no ? looksInline(view, at, end) : reply;
+      },
+      open: (exchanges) => new RedisDialogue(exchanges),
+    },
   },
-  open: (exchanges) => new RedisDialogue(exchanges),
+  requests: { outcome: OUTCOME, operationTitle: "Command", columns: [commonestErrorColumn(OUTCOME)] },
 };
 
 /** An array of bulk strings is what a client sends, and what a server may answer: a command's name in front decides, then who sent it. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { KNOWN_APPLICATIONS } from "../applications.js";
+import { APPLICATIONS } from "../applications.js";
 import { checkDisorder, checkSkew, type FollowOptions, follow, type Said } from "../stream.test.fixture.js";
 import { tlsOutcome } from "../tls/tls-outcome.js";
 import { START_TLS } from "./starttls-rows.js";
@@ -116,7 +116,7 @@ const TALKS: Readonly<Record<string, Talk>> = {
 
 /** `name requests/answered versions`, of TLS alone; what is missed. */
 function found(script: readonly Said[], options: FollowOptions = {}): readonly string[] {
-  const { operations, missed, gaps, leakedBytes } = follow(KNOWN_APPLICATIONS, script, options);
+  const { operations, missed, gaps, leakedBytes } = follow(APPLICATIONS, script, options);
   assert.equal(leakedBytes, 0);
   return [
     ...operations
@@ -218,7 +218,7 @@ for (const [name, { before, asks, agrees, refuses, clear }] of Object.entries(TA
 test("postgres: a startup sent along with a refused request for encryption is answered all the same", () => {
   const script = [client(SSL_REQUEST + STARTUP), server(`N${READY}`)];
   for (const segment of SEGMENTS) {
-    const { operations, missed } = follow(KNOWN_APPLICATIONS, script, { segment });
+    const { operations, missed } = follow(APPLICATIONS, script, { segment });
     assert.deepEqual(
       operations.map((of) => `${of.name} ${of.requests}/${of.answered}`),
       ["(startup) 1/1"],
@@ -235,7 +235,7 @@ test("a proxy's header before clear text changes nothing", () => {
 });
 
 test("postgres: what goes on in GSSAPI is read no further", () => {
-  const { operations, missed } = follow(KNOWN_APPLICATIONS, [client(GSS_REQUEST), server("G"), ...TLS]);
+  const { operations, missed } = follow(APPLICATIONS, [client(GSS_REQUEST), server("G"), ...TLS]);
   assert.deepEqual(
     operations.map((of) => `${of.application} ${of.name} ${of.requests}/${of.answered}`),
     ["postgres (encrypted) 1/1"],
@@ -244,7 +244,7 @@ test("postgres: what goes on in GSSAPI is read no further", () => {
 });
 
 test("a connection of Redis whose first command is lost is not taken for POP3", () => {
-  const { application } = follow(KNOWN_APPLICATIONS, [
+  const { application } = follow(APPLICATIONS, [
     server("+OK\r\n"),
     client("*1\r\n$4\r\nPING\r\n"),
     server("+PONG\r\n"),

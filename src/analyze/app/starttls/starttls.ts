@@ -3,7 +3,7 @@
  * asked and the server has agreed, the client's hello is looked for, at any byte: what a client sends in clear behind its request, as an
  * injection does, is passed over.
  */
-import { type Application, type Dialogue, Looks, Read } from "../application.js";
+import { type Application, type Dialogue, Looks, Read, Strictness } from "../application.js";
 import { seekHello } from "../tls/seek-hello.js";
 import { tls } from "../tls/tls.js";
 import { ANY, START_TLS, type StartTls } from "./starttls-rows.js";
@@ -12,24 +12,28 @@ import { ANY, START_TLS, type StartTls } from "./starttls-rows.js";
 const MAX_SEEN = 128;
 
 export const startTls: Application = {
-  name: null,
+  name: "starttls",
+  title: "STARTTLS",
+  strictness: Strictness.text,
+  isSilent: true,
   turnsTo: tls,
-  isPipelined: false,
-  looks(view, at, end, fromClient, isAmid) {
-    if (isAmid) return Looks.no;
-    let looks = Looks.no;
-    for (const { begunBy, begins } of START_TLS) {
-      if ((begunBy === "client") !== fromClient) continue;
-      for (const text of begins) {
-        const known = knownLength(view, at, end, text);
-        if (known === text.length) return fromClient ? Looks.request : Looks.response;
-        if (known > 0) looks = Looks.short;
-      }
-    }
-    return looks;
-  },
-  open: () => new ClearDialogue(),
+  transports: { tcp: { isPipelined: false, looks: looksClear, open: () => new ClearDialogue() } },
+  requests: null,
 };
+
+function looksClear(view: DataView, at: number, end: number, fromClient: boolean, isAmid?: boolean): Looks {
+  if (isAmid) return Looks.no;
+  let looks = Looks.no;
+  for (const { begunBy, begins } of START_TLS) {
+    if ((begunBy === "client") !== fromClient) continue;
+    for (const text of begins) {
+      const known = knownLength(view, at, end, text);
+      if (known === text.length) return fromClient ? Looks.request : Looks.response;
+      if (known > 0) looks = Looks.short;
+    }
+  }
+  return looks;
+}
 
 class ClearDialogue implements Dialogue {
   /** Those that begin as this connection did. */

@@ -6,11 +6,20 @@
  * (HelloRetryRequest), to that of the second. A fatal alert that can be read, up to ChangeCipherSpec, is an error: the server's refusal,
  * and with TLS 1.2 and older the client's too. Of TLS 1.3 nothing behind the ServerHello can be read.
  */
-import { type Application, type Dialogue, Looks, MAX_HELD, Read } from "../application.js";
+import {
+  type Application,
+  type Dialogue,
+  Looks,
+  MAX_HELD,
+  type Outcome,
+  Read,
+  Strictness,
+} from "../application.js";
 import type { Exchanges } from "../exchanges.js";
 import { MAX_NAME } from "../operations.js";
+import { commonestErrorColumn, commonestOutcome, type OutcomeCounts } from "../outcomes.js";
 import { type ClientHello, readClientHello, readServerHello } from "./tls-hello.js";
-import { encodeAgreed, encodeAlert, TlsVersion } from "./tls-outcome.js";
+import { encodeAgreed, encodeAlert, TlsVersion, tlsOutcome } from "./tls-outcome.js";
 
 /** Record types (RFC 8446 5.1). */
 const enum Content {
@@ -35,11 +44,40 @@ const FATAL = 2;
 
 const NO_NAME = Uint8Array.from("(no name)", (letter) => letter.charCodeAt(0));
 
+const OUTCOME: Outcome = {
+  isError: (outcome) => tlsOutcome(outcome).alert !== null,
+  word: (outcome) => tlsOutcome(outcome).alert ?? "",
+};
+
+/** What most of the handshakes agreed on that came so far. */
+function agreed(outcomes: OutcomeCounts): ReturnType<typeof tlsOutcome> | null {
+  const most = commonestOutcome(outcomes, (outcome) => tlsOutcome(outcome).version !== null);
+  return most === null ? null : tlsOutcome(most);
+}
+
 export const tls: Application = {
   name: "tls",
-  isPipelined: false,
-  looks: tlsLooks,
-  open: (exchanges) => new TlsDialogue(exchanges),
+  title: "TLS",
+  strictness: Strictness.signature,
+  transports: {
+    tcp: { isPipelined: false, looks: tlsLooks, open: (exchanges) => new TlsDialogue(exchanges) },
+  },
+  requests: {
+    outcome: OUTCOME,
+    operationTitle: "Server name",
+    columns: [
+      {
+        name: "version",
+        title: "Version",
+        kind: "text",
+        priority: 2,
+        value: (outcomes) => agreed(outcomes)?.version ?? null,
+      },
+      { name: "alpn", title: "ALPN", kind: "text", value: (outcomes) => agreed(outcomes)?.alpn ?? null },
+      commonestErrorColumn(OUTCOME, "Commonest alert"),
+    ],
+    redact: { noun: "name" },
+  },
 };
 
 function tlsLooks(view: DataView, at: number, end: number): Looks {

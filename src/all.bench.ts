@@ -4,7 +4,7 @@ import { liveBench } from "./capture/live/live.bench.js";
 import { soakBench } from "./capture/live/soak.bench.js";
 import { analyzeBench } from "./commands/analyze.bench.js";
 import { applicationsBench } from "./commands/applications.bench.js";
-import { prometheusBench } from "./report/prometheus.bench.js";
+import { prometheusBench } from "./report/metrics/exposition.bench.js";
 import { tuiBench, tuiHourBench } from "./tui/tui.bench.js";
 
 const print = (line: string) => void process.stdout.write(`${line}\n`);

@@ -8,8 +8,8 @@ import { MALFORMED } from "../analyze/headers.js";
 import { RequestCounter } from "../analyze/request-counter.js";
 import type { LedgerInterface, Row } from "../analyze/snapshot.js";
 import { buildProtocols } from "../analyze/tables/protocols.js";
-import type { ExposedCapture, ExposedInterface } from "../report/prometheus-capture.js";
-import type { ExposedEdges } from "../report/prometheus-edges.js";
+import type { ExposedCapture, ExposedInterface } from "../report/metrics/capture.js";
+import type { ExposedEdges } from "../report/metrics/edges.js";
 import { CONNECTION_SUMMED, UNKNOWN_APPLICATION } from "../view/missing.js";
 import type { CaptureResult } from "./captures.js";
 

@@ -9,8 +9,8 @@ import {
   userNamed,
 } from "../capture/kernel/privilege.js";
 import { renderSnapshotJson } from "../report/json.js";
-import type { Exposition } from "../report/prometheus.js";
-import type { ExposedProcess } from "../report/prometheus-process.js";
+import type { Exposition } from "../report/metrics/exposition.js";
+import type { ExposedProcess } from "../report/metrics/process.js";
 import { analyzeCaptures } from "./captures.js";
 import type { EventWriter } from "./event-writer.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";

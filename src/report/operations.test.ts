@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
-import { fullPage } from "./prometheus.test.fixture.js";
+import { fullPage } from "./metrics/exposition.test.fixture.js";
 
 const SERVICES = fileURLToPath(new URL("../../../services/", import.meta.url));
 const PROMETHEUS = join(SERVICES, "prometheus");

@@ -1,6 +1,6 @@
 /** Health checks beside a live run, as the metrics show them: by service, never by address. */
 import type { HealthReport } from "../../analyze/snapshot.js";
-import type { ExposedHealth } from "../../report/prometheus-state.js";
+import type { ExposedHealth } from "../../report/metrics/state.js";
 import { HEALTH_INTERVAL_MS, type HealthPoll, openHealthPoll } from "../health-poll.js";
 
 export class HealthRounds {

@@ -1,7 +1,7 @@
 /** The pages of the exporter. */
 
-import { type Exposition, renderExposition } from "../../report/prometheus.js";
-import { CONTENT_TYPES } from "../../report/prometheus-family.js";
+import { type Exposition, renderExposition } from "../../report/metrics/exposition.js";
+import { CONTENT_TYPES } from "../../report/metrics/metric.js";
 import { prefersOpenMetrics } from "./negotiation.js";
 import type { ProcessMeter } from "./process-meter.js";
 import type { Page, Route } from "./web-server.js";

@@ -1,6 +1,6 @@
 /** What the process costs: processor, memory, and how long its loop makes others wait. */
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
-import type { ExposedProcess } from "../../report/prometheus-process.js";
+import type { ExposedProcess } from "../../report/metrics/process.js";
 
 const WINDOW_MS = 10_000;
 const NANOSECONDS = 1e9;

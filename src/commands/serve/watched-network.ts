@@ -13,7 +13,7 @@ import { buildLimits } from "../../analyze/tracking/limits.js";
 import { buildStates, buildTrackedServices } from "../../analyze/tracking/services.js";
 import type { NameSources } from "../../capture/names/name-sources.js";
 import { Names } from "../../capture/names/names.js";
-import type { ExposedConnections, ExposedEvidence } from "../../report/prometheus-state.js";
+import type { ExposedConnections, ExposedEvidence } from "../../report/metrics/state.js";
 import { Next, watch } from "../../watch.js";
 import { type ExposedPackets, exposeAnalyzer } from "../exposition.js";
 import { openNames, readNamesOnce } from "../live-names.js";

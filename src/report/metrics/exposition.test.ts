@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Exposition, renderExposition } from "./prometheus.js";
-import { Family, labelText, renderFamilies } from "./prometheus-family.js";
+import { type Exposition, renderExposition } from "./exposition.js";
+import { Family, labelText, renderFamilies } from "./metric.js";
 
 const EMPTY: Exposition = {
   version: "0",

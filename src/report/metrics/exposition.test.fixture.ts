@@ -1,10 +1,10 @@
 /** A page that has every metric there is, and one of many edges. */
 
-import { HANDSHAKE_BOUNDS, REQUEST_BOUNDS } from "../analyze/histogram.js";
-import type { Table } from "../analyze/snapshot.js";
-import { type Exposition, renderExposition } from "./prometheus.js";
-import type { ExposedEdge, ExposedRequests } from "./prometheus-edges.js";
-import type { ExpositionFormat } from "./prometheus-family.js";
+import { HANDSHAKE_BOUNDS, REQUEST_BOUNDS } from "../../analyze/histogram.js";
+import type { Table } from "../../analyze/snapshot.js";
+import type { ExposedEdge, ExposedRequests } from "./edges.js";
+import { type Exposition, renderExposition } from "./exposition.js";
+import type { ExpositionFormat } from "./metric.js";
 
 const tableOf = (rows: readonly Record<string, string | number | null>[]): Table => ({
   name: "",

@@ -1,16 +1,16 @@
 /** The exposition: what is known at this moment, as a page that Prometheus reads. The catalogue is in services/prometheus/README.md. */
-import { captureFamilies, type ExposedCapture } from "./prometheus-capture.js";
-import { type ExposedEdges, edgeFamilies } from "./prometheus-edges.js";
-import { type ExpositionFormat, Family, renderFamilies } from "./prometheus-family.js";
-import { type ExposedProcess, processFamilies } from "./prometheus-process.js";
+import { CAPTURE_METRICS, type ExposedCapture } from "./capture.js";
+import { EDGE_METRICS, type ExposedEdges, prepareEdges } from "./edges.js";
+import { type ExpositionFormat, type Family, type Metric, readMetrics, renderFamilies } from "./metric.js";
+import { type ExposedProcess, PROCESS_METRICS } from "./process.js";
 import {
-  conntrackFamilies,
+  CONNTRACK_METRICS,
+  EVIDENCE_METRICS,
   type ExposedConnections,
   type ExposedEvidence,
   type ExposedHealth,
-  evidenceFamilies,
-  healthFamilies,
-} from "./prometheus-state.js";
+  HEALTH_METRICS,
+} from "./state.js";
 
 /** Everything a page is made of; what is null was not asked, and has no metrics. */
 export interface Exposition {
@@ -29,6 +29,13 @@ export async function renderExposition(exposition: Exposition, format: Expositio
   return await renderFamilies(buildFamilies(exposition), format);
 }
 
+const BUILD: Metric<string> = {
+  type: "gauge",
+  name: "netwatch_build_info",
+  help: "The netwatch that gives this page; always 1.",
+  read: (version) => [[1, { version }]],
+};
+
 function buildFamilies({
   version,
   capture,
@@ -38,14 +45,13 @@ function buildFamilies({
   health,
   process,
 }: Exposition): Family[] {
-  const build = new Family("gauge", "netwatch_build_info", "The netwatch that gives this page; always 1.");
   return [
-    build.add(1, { version }),
-    ...captureFamilies(capture),
-    ...edgeFamilies(edges, connections),
-    ...(connections === null ? [] : conntrackFamilies(connections)),
-    ...(evidence === null ? [] : evidenceFamilies(evidence)),
-    ...(health === null ? [] : healthFamilies(health)),
-    ...(process === null ? [] : processFamilies(process)),
+    ...readMetrics([BUILD], version),
+    ...readMetrics(CAPTURE_METRICS, capture),
+    ...readMetrics(EDGE_METRICS, prepareEdges(edges, connections)),
+    ...(connections === null ? [] : readMetrics(CONNTRACK_METRICS, connections)),
+    ...(evidence === null ? [] : readMetrics(EVIDENCE_METRICS, evidence)),
+    ...(health === null ? [] : readMetrics(HEALTH_METRICS, health)),
+    ...(process === null ? [] : readMetrics(PROCESS_METRICS, process)),
   ];
 }

@@ -4,11 +4,9 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { reasonToSkip, type TestNetwork, withTestNetwork } from "../capture/kernel/netns.test.fixture.js";
-import { createBridge } from "../capture/live/live.test.fixture.js";
-import { Daemon, Exporter, freePort, sumOf } from "../commands/serve.test.fixture.js";
-import { until } from "../until.test.fixture.js";
+import { reasonToSkip, type TestNetwork, withTestNetwork } from "../../capture/kernel/netns.test.fixture.js";
+import { createBridge, sleep } from "../../capture/live/live.test.fixture.js";
+import { Daemon, Exporter, freePort, sumOf, until } from "../../commands/serve.test.fixture.js";
 
 const RATE = 100_000;
 const SECONDS = 20;

@@ -1,6 +1,6 @@
-/** Metrics made for one page: a name, its help, and the samples there are at this moment. */
-import { type Metric, Registry } from "prom-client";
-import { visible } from "../format.js";
+/** A metric is one row: name, help, type, and how its samples are read. Rows and what they read from make a page. */
+import { type Metric as ClientMetric, Registry } from "prom-client";
+import { visible } from "../../format.js";
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -13,7 +13,46 @@ export function labelText(text: string): string {
     .join("");
 }
 
-export type FamilyType = "counter" | "gauge" | "histogram";
+/** Cumulative counts up to each bound, in seconds. */
+export interface HistogramCounts {
+  readonly bounds: readonly number[];
+  readonly counts: ArrayLike<number>;
+  readonly count: number;
+  readonly sum: number;
+}
+
+/** A value and its labels; null: it is not known, and makes no sample. No two of a metric may have the same labels. */
+export type Reading = readonly [value: number | HistogramCounts | null, labels?: Labels];
+
+/** One metric of a page, read from a value. */
+export interface Metric<From> {
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly name: string;
+  readonly help: string;
+  readonly read: (from: From) => Iterable<Reading>;
+}
+
+/** The families of some metrics, read at this moment. */
+export function readMetrics<From>(metrics: readonly Metric<From>[], from: From): Family[] {
+  return metrics.map(({ type, name, help, read }) => {
+    const family = new Family(type, name, help);
+    for (const [value, labels = {}] of read(from))
+      if (typeof value === "object" && value !== null) family.addHistogram(value, labels);
+      else family.add(value, labels);
+    return family;
+  });
+}
+
+/** Of things with labels those whose labels no earlier one has, at most `most`. */
+export function distinct<T>(things: Iterable<T>, labelOf: (thing: T) => string, most: number): T[] {
+  const seen = new Map<string, T>();
+  for (const thing of things) {
+    if (seen.size >= most) break;
+    const label = labelOf(thing);
+    if (!seen.has(label)) seen.set(label, thing);
+  }
+  return [...seen.values()];
+}
 
 /** As prom-client takes it. `sharedLabels`: those of many samples, written out once. */
 interface Sample {
@@ -30,10 +69,10 @@ interface Sample {
 export class Family {
   name: string;
   readonly help: string;
-  readonly type: FamilyType;
+  readonly type: Metric<never>["type"];
   readonly #samples: Sample[] = [];
 
-  constructor(type: FamilyType, name: string, help: string) {
+  constructor(type: Metric<never>["type"], name: string, help: string) {
     this.type = type;
     this.name = name;
     this.help = help;
@@ -46,20 +85,7 @@ export class Family {
   }
 
   /** Adds the samples of a histogram: one a bound, the one without, sum and count. */
-  addHistogram(
-    {
-      bounds,
-      counts,
-      count,
-      sum,
-    }: {
-      readonly bounds: readonly number[];
-      readonly counts: ArrayLike<number>;
-      readonly count: number;
-      readonly sum: number;
-    },
-    sharedLabels: Labels,
-  ): this {
+  addHistogram({ bounds, counts, count, sum }: HistogramCounts, sharedLabels: Labels): this {
     const metricName = `${this.name}_bucket`;
     bounds.forEach((bound, i) => {
       this.#samples.push({ labels: { le: String(bound) }, value: counts[i]!, metricName, sharedLabels });
@@ -92,7 +118,7 @@ export async function renderFamilies(families: readonly Family[], format: Exposi
   const registry = new Registry();
   if (format === "openmetrics") setOpenMetrics(registry);
   for (const family of families)
-    if (family.size > 0) registry.registerMetric(family as unknown as Metric<string>);
+    if (family.size > 0) registry.registerMetric(family as unknown as ClientMetric<string>);
   return await registry.metrics();
 }
 

@@ -191,14 +191,12 @@ class ChannelLabels {
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const { address, port } = this.#channels.end(channel, ofServer);
-    const label = address === null ? OTHER : this.#name(address, port, this.#channels.startUs(channel));
+    const label =
+      address === null
+        ? OTHER
+        : (this.#names?.label(address, port, this.#channels.startUs(channel)) ?? address);
     this.#known.set(key, label);
     return label;
-  }
-
-  #name(address: string, port: number, startUs: number): string {
-    if (this.#names === null) return address;
-    return this.#names.find(address, port, startUs) ?? this.#names.rest ?? address;
   }
 }
 

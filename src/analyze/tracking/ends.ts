@@ -105,8 +105,7 @@ export class EndNames {
   }
 
   #find(address: string, port: number): string {
-    const names = this.names!;
-    return names.find(address, port === NO_PORT ? null : port, null) ?? names.rest ?? address;
+    return this.names!.label(address, port === NO_PORT ? null : port, null);
   }
 
   #idOfLabel(text: string): number {

@@ -149,6 +149,11 @@ export class Names {
     const bytes = this.#groups.length > 0 ? parseAddress(address) : null;
     return (bytes && this.#groups.find((g) => cidrContains(g.cidr, bytes))?.name) ?? null;
   }
+
+  /** What an address is called where it must be called something: its name, else `rest`, else the address itself. */
+  label(address: string, port: number | null, timeUs: number | null): string {
+    return this.find(address, port, timeUs) ?? this.rest ?? address;
+  }
 }
 
 /** The names a capture carries, or null when it carries none. Unknown addresses keep their address. */

@@ -101,7 +101,7 @@ export function addDecapsulate(command: Command): void {
 
 /** Of every command that shows what packets hold. */
 export function addRedact(command: Command): void {
-  command.option("--redact", "show stand-ins for HTTP routes and TLS server names; see README, Privacy");
+  command.option("--redact", "show stand-ins for HTTP routes and TLS server names; see docs/privacy.md");
 }
 
 /** Until when. */

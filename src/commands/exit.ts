@@ -19,7 +19,7 @@ export const ExitCode = {
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
-/** What each code means to who runs the program: the list that help and README show. */
+/** What each code means to who runs the program: the list that the help and docs/captures.md show. */
 export const EXIT_MEANINGS: Readonly<Record<ExitCode, string>> = {
   [ExitCode.ok]: "ok",
   [ExitCode.failure]: "failure",

@@ -8,7 +8,7 @@ import { later, type OperationSum } from "../tables/applications.js";
 import { formatTime } from "../time.js";
 import { type Candidate, formatTimes, sayWorst } from "./finding.js";
 
-/** Thresholds, in one place; README names them. */
+/** Thresholds, in one place; docs/findings.md lists them. */
 export const REQUEST_THRESHOLDS = {
   /** Failed answers of an operation, and the part of its answers that they are. */
   errors: 5,

@@ -10,7 +10,7 @@ import { connectionOf } from "../tables/tcp.js";
 import { countRefused } from "../tcp/health.js";
 import { sayWorst } from "./finding.js";
 
-/** Thresholds, in one place; README names them. Ports and hosts are those of Zeek's scan detection. */
+/** Thresholds, in one place; docs/findings.md lists them. Ports and hosts are those of Zeek's scan detection. */
 export const SCAN_THRESHOLDS = {
   /** Distinct ports, or distinct hosts, where the attempt failed. */
   ports: 15,

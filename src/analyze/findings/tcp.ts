@@ -4,7 +4,7 @@ import type { Finding } from "../snapshot.js";
 import type { TcpSum } from "../tables/tcp.js";
 import { type Candidate, formatTimes, sayWorst } from "./finding.js";
 
-/** Thresholds, in one place; README names them. Each wants so many cases at least, so that 1 of 3 is no finding. */
+/** Thresholds, in one place; docs/findings.md lists them. Each wants so many cases at least, so that 1 of 3 is no finding. */
 export const TCP_THRESHOLDS = {
   /** Retransmissions of a pair, its segments, and the part of these that they are. */
   retransmissions: 10,

@@ -13,9 +13,9 @@ const golden = readFileSync(path("../../fixtures/golden/tui.120x40.txt"), "utf8"
 const screen = golden.split(/^== /m).find((part) => part.startsWith("applications\n"));
 const lines = screen.split("\n").slice(1, 41);
 const [cell, line] = [7.8, 17];
-const escape = (text) => text.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`);
+const xml = (text) => text.replace(/[&<>]/g, (sign) => `&#${sign.charCodeAt(0)};`);
 const texts = lines
-  .map((text, i) => `<text x="14" y="${26 + i * line}" xml:space="preserve">${escape(text)}</text>`)
+  .map((text, i) => `<text x="14" y="${26 + i * line}" xml:space="preserve">${xml(text)}</text>`)
   .join("\n");
 const [width, height] = [Math.ceil(28 + 120 * cell), 30 + lines.length * line];
 writeFileSync(

@@ -5,8 +5,10 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { reasonToSkip, type TestNetwork, withTestNetwork } from "../../capture/kernel/netns.test.fixture.js";
-import { createBridge, sleep } from "../../capture/live/live.test.fixture.js";
-import { Daemon, Exporter, freePort, sumOf, until } from "../../commands/serve.test.fixture.js";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createBridge } from "../../capture/live/live.test.fixture.js";
+import { Daemon, Exporter, freePort, sumOf } from "../../commands/serve.test.fixture.js";
+import { until } from "../../until.test.fixture.js";
 
 const RATE = 100_000;
 const SECONDS = 20;

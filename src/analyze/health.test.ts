@@ -3,8 +3,18 @@ import { test } from "node:test";
 import { HealthCourse, WINDOW } from "./health.js";
 
 const target = { service: "web", address: "10.0.0.1", port: 80, check: "http", path: "/" } as const;
-const answered = (seconds: number) => ({ failure: null, seconds });
-const down = { failure: "nobody listens", seconds: 0.001 };
+const answered = (seconds: number, ownSeconds = 0) => ({ failure: null, seconds, ownSeconds });
+const down = { failure: "nobody listens", seconds: 0.001, ownSeconds: 0 };
+
+test("a server is not slow by what netwatch itself was at work meanwhile, which is told apart", () => {
+  const course = new HealthCourse();
+  course.follow([target]);
+  course.add(target, answered(0.9, 0.8), 1e6);
+  const { state, latency_seconds, own_delay_seconds } = course.report(1e6).targets[0]!;
+  assert.deepEqual([state, latency_seconds, own_delay_seconds], ["up", 0.9, 0.8]);
+  course.add(target, answered(0.9, 0.1), 2e6);
+  assert.equal(course.report(2e6).targets[0]?.state, "degraded");
+});
 
 test("state, last change, availability and history follow the checks", () => {
   const course = new HealthCourse();

@@ -16,6 +16,7 @@ const ENOUGH = 5;
 interface Check {
   readonly state: HealthState;
   readonly seconds: number;
+  readonly ownSeconds: number | null;
 }
 
 interface Course {
@@ -41,7 +42,7 @@ export class HealthCourse {
   }
 
   /** Notes a check of a target that is followed; of another it is nothing. */
-  add(target: HealthTarget, { failure, seconds }: CheckResult, timeUs: number): void {
+  add(target: HealthTarget, { failure, seconds, ownSeconds }: CheckResult, timeUs: number): void {
     const course = this.#courses.get(keyOf(target));
     if (!course) return;
     const usual = quantile(answered(course), 0.5);
@@ -49,11 +50,12 @@ export class HealthCourse {
       usual === null || answered(course).length < ENOUGH
         ? SLOW_SECONDS
         : Math.min(SLOW_SECONDS, Math.max(usual * SLOW_TIMES, FLUTTER_SECONDS));
-    const state: HealthState = failure !== null ? "down" : seconds > limit ? "degraded" : "up";
+    const state: HealthState =
+      failure !== null ? "down" : seconds - (ownSeconds ?? 0) > limit ? "degraded" : "up";
     const last = course.checks.at(-1)?.state;
     if (last !== undefined && last !== state) course.changedUs = timeUs;
     course.reason = failure ?? (state === "degraded" ? "slow" : null);
-    course.checks.push({ state, seconds });
+    course.checks.push({ state, seconds, ownSeconds });
     if (course.checks.length > WINDOW) course.checks.shift();
   }
 
@@ -75,6 +77,7 @@ function reportOf(course: Course): HealthTargetReport {
     state: last?.state ?? "unknown",
     reason,
     latency_seconds: last && last.state !== "down" ? last.seconds : null,
+    own_delay_seconds: last && last.state !== "down" ? last.ownSeconds : null,
     p50_seconds: quantile(latencies, 0.5),
     p95_seconds: quantile(latencies, 0.95),
     changed: changedUs === null ? null : formatTime(changedUs),

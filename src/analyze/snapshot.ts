@@ -306,7 +306,7 @@ export interface ConnectionsSnapshot {
 
 export type HealthState = "up" | "down" | "degraded" | "unknown";
 
-/** How one server has fared. Latencies and times of checks that were answered; null: none yet. */
+/** How one server has fared. Latencies are from the question to the answer, of checks that were answered; null: none yet. */
 export interface HealthTargetReport {
   readonly service: string;
   readonly address: string;
@@ -316,6 +316,8 @@ export interface HealthTargetReport {
   /** Why it is down or degraded. */
   readonly reason: string | null;
   readonly latency_seconds: number | null;
+  /** How much of `latency_seconds` netwatch was at work itself: the server may have answered by so much earlier. null: not known. */
+  readonly own_delay_seconds: number | null;
   readonly p50_seconds: number | null;
   readonly p95_seconds: number | null;
   /** ISO 8601: when the state last became another; null: never since the first check. */

@@ -1,15 +1,13 @@
-/** Health checks again and again: the targets one after another, never a round while one is under way. */
+/** Health checks again and again, by a thread of their own: never a round while one is under way. */
 import { networkInterfaces } from "node:os";
-import { performance } from "node:perf_hooks";
-import { setTimeout } from "node:timers/promises";
 import { HealthCourse } from "../analyze/health.js";
 import type { HealthReport } from "../analyze/snapshot.js";
-import { type CheckResult, checkHealth, type HealthTarget } from "../capture/health/health.js";
+import type { CheckResult, HealthTarget } from "../capture/health/health.js";
 import { type Candidate, onlyLocal, readCandidates, targetsOf } from "../capture/health/health-targets.js";
-import { stagger } from "../capture/health/stagger.js";
 import { ServiceError } from "../capture/names/json-client.js";
 import { NamesError } from "../capture/names/names.js";
-import { readRegistry, type Tenancy } from "../capture/names/registry-names.js";
+import type { Tenancy } from "../capture/names/registry-names.js";
+import type { PeerThread } from "../capture/peers/peer-thread.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 
 /** The service that knows where the moving ones are. */
@@ -26,23 +24,22 @@ export interface HealthCheck {
 /** From one round to the next, where nobody says otherwise. */
 export const HEALTH_INTERVAL_MS = 10_000;
 
-/** The next target is asked no later than this after one that is slow. */
-const STAGGER_MS = 20;
-
 export class HealthPoll {
   /** Of the round that ended last, in the order of the targets. */
   checks: readonly HealthCheck[] = [];
   readonly #candidates: readonly Candidate[];
   readonly #registry: URL | null;
+  readonly #peers: PeerThread;
   readonly #course = new HealthCourse();
   #tenancies: readonly Tenancy[] = [];
-  /** Why the registry could not be asked the last time; null: it could. */
-  registryFailure: string | null = null;
+  /** What went wrong in the round that ended last, a line; null: nothing. */
+  problem: string | null = null;
   #running: Promise<HealthReport> | null = null;
 
-  constructor(candidates: readonly Candidate[], registry: URL | null) {
+  constructor(candidates: readonly Candidate[], registry: URL | null, peers: PeerThread) {
     this.#candidates = candidates;
     this.#registry = registry;
+    this.#peers = peers;
   }
 
   /** One round; while one is under way, that one. */
@@ -54,34 +51,44 @@ export class HealthPoll {
   }
 
   async #check(): Promise<HealthReport> {
+    this.problem = null;
     await this.#askRegistry();
     const targets = targetsOf(this.#candidates, this.#tenancies);
     this.#course.follow(targets);
-    const clockMs = () => performance.now();
-    const check = async (target: HealthTarget) => {
-      const result = await checkHealth(target, clockMs);
-      return { target, result, timeUs: Date.now() * 1000 };
-    };
-    this.checks = await stagger(targets, check, () => setTimeout(STAGGER_MS));
+    this.checks = await this.#askTargets(targets);
     for (const { target, result, timeUs } of this.checks) this.#course.add(target, result, timeUs);
     return this.#course.report(Date.now() * 1000);
+  }
+
+  /** None where nobody could be asked: then all is as it was. */
+  async #askTargets(targets: readonly HealthTarget[]): Promise<HealthCheck[]> {
+    try {
+      const checked = await this.#peers.health(targets);
+      return checked.map((check, i) => ({ target: targets[i]!, ...check }));
+    } catch (error) {
+      this.problem = `health: ${wordsOf(error)}; nobody was asked`;
+      return [];
+    }
   }
 
   /** Where the registry is silent, what it said before still holds. */
   async #askRegistry(): Promise<void> {
     if (this.#registry === null) return;
     try {
-      this.#tenancies = await readRegistry(this.#registry);
-      this.registryFailure = null;
+      this.#tenancies = await this.#peers.registry(this.#registry);
     } catch (error) {
-      if (!(error instanceof ServiceError)) throw error;
-      this.registryFailure = error.message;
+      this.problem = `registry: ${wordsOf(error)}; moving services are asked at their last known port`;
     }
   }
 }
 
-/** A poll of the services of a names file. Throws CommandError. */
-export function openHealthPoll(namesFile: string, registry: URL | undefined): HealthPoll {
+function wordsOf(error: unknown): string {
+  if (error instanceof ServiceError) return error.message;
+  throw error;
+}
+
+/** A poll of the services of a names file by `peers`, which stays the caller's. Throws CommandError. */
+export function openHealthPoll(namesFile: string, registry: URL | undefined, peers: PeerThread): HealthPoll {
   let candidates: Candidate[];
   try {
     candidates = readCandidates(namesFile);
@@ -92,7 +99,7 @@ export function openHealthPoll(namesFile: string, registry: URL | undefined): He
   const chosen = reachable(candidates);
   const known = chosen.find(({ service, port }) => service === REGISTRY_SERVICE && port !== null);
   const found = known && chosen.some(({ moving }) => moving) ? urlOf(known) : null;
-  return new HealthPoll(chosen, registry ?? found);
+  return new HealthPoll(chosen, registry ?? found, peers);
 }
 
 /**

@@ -9,12 +9,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import type { HealthReport } from "../analyze/snapshot.js";
+import { PeerThread } from "../capture/peers/peer-thread.js";
 import { until } from "../until.test.fixture.js";
 import { type HealthPoll, openHealthPoll } from "./health-poll.js";
 
+const peers = new PeerThread();
 const folder = mkdtempSync(join(tmpdir(), "netwatch-health-"));
 const children = new Set<ChildProcess>();
 after(async () => {
+  await peers.close();
   for (const child of children) await end(child);
   rmSync(folder, { recursive: true, force: true });
 });
@@ -58,7 +61,7 @@ async function untilIs(poll: HealthPoll, state: string): Promise<HealthReport["t
 function pollOf(service: object): HealthPoll {
   const path = join(folder, "names.json");
   writeFileSync(path, JSON.stringify({ services: { it: { addresses: ["127.0.0.1"], ...service } } }));
-  return openHealthPoll(path, undefined);
+  return openHealthPoll(path, undefined, peers);
 }
 
 const hasRedis = spawnSync("redis-server", ["--version"]).status === 0;

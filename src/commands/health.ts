@@ -1,10 +1,11 @@
 /** `netwatch health`: whether the services answer, how fast, and since when. */
 import { setTimeout } from "node:timers/promises";
 import type { Column, HealthReport, HealthState, Row, Table } from "../analyze/snapshot.js";
+import { PeerThread } from "../capture/peers/peer-thread.js";
 import { formatCell, formatCounted, formatInstant, safeJson } from "../format.js";
 import { renderTable, strong, type TextColumn } from "../report/text.js";
 import { CommandError, ExitCode } from "./exit.js";
-import { openHealthPoll } from "./health-poll.js";
+import { type HealthPoll, openHealthPoll } from "./health-poll.js";
 import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 
@@ -22,24 +23,37 @@ export interface HealthOptions {
 }
 
 export async function health(options: HealthOptions, terminal: Terminal): Promise<ExitCode> {
-  const { names, watch, interval, signal } = options;
+  const { names } = options;
   if (names === undefined)
     throw new CommandError(
       ExitCode.usage,
       "say whom to ask: --names FILE, for example --names services/lab.json",
     );
-  const poll = await waitingFor([names], terminal, () => openHealthPoll(names, options.registry));
+  const peers = new PeerThread();
+  try {
+    const open = () => openHealthPoll(names, options.registry, peers);
+    const poll = await waitingFor([names], terminal, open);
+    return await watchHealth(poll, names, options, terminal);
+  } finally {
+    await peers.close();
+  }
+}
+
+async function watchHealth(
+  poll: HealthPoll,
+  names: string,
+  options: HealthOptions,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const { watch, interval, signal } = options;
   let problem: string | null = null;
   for (;;) {
     const began = performance.now();
     const report = await poll.round();
     if (report.targets.length === 0)
       throw new CommandError(ExitCode.usage, `${names}: no service in it has a port, so nobody can be asked`);
-    if (poll.registryFailure !== problem) {
-      problem = poll.registryFailure;
-      if (problem !== null)
-        terminal.say(`registry: ${problem}; moving services are asked at their last known port`);
-    }
+    if (poll.problem !== null && poll.problem !== problem) terminal.say(poll.problem);
+    problem = poll.problem;
     await terminal.write(render(report, options, terminal));
     const left = interval * 1000 - (performance.now() - began);
     if (!watch) return report.targets.some(({ state }) => state === "down") ? ExitCode.findings : ExitCode.ok;
@@ -66,6 +80,7 @@ const COLUMNS: readonly Column[] = [
   { name: "address", title: "Address", kind: "text" },
   { name: "port", title: "Port", kind: "port" },
   { name: "latency_seconds", title: "Now", kind: "seconds" },
+  { name: "own_delay_seconds", title: "Own delay", kind: "seconds" },
   { name: "p50_seconds", title: "p50", kind: "seconds" },
   { name: "p95_seconds", title: "p95", kind: "seconds" },
   { name: "availability", title: "Answered", kind: "ratio" },
@@ -97,6 +112,11 @@ export function* renderHealth(
     { title: "Service", kind: "text", text: (row) => formatCell("text", row.service) },
     { title: "Asked at", kind: "text", text: askedAt },
     { title: "Now", kind: "seconds", text: (row) => formatCell("seconds", row.latency_seconds) },
+    {
+      title: "Own delay",
+      kind: "seconds",
+      text: (row) => formatCell("seconds", row.own_delay_seconds),
+    },
     { title: "p95", kind: "seconds", text: (row) => formatCell("seconds", row.p95_seconds) },
     { title: "Why", kind: "text", text: why },
   ];

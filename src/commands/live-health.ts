@@ -38,10 +38,10 @@ export class LiveHealth {
 
   #ask(): void {
     void this.#poll.round().then((report) => {
-      this.#rounds.push({ checks: this.#poll.checks, report, timeUs: Date.now() * 1000 });
-      const { registryFailure } = this.#poll;
-      if (registryFailure !== null && this.#problem === null) this.#say(`registry: ${registryFailure}`);
-      this.#problem ??= registryFailure;
+      const { checks, problem } = this.#poll;
+      if (checks.length > 0) this.#rounds.push({ checks, report, timeUs: Date.now() * 1000 });
+      if (problem !== null && this.#problem === null) this.#say(problem);
+      this.#problem ??= problem;
     });
   }
 }

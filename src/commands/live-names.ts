@@ -2,16 +2,21 @@
 import { engineSockets } from "../capture/names/docker.js";
 import { createNameSources, type NameSources } from "../capture/names/name-sources.js";
 import type { Names } from "../capture/names/names.js";
+import type { PeerThread } from "../capture/peers/peer-thread.js";
 import { loadNames } from "./captures.js";
 import type { Terminal } from "./terminal.js";
 
 /** What an engine that does not answer is given. */
 const NAMES_WAIT_MS = 500;
 
-/** `near`: interfaces of this namespace that are listened to. Throws CommandError for a names file that is wrong. */
+/**
+ * `near`: interfaces of this namespace that are listened to. `peers`: asks engines and the registry; null: this thread does.
+ * Throws CommandError for a names file that is wrong.
+ */
 export function openNames(
   { names, registry }: { readonly names?: string; readonly registry?: URL },
   terminal: Terminal,
+  peers: PeerThread | null = null,
   near: readonly string[] = [],
 ): NameSources {
   if (names !== undefined) loadNames(names);
@@ -20,6 +25,9 @@ export function openNames(
     ...file,
     ...(registry === undefined ? {} : { registry }),
     near,
+    ...(peers === null
+      ? {}
+      : { readers: { engine: (path) => peers.engine(path), registry: (url) => peers.registry(url) } }),
     engineSockets: engineSockets(terminal.env.DOCKER_HOST),
     say: (line) => terminal.say(line),
   });

@@ -8,6 +8,7 @@ import { Capability } from "../capture/kernel/privilege.js";
 import type { NameSources } from "../capture/names/name-sources.js";
 import type { Names } from "../capture/names/names.js";
 import type { Packet } from "../capture/packet.js";
+import { PeerThread } from "../capture/peers/peer-thread.js";
 import { agree, formatCounted } from "../format.js";
 import { Next, watch } from "../watch.js";
 import { EventWriter } from "./event-writer.js";
@@ -87,8 +88,11 @@ async function openRun(
 ): Promise<OpenRun> {
   const interfaces = checkLiveOptions(options);
   const near = options.netns === undefined ? interfaces : [];
-  const sources = options.numeric ? null : openNames(options, terminal, near);
-  const poll = options.health ? openHealthPoll(options.names!, options.registry) : null;
+  // One each: the work on an engine's answer is in no duration of a check.
+  const namePeers = options.numeric ? null : new PeerThread();
+  const healthPeers = options.health ? new PeerThread() : null;
+  const sources = namePeers && openNames(options, terminal, namePeers, near);
+  const poll = healthPeers && openHealthPoll(options.names!, options.registry, healthPeers);
   const startUs = Date.now() * 1000;
   const taps = await Taps.open(options);
   let tracking: LiveTracking | null = null;
@@ -97,11 +101,14 @@ async function openRun(
   const close = () => {
     run?.abandon();
     health?.close();
+    void namePeers?.close();
+    void healthPeers?.close();
     tracking?.close();
     taps.close();
   };
   try {
     tracking = await LiveTracking.open(options, interfaces, startUs, terminal);
+    await Promise.all([namePeers?.load(), healthPeers?.load()]);
     await readNamesOnce(sources);
     const events = view.events ?? createEvents(options, terminal);
     await view.load?.();

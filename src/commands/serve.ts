@@ -69,6 +69,7 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
     await openSubject(options, events, producer, terminal),
     openHealth(options, events),
   ]);
+  await health?.load();
   const meter = new ProcessMeter();
   const state = { ready: true };
   const served: Served = { producer, isReady: () => state.ready, page, snapshot };

@@ -105,6 +105,9 @@ const healthSchema = z
         time_us: us.describe("When it answered, or was given up"),
         failure: text.nullable().describe("Why it does not serve; null: it serves"),
         seconds: count,
+        own_seconds: count
+          .nullish()
+          .describe("How much of `seconds` netwatch was at work itself; null or absent: not known"),
       }),
     ),
   })

@@ -52,11 +52,13 @@ export class SidecarState {
   }
 
   #takeRound({ checks, time_us }: HealthLine): void {
-    const results = checks.map(({ service, address, port, check, failure, seconds, time_us: timeUs }) => ({
-      target: { service, address, port, check, path: "" },
-      result: { failure, seconds },
-      timeUs,
-    }));
+    const results = checks.map(
+      ({ service, address, port, check, failure, seconds, own_seconds, time_us }) => ({
+        target: { service, address, port, check, path: "" },
+        result: { failure, seconds, ownSeconds: own_seconds ?? null },
+        timeUs: time_us,
+      }),
+    );
     this.#course.follow(results.map(({ target }) => target));
     for (const { target, result, timeUs } of results) this.#course.add(target, result, timeUs);
     this.health = this.#course.report(time_us);

@@ -68,7 +68,9 @@ export class SidecarWriter {
         port,
         check,
         time_us: at,
-        ...result,
+        failure: result.failure,
+        seconds: result.seconds,
+        own_seconds: result.ownSeconds,
       })),
     });
   }

@@ -130,7 +130,10 @@ function linesOfAnother(name: string, change: (line: Loose) => void): string[] {
   const path = write(name, someEntries());
   const writer = new SidecarWriter(`${path}.health`, "netwatch 0.0.0", NOW_US);
   const target = { service: "web", address: "10.0.0.1", port: 80, check: "http", path: "/" } as const;
-  writer.addHealth([{ target, result: { failure: null, seconds: 0.01 }, timeUs: NOW_US }], NOW_US);
+  writer.addHealth(
+    [{ target, result: { failure: null, seconds: 0.01, ownSeconds: 0.001 }, timeUs: NOW_US }],
+    NOW_US,
+  );
   writer.close();
   const texts = [path, `${path}.health`].map((of) => readFileSync(of, "utf8").trim().split("\n"));
   return [...texts[0]!, ...texts[1]!.slice(1)].map((text) => {
@@ -243,7 +246,11 @@ test("health is played back as it was seen, round by round", async () => {
     const timeUs = NOW_US + second * 1e6;
     const checks = ["web", "db"].slice(0, second === 20 ? 1 : 2).map((service, i) => ({
       target: { service, address: `10.0.0.${i}`, port: 80 + i, check: "http", path: "/health" } as const,
-      result: { failure: second === 10 ? "nobody listens" : null, seconds: 0.01 * (i + 1) },
+      result: {
+        failure: second === 10 ? "nobody listens" : null,
+        seconds: 0.01 * (i + 1),
+        ownSeconds: 0.001,
+      },
       timeUs: timeUs - i,
     }));
     course.follow(checks.map(({ target }) => target));

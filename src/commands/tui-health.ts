@@ -1,4 +1,5 @@
 /** Health for the monitor: a round every interval, while it runs. */
+import { PeerThread } from "../capture/peers/peer-thread.js";
 import type { EventWriter } from "./event-writer.js";
 import { openHealthPoll } from "./health-poll.js";
 import type { MonitorFeed } from "./tui-feed.js";
@@ -10,14 +11,23 @@ export interface HealthWatchOptions {
   readonly healthInterval: number;
 }
 
-/** Begins where a names file says whom to ask; gives the way to end. */
+export interface HealthWatch {
+  /** Resolves when all that it needs is read from disk. */
+  load(): Promise<void>;
+  end(): void;
+}
+
+const NOBODY: HealthWatch = { load: async () => {}, end: () => {} };
+
+/** Begins where a names file says whom to ask. Throws CommandError. */
 export function watchHealth(
   { names, registry, healthInterval }: HealthWatchOptions,
   feed: MonitorFeed,
   events: EventWriter | null = null,
-): () => void {
-  if (names === undefined) return () => {};
-  const poll = openHealthPoll(names, registry);
+): HealthWatch {
+  if (names === undefined) return NOBODY;
+  const peers = new PeerThread();
+  const poll = openHealthPoll(names, registry, peers);
   let problem: string | null = null;
   let busy = false;
   let ended = false;
@@ -29,14 +39,18 @@ export function watchHealth(
     if (ended) return;
     if (report.targets.length > 0) feed.showHealth(report);
     events?.health(report, Date.now() * 1000);
-    if (poll.registryFailure !== null && poll.registryFailure !== problem)
-      feed.app.onNote("error", `registry: ${poll.registryFailure}`, report.time);
-    problem = poll.registryFailure;
+    if (poll.problem !== null && poll.problem !== problem)
+      feed.app.onNote("error", poll.problem, report.time);
+    problem = poll.problem;
   };
   void round();
   const timer = setInterval(() => void round(), healthInterval * 1000);
-  return () => {
-    ended = true;
-    clearInterval(timer);
+  return {
+    load: () => peers.load(),
+    end() {
+      ended = true;
+      clearInterval(timer);
+      void peers.close();
+    },
   };
 }

@@ -22,7 +22,7 @@ test("a replay shows each round of health checks of its sidecar, at its time, ho
     [40, "late"],
   ] as const) {
     const timeUs = START_US + second * 1e6;
-    writer.addHealth([{ target, result: { failure, seconds: 0.01 }, timeUs }], timeUs);
+    writer.addHealth([{ target, result: { failure, seconds: 0.01, ownSeconds: 0.001 }, timeUs }], timeUs);
   }
   writer.close();
   const played = async (speed: number, interval: number) => {

@@ -119,12 +119,13 @@ async function runMonitored(
   const { createEvents, runLive } = await import("./live.js");
   const { summaryLine } = await import("./capture.js");
   const events = createEvents(options, terminal);
-  const stopHealth = watchHealth(options, feed, events);
+  const health = watchHealth(options, feed, events);
+  const load = () => Promise.all([loadExports(), health.load()]);
   try {
     const asked = { ...options, waits: true };
     const result = await runLive(
       asked,
-      { show: (snapshot) => feed.show(snapshot), events, load: loadExports, isScreen: true },
+      { show: (snapshot) => feed.show(snapshot), events, load, isScreen: true },
       producer,
       terminal,
     );
@@ -135,7 +136,7 @@ async function runMonitored(
     await untilAborted(options.signal);
     return result.exitCode;
   } finally {
-    stopHealth();
+    health.end();
   }
 }
 

@@ -43,6 +43,7 @@ const HEALTH: HealthReport = {
     state: state as "up",
     reason: reason as string | null,
     latency_seconds: latency as number | null,
+    own_delay_seconds: latency === null ? null : 0.0004,
     p50_seconds: 0.001,
     p95_seconds: 0.002,
     changed: reason === null ? null : "2026-11-22T10:59:30.000000Z",

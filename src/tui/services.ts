@@ -67,6 +67,7 @@ function columnsOf(health: boolean): GridColumn[] {
           { name: "history", title: "History", kind: "strip", style, wide: 1 },
           { name: "reason", title: "Why", kind: "text" },
           { name: "changed", title: "Since", kind: "text", value: sinceOf, wide: 1 },
+          { name: "own", title: "Own delay", kind: "seconds", wide: 1 },
         ] as const)
       : []),
   ];
@@ -104,6 +105,7 @@ function targetRow(target: HealthTargetReport, sums: Sums | undefined, glyphs: G
     at: `${host}:${target.port}`,
     state: target.state.toUpperCase(),
     latency: target.latency_seconds,
+    own: target.own_delay_seconds,
     p50: target.p50_seconds,
     p95: target.p95_seconds,
     availability: target.availability,
@@ -117,6 +119,6 @@ function targetRow(target: HealthTargetReport, sums: Sums | undefined, glyphs: G
 }
 
 function seenRow(service: string, { sent, received }: Sums): Row {
-  const unknown = { at: "", state: null, latency: null, p50: null, p95: null, availability: null };
+  const unknown = { at: "", state: null, latency: null, own: null, p50: null, p95: null, availability: null };
   return { service, ...unknown, sent, received, history: "", reason: "", changed: null };
 }

@@ -110,7 +110,13 @@ export async function tuiHourBench(print: (line: string) => void): Promise<void>
 
 function reportOf(state: "up" | "down", second: number): HealthReport {
   const time = new Date(1_700_000_000_000 + second * 1000).toISOString();
-  const timing = { latency_seconds: 0.001, p50_seconds: 0.001, p95_seconds: 0.001, changed: time };
+  const timing = {
+    latency_seconds: 0.001,
+    own_delay_seconds: 0,
+    p50_seconds: 0.001,
+    p95_seconds: 0.001,
+    changed: time,
+  };
   const history = Array.from({ length: 60 }, () => state);
   const targets = Array.from({ length: 16 }, (_, i) => ({
     ...{ service: `service-${i}`, address: `10.0.0.${i}`, port: 80, check: "http", state, reason: null },

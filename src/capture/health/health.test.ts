@@ -7,7 +7,10 @@ import { PATIENCE_MS } from "../../until.test.fixture.js";
 import { type CheckKind, checkHealth, type HealthTarget } from "./health.js";
 import { onlyLocal, parseCandidates, targetsOf } from "./health-targets.js";
 
-const clock = () => performance.now();
+const clock = {
+  nowMs: () => performance.now(),
+  busyMs: () => performance.eventLoopUtilization().active,
+};
 
 function target(server: Server, check: CheckKind, path = ""): HealthTarget {
   return { service: "s", address: "127.0.0.1", port: (server.address() as AddressInfo).port, check, path };
@@ -73,6 +76,19 @@ test("a server that never answers is given up at the limit, one that is gone at 
     path: "",
   };
   assert.equal((await checkHealth({ ...gone, check: "tcp" }, clock)).failure, "nobody listens");
+});
+
+test("a duration says how much of it the thread was at work itself, never more than all of it", async () => {
+  const server = createServer((socket) => socket.on("error", () => {}));
+  await withServer(server, async () => {
+    const timed = async (nows: number[], busies: number[]) => {
+      const steps = { nowMs: () => nows.shift()!, busyMs: () => busies.shift()! };
+      const { seconds, ownSeconds } = await checkHealth(target(server, "tcp"), steps);
+      return [seconds, ownSeconds];
+    };
+    assert.deepEqual(await timed([1000, 1500], [70, 90]), [0.5, 0.02]);
+    assert.deepEqual(await timed([1000, 1500], [70, 900]), [0.5, 0.5]);
+  });
 });
 
 test("what answers in another language, or hangs up, is down with the reason", async () => {
@@ -166,7 +182,6 @@ test("a lab file and a plain file say whom to ask; who has no port cannot be ask
   const tenancy = (port: number, toUs: number) => ({
     service: "mover",
     instance: "m",
-    address: new Uint8Array([10, 0, 0, 6]),
     text: "10.0.0.6",
     port,
     fromUs: 0,

@@ -24,6 +24,16 @@ export interface CheckResult {
   readonly failure: string | null;
   /** From the call to the answer, or to giving up. Seconds. */
   readonly seconds: number;
+  /** How much of that the thread that asked was at work itself, and so may have come late to the answer; null: not known. */
+  readonly ownSeconds: number | null;
+}
+
+/** What a check is timed by, milliseconds since any moment. */
+export interface CheckClock {
+  /** Only goes on. */
+  nowMs(): number;
+  /** How long this thread has been at work, not waiting. */
+  busyMs(): number;
 }
 
 /** Longest a check takes, connecting included. */
@@ -39,13 +49,14 @@ const BY_KIND: Readonly<Record<CheckKind, Check>> = {
   postgres: checkPostgres,
 };
 
-/** Checks one target. Never throws and never takes longer than the limit. `clockMs` is any clock that only goes on. */
+/** Checks one target. Never throws and never takes longer than the limit. */
 export async function checkHealth(
   target: HealthTarget,
-  clockMs: () => number,
+  clock: CheckClock,
   limitMs = CHECK_LIMIT_MS,
 ): Promise<CheckResult> {
-  const began = clockMs();
+  const began = clock.nowMs();
+  const busy = clock.busyMs();
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<string>((resolve) => {
@@ -58,7 +69,9 @@ export async function checkHealth(
   const failure = await Promise.race([asked, late]);
   clearTimeout(timer);
   controller.abort();
-  return { failure, seconds: Math.max(0, clockMs() - began) / 1000 };
+  const ms = Math.max(0, clock.nowMs() - began);
+  const ownMs = Math.min(ms, Math.max(0, clock.busyMs() - busy));
+  return { failure, seconds: ms / 1000, ownSeconds: ownMs / 1000 };
 }
 
 const WORDS: Readonly<Record<string, string>> = {

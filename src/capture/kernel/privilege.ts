@@ -65,6 +65,16 @@ export function dropPrivileges(user: User, keep: readonly Capability[]): void {
   c.prctl(PR_SET_NO_NEW_PRIVS, 1);
 }
 
+/**
+ * Takes the capabilities of the calling thread, one besides the main one, which leaves it without any. Before a change of
+ * user there is nothing to do: that takes them from every thread.
+ */
+export function bareThread(): void {
+  if (process.geteuid!() === 0 && mayChangeUser()) return;
+  setCapabilities([]);
+  libc().prctl(PR_SET_NO_NEW_PRIVS, 1);
+}
+
 /** All groups that the user is in: the group of an engine's socket may be among them. */
 function takeGroups({ name, gid }: User): void {
   // Node's types leave it out.
@@ -89,7 +99,7 @@ function dropBounding(): void {
   }
 }
 
-/** Of the main thread, which is the one that runs this. */
+/** Of the thread that runs this. */
 function permittedCapabilities(): bigint {
   const line = /^CapPrm:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/thread-self/status", "utf8"));
   return BigInt(`0x${line?.[1] ?? "0"}`);

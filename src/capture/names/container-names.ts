@@ -1,10 +1,5 @@
 /** Names of containers by id: the namespaces of a container keep its name when its engine falls silent or lists it no longer. */
-import { type Container, MAX_CONTAINERS } from "./docker.js";
-
-/** Longer names are cut. */
-export const MAX_NAME = 255;
-/** Docker's and podman's ids are SHA-256 sums in hexadecimal; a longer one is of no namespace. */
-const MAX_ID = 64;
+import { type ContainerName, MAX_CONTAINERS } from "./docker.js";
 
 /** Bounded: beyond `limit` the ids that no engine has listed for longest are forgotten. */
 export class ContainerNames {
@@ -20,11 +15,11 @@ export class ContainerNames {
   }
 
   /** Takes up what an engine lists. */
-  observe(containers: readonly Pick<Container, "id" | "name">[]): void {
+  observe(containers: readonly Pick<ContainerName, "id" | "name">[]): void {
     for (const { id, name } of containers) {
-      if (id.length > MAX_ID) continue;
+      if (id === "") continue;
       this.#names.delete(id);
-      this.#names.set(id, name.slice(0, MAX_NAME));
+      this.#names.set(id, name);
     }
     for (const id of this.#names.keys()) {
       if (this.#names.size <= this.#limit) break;

@@ -1,6 +1,6 @@
 /** Containers and networks by the Docker API (Docker, and podman, which speaks it too) over its unix socket. Read only. */
 import { z } from "zod";
-import { parseCidr } from "../../net.js";
+import { formatAddress, parseAddress, parseCidr } from "../../net.js";
 import { getJson, type JsonLimits, LIMITS, ServiceError } from "./json-client.js";
 
 /** Where an engine's socket is unless DOCKER_HOST says otherwise. */
@@ -9,6 +9,11 @@ export const ENGINE_SOCKETS: readonly string[] = ["/run/docker.sock", "/run/podm
 /** Beyond these an engine's answer is cut, not refused. */
 export const MAX_CONTAINERS = 10_000;
 const MAX_NETWORKS = 2000;
+const MAX_ADDRESSES = 20_000;
+/** Longer names are cut. */
+const MAX_NAME = 255;
+/** Docker's and podman's ids are SHA-256 sums in hexadecimal; a longer one is of no namespace. */
+const MAX_ID = 64;
 
 /** A container that holds its network: one that runs, is paused, or starts. */
 export interface Container {
@@ -21,6 +26,16 @@ export interface Container {
   readonly service: string | null;
   readonly replica: number | null;
   readonly addresses: readonly { readonly network: string; readonly address: string }[];
+}
+
+/** What names take of a container: small, so that it costs little to hand over. */
+export interface ContainerName {
+  /** At most `MAX_ID` characters; empty: it had more. */
+  readonly id: string;
+  /** At most `MAX_NAME` characters. */
+  readonly name: string;
+  /** Canonical text. */
+  readonly addresses: readonly string[];
 }
 
 /** A network of the engine. */
@@ -95,6 +110,26 @@ export async function readEngine(socketPath: string, limits: JsonLimits = LIMITS
     networks: networks.slice(0, MAX_NETWORKS),
     omitted: Math.max(0, held.length - MAX_CONTAINERS) + Math.max(0, networks.length - MAX_NETWORKS),
   };
+}
+
+/** What its containers are called, at most `MAX_CONTAINERS` with `MAX_ADDRESSES` addresses in all. Throws ServiceError. */
+export async function readContainerNames(
+  socketPath: string,
+  limits: JsonLimits = LIMITS,
+): Promise<ContainerName[]> {
+  const { value } = await getJson({ socketPath }, "/containers/json", containersSchema, limits);
+  let room = MAX_ADDRESSES;
+  return nameContainers(value.filter(holdsNetwork).slice(0, MAX_CONTAINERS)).map(
+    ({ id, name, addresses }) => {
+      const known = addresses.flatMap(({ address }) => parseAddress(address) ?? []).slice(0, room);
+      room -= known.length;
+      return {
+        id: id.length > MAX_ID ? "" : id,
+        name: name.slice(0, MAX_NAME),
+        addresses: known.map(formatAddress),
+      };
+    },
+  );
 }
 
 /** The networks alone. Throws ServiceError. */

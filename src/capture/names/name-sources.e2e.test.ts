@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PATIENCE_MS, until } from "../../until.test.fixture.js";
 import { answering, containerJson, startEngine } from "../live/engine.test.fixture.js";
-import { readEngine } from "./docker.js";
+import { readContainerNames } from "./docker.js";
 import { ServiceError } from "./json-client.js";
 import { createNameSources } from "./name-sources.js";
 import {
@@ -78,7 +78,10 @@ test("an engine that hangs does not hold up the namespaces' names", ROOT_ONLY, a
     const sources = createNameSources({
       engineSockets: ["hanging", good.socket],
       say: (line) => said.push(line),
-      readers: { network: look, engine: (socket) => (socket === "hanging" ? hanging : readEngine(socket)) },
+      readers: {
+        network: look,
+        engine: (socket) => (socket === "hanging" ? hanging : readContainerNames(socket)),
+      },
     });
     const refreshed = sources.refresh(nowUs());
     await until(() => sources.current().find("10.201.0.20", null, nowUs()) === DB); // while the engines are asked

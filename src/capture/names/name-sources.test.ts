@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { formatAddress, parseAddress } from "../../net.js";
 import type { HostNetwork } from "../live/interfaces.js";
-import type { Engine } from "./docker.js";
+import type { ContainerName } from "./docker.js";
 import { ServiceError } from "./json-client.js";
 import { createNameSources, type NameReaders, type NameSourcesOptions } from "./name-sources.js";
 import type { Namespace } from "./namespace-names.js";
@@ -42,20 +42,8 @@ const HOST: Space = {
   ],
 };
 
-function engineOf(...containers: readonly { id: string; name: string; addresses?: string[] }[]): Engine {
-  return {
-    containers: containers.map(({ id, name, addresses = [] }) => ({
-      id,
-      name,
-      ownName: name,
-      project: null,
-      service: null,
-      replica: null,
-      addresses: addresses.map((address) => ({ network: "n", address })),
-    })),
-    networks: [],
-    omitted: 0,
-  };
+function engineOf(...containers: readonly { id: string; name: string; addresses?: string[] }[]) {
+  return containers.map(({ id, name, addresses = [] }): ContainerName => ({ id, name, addresses }));
 }
 
 /** Sources whose answers the test sets between refreshes; boot was at time 0, and the clock stands at `now` seconds. */
@@ -63,7 +51,7 @@ function sourcesOf(
   state: {
     now: number;
     network?: HostNetwork | Error;
-    engine?: () => Promise<Engine>;
+    engine?: () => Promise<ContainerName[]>;
     history?: Tenancy[] | Error;
   },
   options: Partial<NameSourcesOptions> = {},
@@ -148,7 +136,7 @@ test("the engine's names go before the namespaces', with the namespaces' times",
     engine: async () =>
       engineOf(
         { id: "8dfafdbc3a40ff", name: "web", addresses: ["172.20.0.5"] },
-        { id: "x", name: "far", addresses: ["fd00:0::9", "?"] },
+        { id: "x", name: "far", addresses: ["fd00::9"] },
       ),
   };
   const { refresh, find } = sourcesOf(state);
@@ -160,7 +148,8 @@ test("the engine's names go before the namespaces', with the namespaces' times",
 test("without namespaces the engine's first containers are named for packets that came before, later ones are not", async () => {
   const first = { id: "a", name: "web", addresses: ["172.20.0.5"] };
   // an engine answers when the namespaces have long been read
-  const later = (engine: Engine) => new Promise<Engine>((resolve) => setImmediate(() => resolve(engine)));
+  const later = (engine: ContainerName[]) =>
+    new Promise<ContainerName[]>((resolve) => setImmediate(() => resolve(engine)));
   const state = { now: 0, engine: () => later(engineOf(first)) };
   const { refresh, find } = sourcesOf(state);
   await refresh(10);
@@ -207,7 +196,6 @@ test("the registry names ports by time, where nobody else names the address, and
   const tenancy = (service: string, text: string, port: number, from: number, to: number): Tenancy => ({
     service,
     instance: service,
-    address: parseAddress(text)!,
     text,
     port,
     fromUs: from * SECOND,
@@ -264,11 +252,11 @@ test("an engine that hangs holds up nobody, is said once, counted, and asked les
 });
 
 test("names are there before a slow engine answers; a refresh under way is not begun twice", async () => {
-  let answer: (engine: Engine) => void = () => {};
+  let answer: (engine: ContainerName[]) => void = () => {};
   const state = {
     now: 0,
     engine: () =>
-      new Promise<Engine>((resolve) => {
+      new Promise<ContainerName[]>((resolve) => {
         answer = resolve;
       }),
   };

@@ -1,10 +1,10 @@
 /** Names by themselves, for as long as a capture runs: names file, containers, namespaces, registry, in this order. */
-import { formatAddress, parseAddress } from "../../net.js";
+import { parseAddress } from "../../net.js";
 import { describeInterfaces, type HostNetwork, readHostNetwork } from "../live/interfaces.js";
 import { PolledSource, type SourceFailure } from "../polled-source.js";
 import { ageCs, createAddressClock } from "./address-clock.js";
-import { ContainerNames, MAX_NAME } from "./container-names.js";
-import { ENGINE_SOCKETS, type Engine, readEngine } from "./docker.js";
+import { ContainerNames } from "./container-names.js";
+import { type ContainerName, ENGINE_SOCKETS, readContainerNames } from "./docker.js";
 import { ServiceError } from "./json-client.js";
 import { NameHistory, type Sighting } from "./name-history.js";
 import { Names, readNames } from "./names.js";
@@ -23,14 +23,14 @@ export interface NameSourcesOptions {
   readonly near?: readonly string[];
   /** Hears of each outage once. */
   readonly say: (line: string) => void;
-  /** Elsewhere than the machine itself only in tests. */
+  /** Elsewhere than here: a live run leaves peers to a thread of their own, a test makes them up. */
   readonly readers?: Partial<NameReaders>;
 }
 
 /** How the sources are asked. */
 export interface NameReaders {
   network(previous: HostNetwork | null): HostNetwork;
-  engine(socketPath: string): Promise<Engine>;
+  engine(socketPath: string): Promise<readonly ContainerName[]>;
   registry(url: URL): Promise<Tenancy[]>;
   /** Hundredths of a second since boot, the clock that addresses are stamped with. */
   bootClockCs(): number;
@@ -66,9 +66,9 @@ type SpaceSighting = Sighting & { readonly space: number };
 class LiveNames implements NameSources {
   readonly #readers: NameReaders;
   readonly #network: PolledSource<HostNetwork>;
-  readonly #engines: readonly PolledSource<Engine>[];
+  readonly #engines: readonly PolledSource<readonly ContainerName[]>[];
   /** Engines whose first answer has been taken up. */
-  readonly #heard = new Set<PolledSource<Engine>>();
+  readonly #heard = new Set<PolledSource<readonly ContainerName[]>>();
   readonly #registry: PolledSource<Tenancy[]> | null;
   readonly #history = new NameHistory();
   readonly #containers = new ContainerNames();
@@ -81,7 +81,7 @@ class LiveNames implements NameSources {
   constructor(options: NameSourcesOptions) {
     const readers: NameReaders = {
       network: (previous) => readHostNetwork(listNamespaces(), previous),
-      engine: readEngine,
+      engine: readContainerNames,
       registry: readRegistry,
       bootClockCs: createAddressClock(),
       ...options.readers,
@@ -156,7 +156,7 @@ class LiveNames implements NameSources {
     );
     if (await this.#network.poll(nowUs, last)) this.#take(nowUs, false);
     const answered = await Promise.all(slow);
-    for (const { value } of this.#engines) this.#containers.observe(value?.containers ?? []);
+    for (const { value } of this.#engines) this.#containers.observe(value ?? []);
     if (answered.includes(true)) this.#take(nowUs, true);
   }
 
@@ -179,13 +179,13 @@ class LiveNames implements NameSources {
       // where its namespaces cannot be read, as from inside a container, what an engine says first was so before, for all one knows
       const unknown = this.#heard.has(engine) ? null : Number.NEGATIVE_INFINITY;
       this.#heard.add(engine);
-      return engine.value!.containers.flatMap(({ name, addresses }) =>
-        addresses.flatMap((end) => {
-          const address = parseAddress(end.address);
-          if (!address) return [];
-          const text = formatAddress(address);
-          return [{ name: name.slice(0, MAX_NAME), address, text, sinceUs: since.get(text) ?? unknown }];
-        }),
+      return engine.value!.flatMap(({ name, addresses }) =>
+        addresses.map((text) => ({
+          name,
+          address: parseAddress(text)!,
+          text,
+          sinceUs: since.get(text) ?? unknown,
+        })),
       );
     });
   }
@@ -222,7 +222,8 @@ class LiveNames implements NameSources {
     this.#history.addTo(names, inFile);
     // Services on the host itself share its addresses: there the port says more than the name of the machine.
     const held = this.#history.holders(HOST);
-    for (const { service, address, text, port, fromUs, toUs } of this.#registry?.value ?? []) {
+    for (const { service, text, port, fromUs, toUs } of this.#registry?.value ?? []) {
+      const address = parseAddress(text)!;
       names.announce(address, port);
       if (!inFile(text) && !held.has(text)) names.add(service, address, [port], fromUs, toUs);
     }

@@ -4,7 +4,7 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { PATIENCE_MS } from "../../until.test.fixture.js";
-import { parseHistory, readRegistry, type Tenancy } from "./registry-names.js";
+import { parseHistory, readRegistry } from "./registry-names.js";
 
 const FIXTURE = new URL("../../../../fixtures/rotation.history.json", import.meta.url);
 const LIMITS = { timeoutMs: PATIENCE_MS, bytes: 1_000_000, cost: { depth: 32, values: 10_000 } };
@@ -27,19 +27,14 @@ test("the lab's own history: spans in microseconds, open ones without an end", (
     },
     async (url) => {
       const history = await readRegistry(url, LIMITS);
-      const first = history[0] as Tenancy;
-      assert.deepEqual(
-        { ...first, address: [...first.address] },
-        {
-          service: "payment",
-          instance: "payment",
-          address: [10, 0, 0, 80],
-          text: "10.0.0.80",
-          port: 8003,
-          fromUs: 1_795_346_440_991_000,
-          toUs: 1_795_346_461_004_000,
-        },
-      );
+      assert.deepEqual(history[0], {
+        service: "payment",
+        instance: "payment",
+        text: "10.0.0.80",
+        port: 8003,
+        fromUs: 1_795_346_440_991_000,
+        toUs: 1_795_346_461_004_000,
+      });
       assert.ok(history.some(({ toUs }) => toUs === Number.POSITIVE_INFINITY));
     },
   ));

@@ -1,6 +1,6 @@
 /** Who held which port when, by the lab's service registry: `GET /history` (services/README.md). */
 import { z } from "zod";
-import { type AddressBytes, formatAddress, parseAddress } from "../../net.js";
+import { formatAddress, parseAddress } from "../../net.js";
 import { getJson, type JsonLimits, LIMITS } from "./json-client.js";
 
 const MAX_TENANCIES = 20_000;
@@ -29,8 +29,7 @@ const historySchema = z.object({
 export interface Tenancy {
   readonly service: string;
   readonly instance: string;
-  readonly address: AddressBytes;
-  /** Canonical text of `address`. */
+  /** Its address, canonical text. */
   readonly text: string;
   readonly port: number;
   /** Microseconds since 1970, from inclusive, to exclusive. */
@@ -54,6 +53,6 @@ function tenanciesOf({ history }: z.infer<typeof historySchema>): Tenancy[] {
     const toUs = to === null ? Number.POSITIVE_INFINITY : to * 1000;
     if (!bytes) return [];
     const text = formatAddress(bytes);
-    return [{ service, instance, address: bytes, text, port, fromUs: from * 1000, toUs }];
+    return [{ service, instance, text, port, fromUs: from * 1000, toUs }];
   });
 }

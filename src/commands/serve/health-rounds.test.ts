@@ -12,6 +12,7 @@ function target(service: string, state: HealthState, seconds: number | null): He
     state,
     reason: null,
     latency_seconds: seconds,
+    own_delay_seconds: seconds && seconds / 100,
     p50_seconds: null,
     p95_seconds: null,
     changed: null,
@@ -30,9 +31,9 @@ test("a service is up when all its servers that were asked are, as slow as the s
     target("__proto__", "up", 0.1),
   ];
   assert.deepEqual(exposeHealth({ format: "netwatch-health", version: 1, time: "", targets }), [
-    { target: "web", up: true, seconds: 0.3 },
-    { target: "db", up: false, seconds: 0.2 },
-    { target: "new", up: null, seconds: null },
-    { target: "__proto__", up: true, seconds: 0.1 },
+    { target: "web", up: true, seconds: 0.3, ownSeconds: 0.003 },
+    { target: "db", up: false, seconds: 0.2, ownSeconds: 0.002 },
+    { target: "new", up: null, seconds: null, ownSeconds: null },
+    { target: "__proto__", up: true, seconds: 0.1, ownSeconds: 0.001 },
   ]);
 });

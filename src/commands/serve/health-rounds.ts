@@ -1,9 +1,11 @@
 /** Health checks beside a live run, as the metrics show them: by service, never by address. */
 import type { HealthReport } from "../../analyze/snapshot.js";
+import { PeerThread } from "../../capture/peers/peer-thread.js";
 import type { ExposedHealth } from "../../report/metrics/state.js";
 import { HEALTH_INTERVAL_MS, type HealthPoll, openHealthPoll } from "../health-poll.js";
 
 export class HealthRounds {
+  readonly #peers = new PeerThread();
   #poll: HealthPoll;
   #timer: NodeJS.Timeout | null = null;
   #report: HealthReport | null = null;
@@ -14,7 +16,12 @@ export class HealthRounds {
     private readonly registry: URL | undefined,
     private readonly onReport: (report: HealthReport) => void = () => {},
   ) {
-    this.#poll = openHealthPoll(namesFile, registry);
+    this.#poll = openHealthPoll(namesFile, registry, this.#peers);
+  }
+
+  /** Resolves when all that it needs is read from disk: afterwards root may be given up. */
+  async load(): Promise<void> {
+    await this.#peers.load();
   }
 
   start(): void {
@@ -29,11 +36,12 @@ export class HealthRounds {
 
   /** Asks from the next round on what the names file lists now. Throws CommandError. */
   reread(): void {
-    this.#poll = openHealthPoll(this.namesFile, this.registry);
+    this.#poll = openHealthPoll(this.namesFile, this.registry, this.#peers);
   }
 
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
+    void this.#peers.close();
   }
 
   expose(): ExposedHealth[] {
@@ -41,16 +49,14 @@ export class HealthRounds {
   }
 }
 
-/** A service of several servers is up when all that have been asked are; its time is that of the slowest. */
+/** A service of several servers is up when all that have been asked are; its times are those of the slowest. */
 export function exposeHealth({ targets }: HealthReport): ExposedHealth[] {
-  const services = new Map<string, { up: boolean | null; seconds: number | null }>();
-  for (const { service, state, latency_seconds: seconds } of targets) {
-    const before = services.get(service) ?? { up: null, seconds: null };
+  const services = new Map<string, ExposedHealth>();
+  for (const { service: target, state, latency_seconds: seconds, own_delay_seconds: ownSeconds } of targets) {
+    const before = services.get(target) ?? { target, up: null, seconds: null, ownSeconds: null };
     const up = state === "unknown" ? before.up : state !== "down" && before.up !== false;
-    services.set(service, {
-      up,
-      seconds: seconds === null ? before.seconds : Math.max(seconds, before.seconds ?? 0),
-    });
+    const isSlowest = seconds !== null && seconds >= (before.seconds ?? 0);
+    services.set(target, isSlowest ? { target, up, seconds, ownSeconds } : { ...before, up });
   }
-  return [...services].map(([target, health]) => ({ target, ...health }));
+  return [...services.values()];
 }

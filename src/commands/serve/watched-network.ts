@@ -13,6 +13,7 @@ import { buildLimits } from "../../analyze/tracking/limits.js";
 import { buildStates, buildTrackedServices } from "../../analyze/tracking/services.js";
 import type { NameSources } from "../../capture/names/name-sources.js";
 import { Names } from "../../capture/names/names.js";
+import { PeerThread } from "../../capture/peers/peer-thread.js";
 import type { ExposedConnections, ExposedEvidence } from "../../report/metrics/state.js";
 import { Next, watch } from "../../watch.js";
 import { type ExposedPackets, exposeAnalyzer } from "../exposition.js";
@@ -51,6 +52,7 @@ export class WatchedNetwork {
   readonly polls = new PollTimes(["names", "conntrack"]);
   readonly #taps: Taps;
   readonly #sources: NameSources;
+  readonly #peers: PeerThread;
   readonly #tracking: LiveTracking | null;
   readonly #filtered: boolean;
   readonly #analyzer: Analyzer;
@@ -71,12 +73,14 @@ export class WatchedNetwork {
   private constructor(
     taps: Taps,
     sources: NameSources,
+    peers: PeerThread,
     tracking: LiveTracking | null,
     options: WatchedOptions,
     producer: string,
   ) {
     this.#taps = taps;
     this.#sources = sources;
+    this.#peers = peers;
     this.#tracking = tracking;
     this.#filtered = (options.filter?.trim() ?? "") !== "";
     this.#producer = producer;
@@ -96,13 +100,15 @@ export class WatchedNetwork {
   static async open(options: WatchedOptions, producer: string, terminal: Terminal): Promise<WatchedNetwork> {
     const interfaces = chosenInterfaces(options);
     const near = options.netns === undefined ? interfaces : [];
-    const sources = openNames(options, terminal, near);
+    const peers = new PeerThread();
+    const sources = openNames(options, terminal, peers, near);
     const startUs = Date.now() * 1000;
     const taps = await Taps.open(options);
+    await peers.load();
     await readNamesOnce(sources);
     const asked = { ...options, conntrack: true };
     const tracking = await LiveTracking.open(asked, interfaces, startUs, terminal);
-    return new WatchedNetwork(taps, sources, tracking, options, producer);
+    return new WatchedNetwork(taps, sources, peers, tracking, options, producer);
   }
 
   /** Takes packets until the signal comes or nothing more does. */
@@ -162,6 +168,7 @@ export class WatchedNetwork {
 
   close(): void {
     this.#taps.close();
+    void this.#peers.close();
     this.#tracking?.close();
   }
 

@@ -90,7 +90,7 @@ export function fullExposition(edges: readonly ExposedEdge[]): Exposition {
       },
     },
     evidence: [{ verdict: "wire-only", cause: "same-bridge", count: 2 }],
-    health: [{ target: "web", up: true, seconds: 0.01 }],
+    health: [{ target: "web", up: true, seconds: 0.01, ownSeconds: 0.001 }],
     process: {
       cpuSeconds: 1,
       residentBytes: 1e8,

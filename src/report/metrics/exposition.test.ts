@@ -74,13 +74,14 @@ test("two targets or interfaces of one name make one sample", async () => {
         ],
       },
       health: [
-        { target: "web", up: true, seconds: 0.1 },
-        { target: "web", up: false, seconds: null },
-        { target: "new", up: null, seconds: null },
+        { target: "web", up: true, seconds: 0.1, ownSeconds: 0.001 },
+        { target: "web", up: false, seconds: null, ownSeconds: null },
+        { target: "new", up: null, seconds: null, ownSeconds: null },
       ],
     },
     "text",
   );
   assert.equal(page.match(/^netwatch_capture_packets_total\{/gm)?.length, 1);
+  assert.match(page, /^netwatch_health_own_delay_seconds 0\.001$/m);
   assert.deepEqual(page.match(/^netwatch_health_up.*$/gm), ['netwatch_health_up{target="web"} 1']);
 });

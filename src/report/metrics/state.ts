@@ -20,6 +20,8 @@ export interface ExposedHealth {
   /** null: not checked yet. */
   readonly up: boolean | null;
   readonly seconds: number | null;
+  /** How much of that netwatch was at work itself; null: not known. */
+  readonly ownSeconds: number | null;
 }
 
 /** Rows of a table that have samples; namespaces and states are few unless somebody makes them many. */
@@ -142,5 +144,14 @@ export const HEALTH_METRICS: readonly Metric<readonly ExposedHealth[]>[] = [
     name: "netwatch_health_check_duration_seconds",
     help: "Time that the last check of a target took.",
     read: (targets) => ofTargets(targets, ({ seconds }) => seconds),
+  },
+  {
+    type: "gauge",
+    name: "netwatch_health_own_delay_seconds",
+    help: "How long netwatch was at work itself during a last check, at most: a target may have answered by so much earlier.",
+    read(targets) {
+      const delays = targets.flatMap(({ ownSeconds }) => ownSeconds ?? []);
+      return [[delays.length === 0 ? null : Math.max(...delays)]];
+    },
   },
 ];

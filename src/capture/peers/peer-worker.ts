@@ -1,0 +1,79 @@
+/** Asks others in a thread of its own: what they answer is read, held to limits, parsed and checked here, beside the packets. */
+import { performance } from "node:perf_hooks";
+import { setTimeout } from "node:timers/promises";
+import { parentPort } from "node:worker_threads";
+import { type CheckClock, type CheckResult, checkHealth, type HealthTarget } from "../health/health.js";
+import { stagger } from "../health/stagger.js";
+import { bareThread } from "../kernel/privilege.js";
+import { type ContainerName, readContainerNames } from "../names/docker.js";
+import { readRegistry, type Tenancy } from "../names/registry-names.js";
+
+/** Each kind of question, and what is handed back: bounded and checked. */
+export interface PeerAnswers {
+  readonly engine: { readonly question: { readonly socketPath: string }; readonly answer: ContainerName[] };
+  readonly registry: { readonly question: { readonly href: string }; readonly answer: Tenancy[] };
+  /** An element for each target, in their order. */
+  readonly health: {
+    readonly question: { readonly targets: readonly HealthTarget[] };
+    readonly answer: CheckedTarget[];
+  };
+}
+export type PeerKind = keyof PeerAnswers;
+
+/** How a target fared. */
+export interface CheckedTarget {
+  readonly result: CheckResult;
+  /** When it was over, microseconds since 1970. */
+  readonly timeUs: number;
+}
+
+export interface PeerMessage {
+  readonly id: number;
+  readonly kind: PeerKind;
+  readonly question: PeerAnswers[PeerKind]["question"];
+}
+
+export type PeerReply =
+  | { readonly id: number; readonly value: PeerAnswers[PeerKind]["answer"] }
+  | { readonly id: number; readonly failure: { readonly message: string; readonly code: string | null } };
+
+type Handlers = {
+  readonly [Kind in PeerKind]: (
+    question: PeerAnswers[Kind]["question"],
+  ) => Promise<PeerAnswers[Kind]["answer"]>;
+};
+
+/** The next target is asked no later than this after one that is slow. */
+const STAGGER_MS = 20;
+
+const CLOCK: CheckClock = {
+  nowMs: () => performance.now(),
+  busyMs: () => performance.eventLoopUtilization().active,
+};
+
+const HANDLERS: Handlers = {
+  engine: ({ socketPath }) => readContainerNames(socketPath),
+  registry: ({ href }) => readRegistry(new URL(href)),
+  health: ({ targets }) => stagger(targets, check, () => setTimeout(STAGGER_MS)),
+};
+
+async function check(target: HealthTarget): Promise<CheckedTarget> {
+  const result = await checkHealth(target, CLOCK);
+  return { result, timeUs: Date.now() * 1000 };
+}
+
+async function answer({ id, kind, question }: PeerMessage): Promise<PeerReply> {
+  try {
+    return { id, value: await HANDLERS[kind](question as never) };
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException;
+    return { id, failure: { message: message.slice(0, 200), code: code ?? null } };
+  }
+}
+
+if (parentPort !== null) {
+  const port = parentPort;
+  bareThread();
+  port.on("message", async (message: PeerMessage) => port.postMessage(await answer(message)));
+  port.postMessage("ready");
+}

@@ -151,13 +151,15 @@ class LiveNames implements NameSources {
 
   /** The namespaces are read at once, in milliseconds; the others may take their two seconds beside them. */
   async #refresh(nowUs: number, last: boolean): Promise<void> {
-    const slow = [...this.#engines, ...(this.#registry ? [this.#registry] : [])].map((source) =>
-      source.poll(nowUs, last),
-    );
+    const sources: PolledSource<unknown>[] = [...this.#engines, ...(this.#registry ? [this.#registry] : [])];
+    const before = sources.map(({ value }) => value);
+    const slow = sources.map((source) => source.poll(nowUs, last));
     if (await this.#network.poll(nowUs, last)) this.#take(nowUs, false);
     const answered = await Promise.all(slow);
-    for (const { value } of this.#engines) this.#containers.observe(value ?? []);
-    if (answered.includes(true)) this.#take(nowUs, true);
+    // An answer that has not changed is the same list: nothing is made of it anew.
+    const isNew = sources.some(({ value }, i) => value !== before[i]);
+    if (isNew) for (const { value } of this.#engines) this.#containers.observe(value ?? []);
+    if (answered.includes(true)) this.#take(nowUs, isNew);
   }
 
   #take(nowUs: number, always: boolean): void {

@@ -6,7 +6,7 @@ import { getJson, type JsonLimits, LIMITS } from "./json-client.js";
 const MAX_TENANCIES = 20_000;
 
 /** The registry keeps 5,000 tenancies of some 130 bytes and six values each. */
-const REGISTRY_LIMITS: JsonLimits = {
+export const REGISTRY_LIMITS: JsonLimits = {
   ...LIMITS,
   bytes: 1024 * 1024,
   cost: { depth: 8, values: 200_000 },

@@ -17,7 +17,7 @@ const PROGRAM = (heavy: string, good: string) => `
   import { readdirSync, readFileSync } from "node:fs";
   import { PeerThread } from ${FILES[0]};
   import { dropPrivileges } from ${FILES[1]};
-  const peers = new PeerThread(12);
+  const peers = new PeerThread({ heapMb: 12, limitMs: 120_000 });
   await peers.load();
   dropPrivileges({ uid: 65534, gid: 65534, name: "nobody", home: null }, [12]);
   const failure = await peers.engine(${JSON.stringify(heavy)}).catch(({ message }) => message);

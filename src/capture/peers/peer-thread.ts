@@ -20,20 +20,33 @@ interface Waiting {
   readonly resolve: (value: never) => void;
   readonly reject: (error: ServiceError) => void;
   readonly timer: NodeJS.Timeout | undefined;
+  /** Who was asked what, where the answer is kept; null: it is never the same. */
+  readonly key: string | null;
+  /** What was known when it was asked. */
+  readonly known: Known | null;
+}
+
+interface Known {
+  readonly digest: string;
+  readonly value: unknown;
 }
 
 /** Starts with its first question, or with `load`; to be closed. Every method that asks rejects with ServiceError alone. */
 export class PeerThread {
   readonly #heapMb: number;
+  readonly #limitMs: number;
   readonly #waiting = new Map<number, Waiting>();
   #serving: Thread | null = null;
   /** Loaded while there was the right to read the program, for when the first dies. */
   #spare: Thread | null = null;
+  /** The last answer of each one asked: as many as are configured. */
+  readonly #known = new Map<string, Known>();
   #nextId = 0;
 
-  /** `heapMb`: less than enough only in tests. */
-  constructor(heapMb = HEAP_MB) {
+  /** `heapMb` and `limitMs`, the longest for an answer that is parsed, work on it included, are others only in tests. */
+  constructor({ heapMb = HEAP_MB, limitMs = LIMITS.timeoutMs } = {}) {
     this.#heapMb = heapMb;
+    this.#limitMs = limitMs;
   }
 
   /** Resolves when all is read from disk, a spare thread included: afterwards root may be given up. What keeps one from starting is said by the next question. */
@@ -43,19 +56,19 @@ export class PeerThread {
     await Promise.allSettled([this.#serving.ready, this.#spare.ready]);
   }
 
-  /** What an engine's containers are called, within two seconds. */
+  /** What an engine's containers are called, within two seconds; the same list as before where nothing has changed. */
   engine(socketPath: string): Promise<ContainerName[]> {
-    return this.#ask("engine", { socketPath }, LIMITS.timeoutMs);
+    return this.#ask("engine", { socketPath });
   }
 
-  /** The registry's history, within two seconds. */
+  /** The registry's history, within two seconds; the same list as before where nothing has changed. */
   registry({ href }: URL): Promise<Tenancy[]> {
-    return this.#ask("registry", { href }, LIMITS.timeoutMs);
+    return this.#ask("registry", { href });
   }
 
   /** Checks each of them once, one after another. The times are this thread's: what holds up the caller is not in them. */
   health(targets: readonly HealthTarget[]): Promise<CheckedTarget[]> {
-    return this.#ask("health", { targets }, null);
+    return this.#ask("health", { targets });
   }
 
   /** What is under way is never answered. */
@@ -68,24 +81,26 @@ export class PeerThread {
     await Promise.all(threads.map((thread) => thread?.worker.terminate()));
   }
 
-  /** `limitMs` holds for the work on the answer too; null: the thread has limits of its own. */
   #ask<Kind extends PeerKind>(
     kind: Kind,
     question: PeerAnswers[Kind]["question"],
-    limitMs: number | null,
   ): Promise<PeerAnswers[Kind]["answer"]> {
     this.#serving ??= this.#start();
     const { worker } = this.#serving;
+    const limitMs = this.#limitMs;
     const id = this.#nextId++;
+    const key = kind === "health" ? null : JSON.stringify([kind, question]);
+    const known = (key !== null && this.#known.get(key)) || null;
     return new Promise((resolve, reject) => {
       const late = () => {
         this.#forget(id, worker);
-        reject(new ServiceError(`no answer within ${limitMs! / 1000} s`, "ETIMEDOUT"));
+        reject(new ServiceError(`no answer within ${limitMs / 1000} s`, "ETIMEDOUT"));
       };
-      const timer = limitMs === null ? undefined : setTimeout(late, limitMs);
-      this.#waiting.set(id, { resolve, reject, timer });
+      // a check has limits of its own
+      const timer = kind === "health" ? undefined : setTimeout(late, limitMs);
+      this.#waiting.set(id, { resolve, reject, timer, key, known });
       worker.ref();
-      worker.postMessage({ id, kind, question } satisfies PeerMessage);
+      worker.postMessage({ id, kind, question, known: known?.digest ?? null, limitMs } satisfies PeerMessage);
     });
   }
 
@@ -108,8 +123,13 @@ export class PeerThread {
 
   #take(reply: PeerReply, worker: Worker): void {
     const waiting = this.#forget(reply.id, worker);
-    if ("value" in reply) waiting?.resolve(reply.value as never);
-    else waiting?.reject(new ServiceError(reply.failure.message, reply.failure.code));
+    if (waiting === undefined) return;
+    const { key, known, resolve, reject } = waiting;
+    if ("value" in reply) {
+      if (key !== null) this.#known.set(key, reply);
+      resolve(reply.value as never);
+    } else if ("same" in reply) resolve(known!.value as never);
+    else reject(new ServiceError(reply.failure.message, reply.failure.code));
   }
 
   #forget(id: number, worker: Worker): Waiting | undefined {

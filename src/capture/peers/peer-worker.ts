@@ -1,4 +1,5 @@
 /** Asks others in a thread of its own: what they answer is read, held to limits, parsed and checked here, beside the packets. */
+import { createHash } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import { setTimeout } from "node:timers/promises";
 import { parentPort } from "node:worker_threads";
@@ -6,7 +7,8 @@ import { type CheckClock, type CheckResult, checkHealth, type HealthTarget } fro
 import { stagger } from "../health/stagger.js";
 import { bareThread } from "../kernel/privilege.js";
 import { type ContainerName, readContainerNames } from "../names/docker.js";
-import { readRegistry, type Tenancy } from "../names/registry-names.js";
+import { LIMITS } from "../names/json-client.js";
+import { REGISTRY_LIMITS, readRegistry, type Tenancy } from "../names/registry-names.js";
 
 /** Each kind of question, and what is handed back: bounded and checked. */
 export interface PeerAnswers {
@@ -31,15 +33,21 @@ export interface PeerMessage {
   readonly id: number;
   readonly kind: PeerKind;
   readonly question: PeerAnswers[PeerKind]["question"];
+  /** Digest of the answer that the one who asks still has; null: none. */
+  readonly known: string | null;
+  /** Longest for reading an answer that is parsed. */
+  readonly limitMs: number;
 }
 
 export type PeerReply =
-  | { readonly id: number; readonly value: PeerAnswers[PeerKind]["answer"] }
+  | { readonly id: number; readonly digest: string; readonly value: PeerAnswers[PeerKind]["answer"] }
+  | { readonly id: number; readonly same: true }
   | { readonly id: number; readonly failure: { readonly message: string; readonly code: string | null } };
 
 type Handlers = {
   readonly [Kind in PeerKind]: (
     question: PeerAnswers[Kind]["question"],
+    limitMs: number,
   ) => Promise<PeerAnswers[Kind]["answer"]>;
 };
 
@@ -52,8 +60,8 @@ const CLOCK: CheckClock = {
 };
 
 const HANDLERS: Handlers = {
-  engine: ({ socketPath }) => readContainerNames(socketPath),
-  registry: ({ href }) => readRegistry(new URL(href)),
+  engine: ({ socketPath }, timeoutMs) => readContainerNames(socketPath, { ...LIMITS, timeoutMs }),
+  registry: ({ href }, timeoutMs) => readRegistry(new URL(href), { ...REGISTRY_LIMITS, timeoutMs }),
   health: ({ targets }) => stagger(targets, check, () => setTimeout(STAGGER_MS)),
 };
 
@@ -62,9 +70,12 @@ async function check(target: HealthTarget): Promise<CheckedTarget> {
   return { result, timeUs: Date.now() * 1000 };
 }
 
-async function answer({ id, kind, question }: PeerMessage): Promise<PeerReply> {
+async function answer({ id, kind, question, known, limitMs }: PeerMessage): Promise<PeerReply> {
   try {
-    return { id, value: await HANDLERS[kind](question as never) };
+    const value = await HANDLERS[kind](question as never, limitMs);
+    // The same list again costs the one who asks nothing.
+    const digest = createHash("sha256").update(JSON.stringify(value)).digest("base64");
+    return digest === known ? { id, same: true } : { id, digest, value };
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException;
     return { id, failure: { message: message.slice(0, 200), code: code ?? null } };

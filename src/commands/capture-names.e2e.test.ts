@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import type { Snapshot } from "../analyze/snapshot.js";
 import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
@@ -80,6 +84,46 @@ describe("names while a capture runs", { skip: reasonToSkip("ping") }, () => {
       assert.deepEqual([failed!.reason, failed!.failing], ["no answer within 2 s", true]);
       assert.ok(failed!.count >= 1);
     } finally {
+      await engine.close();
+    }
+  });
+
+  test("whatever an engine and a registry answer, every packet is taken in, and the outage is said", async () => {
+    // as many values as are let through, and more bytes than are
+    const address = (i: number) => ({ IPAddress: `10.7${i >> 14}.${(i >> 7) & 127}.${i & 127}` });
+    const networks = Object.fromEntries(Array.from({ length: 45_000 }, (_, i) => [`n${i}`, address(i)]));
+    const many = containerJson("ee", "many", networks);
+    const engine = await startEngine(answering({ "/containers/json": [...CONTAINERS_HERE, many] }));
+    const deep = "[".repeat(16 * 1024 * 1024);
+    const registry = createServer((_, response) => response.on("error", () => {}).end(deep));
+    registry.listen(0, "127.0.0.1");
+    await once(registry, "listening");
+    const env = { ...process.env, DOCKER_HOST: `unix://${engine.socket}` };
+    try {
+      const { port } = registry.address() as AddressInfo;
+      const words = ["-i", "br0", "--netns", host, "-o", "json", "--no-conntrack", "-Z", "root"];
+      const run = await work.listen([...words, "--registry", `http://127.0.0.1:${port}`], { env });
+      const ping = ["netns", "exec", first, "ping", "-q", "-c", "2000", "-i", "0.002", "10.61.0.1"];
+      const sent = spawn("ip", ping, { stdio: ["ignore", "pipe", "inherit"] });
+      let told = "";
+      sent.stdout.on("data", (piece: Buffer) => {
+        told += piece.toString();
+      });
+      await once(sent, "close");
+      // larger than 1 MiB, or too late where the machine is busy
+      await run.said(`http://127.0.0.1:${port}/: `);
+      const { code, stdout, stderr } = await run.stop();
+      assert.equal(code, 0, stderr);
+      assert.ok(engine.asked.length >= 1);
+      const { tables, ledger }: Snapshot = JSON.parse(stdout.toString());
+      const answered = Number(/(\d+) received/.exec(told)?.[1]);
+      assert.ok(answered > 0, told);
+      const row = [...tables.protocols.rows].find(({ protocol }) => protocol === "ICMP");
+      assert.ok(Number(row?.packets) >= 2 * answered, `${row?.packets} of ${answered} echoes`);
+      assert.equal(ledger.dropped, 0);
+    } finally {
+      registry.closeAllConnections();
+      registry.close();
       await engine.close();
     }
   });

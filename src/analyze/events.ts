@@ -34,7 +34,8 @@ export class EventCourse {
   readonly #maxPairs: number;
   readonly #maxNewPairs: number;
   readonly #pairs = new Set<string>();
-  readonly #interfaces = new Map<string, LedgerInterface>();
+  /** Of the last ledger that told of interfaces. */
+  #interfaces: ReadonlyMap<string, LedgerInterface> = new Map();
   #dropped = 0;
   #looked = false;
   #full = false;
@@ -70,9 +71,9 @@ export class EventCourse {
       const text = `${formatCounted(lost, "packet")} dropped by the kernel`;
       events.push({ event: "capture-drop", severity: "warning", text, count: lost, fields: {} });
     }
-    for (const is of ledger.interfaces ?? []) {
-      events.push(...comingAndGoing(this.#interfaces.get(is.name), is));
-      this.#interfaces.set(is.name, is);
+    if (ledger.interfaces !== null) {
+      for (const is of ledger.interfaces) events.push(...comingAndGoing(this.#interfaces.get(is.name), is));
+      this.#interfaces = new Map(ledger.interfaces.map((is) => [is.name, is]));
     }
     return events;
   }

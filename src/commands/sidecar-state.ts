@@ -20,6 +20,7 @@ interface Entries {
 export class SidecarState {
   #names: NamesLine | null = null;
   #conntrack: ConntrackLine | null = null;
+  /** Of the namespaces in the last line of connection tracking. */
   readonly #entries = new Map<string | null, Entries>();
   readonly #course = new HealthCourse();
   #tracking: TrackingContext | null = null;
@@ -47,6 +48,8 @@ export class SidecarState {
     this.#conntrack = line;
     this.#tracking = null;
     const pollUs = line.capture.poll_us;
+    const listed = new Set(line.namespaces.map(({ netns }) => netns));
+    for (const netns of this.#entries.keys()) if (!listed.has(netns)) this.#entries.delete(netns);
     for (const { netns, entries, omitted } of line.namespaces)
       if (entries !== null) this.#entries.set(netns, { entries, omitted, pollUs });
   }

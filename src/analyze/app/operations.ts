@@ -175,18 +175,14 @@ export class Operations {
 
   #add(channel: Channel, application: string, name: Uint8Array, length: number, hash: number): number {
     const ofChannel = this.#ofChannel.get(channel) ?? 0;
-    const isFull = this.list.length >= MAX_OPERATIONS || ofChannel >= MAX_OPERATIONS_OF_CHANNEL;
+    const hasNoRoom = this.list.length >= MAX_OPERATIONS;
     const text = String.fromCharCode(...name.subarray(0, length));
-    if (isFull && text !== OTHER_OPERATION) {
+    const isOther = text === OTHER_OPERATION;
+    if (isOther ? hasNoRoom && channel !== -1 : hasNoRoom || ofChannel >= MAX_OPERATIONS_OF_CHANNEL) {
       this.overflow++;
       this.missed.add(application, Missed.operationRoom);
       // With no room at all, the channel is not told apart either: one `(other)` an application.
-      return this.intern(
-        this.list.length >= MAX_OPERATIONS ? -1 : channel,
-        application,
-        OTHER_BYTES,
-        OTHER_BYTES.length,
-      );
+      return this.intern(hasNoRoom ? -1 : channel, application, OTHER_BYTES, OTHER_BYTES.length);
     }
     const number = this.list.push(createOperation(channel, application, text)) - 1;
     this.#bytes.push(name.slice(0, length));

@@ -57,6 +57,7 @@ export class PcapngDecoder implements CaptureDecoder {
   readonly #input: InputBuffer;
   #littleEndian = false;
   #interfaces: Interface[] = [];
+  /** Of this section. */
   readonly #sharedInterfaces = new Map<string, Interface>();
   /** Drops by interface of this section: statistics count from its start, so a later block replaces an earlier. */
   readonly #drops = new Map<number, number>();
@@ -143,6 +144,7 @@ export class PcapngDecoder implements CaptureDecoder {
       return;
     }
     this.#drops.clear();
+    this.#sharedInterfaces.clear();
     this.#interfaces = [];
   }
 

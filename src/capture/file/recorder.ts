@@ -34,6 +34,7 @@ export class Recorder {
   readonly #options: RecorderOptions;
   readonly #writer: PcapngWriter;
   readonly #target: string | ByteStream;
+  /** Files that stay until the ring is full; without a ring none is remembered. */
   readonly #paths: string[] = [];
   #file: CaptureFile | null = null;
   #packets = 0;
@@ -129,7 +130,7 @@ export class Recorder {
     if (typeof this.#target === "string") {
       const path = rotation ? rotatedName(this.#target, this.files, now) : this.#target;
       this.#file = openCaptureFile(path);
-      this.#paths.push(path);
+      if (rotation && rotation.files !== null) this.#paths.push(path);
     }
     if (this.files > 1) this.#before = statistics();
     this.#writer.begin(application, interfaces);

@@ -41,7 +41,7 @@ const LABEL_FONT = { family: FONT_FAMILY, size: 8 } as const;
 export function protocolChart({ tables }: Snapshot, clean: Clean): BarChart {
   const { rows, more, bytes } = takeTop(tables.protocols, MAX_PROTOCOLS);
   const bars = rows.map((row) => bar([String(row.protocol)], row, protocolColor(String(row.protocol))));
-  if (more > 0) bars.push(rest([`${more} more`], bytes, bars));
+  if (more > 0 && bytes !== null) bars.push(rest([`${more} more`], bytes, bars));
   return barChart(bars, "Bytes on the wire", 20, clean);
 }
 

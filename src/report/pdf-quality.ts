@@ -1,7 +1,7 @@
 /** The sections on how well services fare: TCP's health, and what they ask of each other. */
 import type { Column, Row, Snapshot, Table } from "../analyze/snapshot.js";
 import { formatCell, formatCount } from "../format.js";
-import { numberOf, showCell } from "../view/cells.js";
+import { showCell } from "../view/cells.js";
 import { describeMissing, missingHere } from "../view/missing.js";
 import { columnsUpTo, requestTables, shortTitle } from "../view/tables.js";
 import { applicationTables } from "./application-rows.js";
@@ -12,7 +12,7 @@ import { drawChart } from "./pdf-chart.js";
 import type { Sheet } from "./pdf-sheet.js";
 import { drawTable, type PdfColumn, tableStart } from "./pdf-table.js";
 import { COLOR } from "./pdf-theme.js";
-import { takeTop } from "./top-rows.js";
+import { showRest, takeTop } from "./top-rows.js";
 
 /** Rows shown of each table. */
 const TOP_PAIRS = 20;
@@ -79,7 +79,7 @@ function drawUncounted(sheet: Sheet, snapshot: Snapshot): void {
 
 /** A column, and which of the table's sums the last row shows. */
 interface SummedColumn extends PdfColumn<Row> {
-  readonly sums?: string;
+  readonly sums?: Column;
 }
 
 const ends = (row: Row) => [formatCell("text", row.source), `→ ${formatCell("text", row.destination)}`];
@@ -96,7 +96,7 @@ function numberColumn(column: Column): SummedColumn {
     title: column.title,
     short: shortTitle(column),
     number: true,
-    ...(column.kind === "count" ? { sums: column.name } : {}),
+    ...(column.kind === "count" ? { sums: column } : {}),
     lines: (row) => [showCell(column, row)],
   };
 }
@@ -106,11 +106,9 @@ function drawSummed(sheet: Sheet, table: Table, n: number, who: readonly SummedC
   const { rows, more } = takeTop(table, n);
   const numbers = columnsUpTo(table, 3).filter(({ priority }) => priority !== 1);
   const columns = [...who, ...numbers.map(numberColumn)];
-  const rest = (name: string, total: number) => rows.reduce((sum, row) => sum - numberOf(row[name]), total);
-  const last = columns.map(({ sums = "" }, i) => {
+  const last = columns.map(({ sums }, i) => {
     if (i === 0) return `and ${formatCount(more)} more`;
-    const total = table.total[sums];
-    return total === undefined ? "" : formatCount(rest(sums, total));
+    return sums === undefined ? "" : showRest(table, rows, sums);
   });
   drawTable(sheet, columns, rows, more > 0 ? last : undefined);
 }

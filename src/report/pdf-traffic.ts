@@ -1,7 +1,7 @@
 /** The sections that show a table each, with its chart where it has one. */
 import type { Row, Snapshot, Table } from "../analyze/snapshot.js";
 import { formatBytes, formatCell, formatCount } from "../format.js";
-import { endpoint, showCell } from "../view/cells.js";
+import { endpoint, showCell, UNKNOWN } from "../view/cells.js";
 import { columnsUpTo, shortTitle } from "../view/tables.js";
 import { type BarChart, type Clean, pairsChart, protocolChart, talkersChart } from "./charts-bars.js";
 import type { ChartMaker } from "./charts-canvas.js";
@@ -57,7 +57,7 @@ export function drawConversationsSection(sheet: Sheet, { tables }: Snapshot): vo
   }
   const last =
     more > 0
-      ? ["", `and ${formatCount(more)} more`, formatCount(packets), formatBytes(bytes), "", ""]
+      ? ["", `and ${formatCount(more)} more`, knownCount(packets), knownBytes(bytes), "", ""]
       : undefined;
   drawTable(sheet, CONVERSATION_COLUMNS, rows, last);
 }
@@ -137,9 +137,17 @@ function drawTop(sheet: Sheet, table: Table, n: number): void {
     number: column.kind !== "text",
     lines: (row: Row) => [showCell(column, row)],
   }));
-  const sums: Readonly<Record<string, string>> = { packets: formatCount(packets), bytes: formatBytes(bytes) };
+  const sums: Readonly<Record<string, string>> = { packets: knownCount(packets), bytes: knownBytes(bytes) };
   const last = columns.map(({ name }, i) => (i === 0 ? `and ${formatCount(more)} more` : (sums[name] ?? "")));
   drawTable(sheet, drawn, rows, more > 0 ? last : undefined);
+}
+
+function knownCount(n: number | null): string {
+  return n === null ? UNKNOWN : formatCount(n);
+}
+
+function knownBytes(bytes: number | null): string {
+  return bytes === null ? UNKNOWN : formatBytes(bytes);
 }
 
 function drawNothing(sheet: Sheet): void {

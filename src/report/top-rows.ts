@@ -1,13 +1,15 @@
 /** The head of a table, and what is left out of it. */
-import type { Row, Table } from "../analyze/snapshot.js";
-import { numberOf } from "../view/cells.js";
+import type { Column, Row, Table } from "../analyze/snapshot.js";
+import { formatCount } from "../format.js";
+import { AT_LEAST, isAtLeast, isUnknown, numberOf, sumOf, UNKNOWN } from "../view/cells.js";
 
 export interface TopRows {
   readonly rows: readonly Row[];
   /** Rows left out, and their sums. */
   readonly more: number;
-  readonly packets: number;
-  readonly bytes: number;
+  /** null: the table does not sum them. */
+  readonly packets: number | null;
+  readonly bytes: number | null;
 }
 
 /** Number of rows that stand for themselves. */
@@ -23,12 +25,27 @@ export function takeTop(table: Table, n: number): TopRows {
     if (rows.length >= Math.min(n, listed)) break;
     rows.push(row);
   }
-  const rest = (column: string) =>
-    rows.reduce((sum, row) => sum - numberOf(row[column]), table.total[column] ?? 0);
   return {
     rows,
     more: listed - rows.length + table.omitted,
-    packets: rest("packets") + rest("reply_packets"),
-    bytes: rest("bytes") + rest("reply_bytes"),
+    packets: sumOf(restOf(table, rows, "packets"), restOf(table, rows, "reply_packets")),
+    bytes: sumOf(restOf(table, rows, "bytes"), restOf(table, rows, "reply_bytes")),
   };
+}
+
+/** What is left of a column's sum without the rows at the head of the table; null: the table has no such sum. */
+function restOf(table: Table, head: readonly Row[], column: string): number | null {
+  const total = table.total[column];
+  return total === undefined ? null : head.reduce((sum, row) => sum - numberOf(row[column]), total);
+}
+
+/** The same of counts as a person reads it: unknown where nothing is known of a row, a lower bound where answers of one were not seen. */
+export function showRest(table: Table, head: readonly Row[], column: Column): string {
+  const rest = restOf(table, head, column.name);
+  let misses = false;
+  let i = 0;
+  for (const row of table.rows)
+    if (i++ >= head.length) misses ||= isUnknown(column, row) || isAtLeast(column, row);
+  if (rest === null || (rest === 0 && misses)) return UNKNOWN;
+  return misses ? `${AT_LEAST}${formatCount(rest)}` : formatCount(rest);
 }

@@ -25,6 +25,13 @@ test("a text of more values than memory holds is refused before it is parsed, wh
   checkRoom(`["${"[{,".repeat(MIB)}"]`, MIB);
 });
 
+test("letters whose last byte is that of a bracket or a comma are letters", () => {
+  const values = Math.floor(MIB / 200);
+  const letters = "\u015b\u017b\u015d\u022c\u033a".repeat(MIB);
+  checkRoom(JSON.stringify([letters]), MIB);
+  checkRoom(JSON.stringify(Array.from({ length: values / 2 }, () => "\u015b")), MIB);
+});
+
 test("a text nested deeper than any document is refused", () => {
   const deep = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
   checkRoom(deep(1000));

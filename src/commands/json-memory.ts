@@ -11,7 +11,7 @@ const MAX_DEPTH = 1000;
 export function checkRoom(json: string, heap = getHeapStatistics().heap_size_limit): void {
   const values = Math.floor(heap / BYTES_A_VALUE);
   if (json.length <= Math.min(values, MAX_DEPTH)) return;
-  const exceeded = exceededLimit(Buffer.from(json), { depth: MAX_DEPTH, values });
+  const exceeded = exceededLimit(json, { depth: MAX_DEPTH, values });
   if (exceeded === "depth") throw new Error("nested too deeply");
   if (exceeded === "values") throw new Error(`more than ${values} values, for which memory has no room`);
 }

@@ -11,18 +11,20 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const COLON = 0x3a;
-/** `[` and `{`, `]` and `}` differ in this bit alone; no other byte becomes them without it. */
+/** `[` and `{`, `]` and `}` differ in this bit alone; nothing else becomes them without it. */
 const BRACE_BIT = 0x20;
 const OPENING = 0x5b;
 const CLOSING = 0x5d;
 
-/** Which of `most` the text exceeds; null: none. Says nothing about whether it is JSON. Linear, allocates nothing. */
-export function exceededLimit(text: Uint8Array, most: JsonCost): keyof JsonCost | null {
+/**
+ * Which of `most` the text, or its UTF-8 bytes, exceeds; null: none. Says nothing about whether it is JSON. Linear, allocates nothing.
+ */
+export function exceededLimit(text: Uint8Array | string, most: JsonCost): keyof JsonCost | null {
   let depth = 0;
   let values = 0;
   let isQuoted = false;
   for (let i = 0; i < text.length; i++) {
-    const byte = text[i]!;
+    const byte = typeof text === "string" ? text.charCodeAt(i) : text[i]!;
     if (isQuoted) {
       if (byte === BACKSLASH) i++;
       else if (byte === QUOTE) isQuoted = false;

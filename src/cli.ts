@@ -301,6 +301,13 @@ function checkLimits(): void {
     throw new CommandError(ExitCode.failure, `only ${files} open files are allowed, too few: ${RAISE_LIMIT}`);
 }
 
+/** What `--table` takes, of the commands that have it. */
+async function namesOfTables(argv: readonly string[]): Promise<readonly string[]> {
+  if (!argv.some((word) => PRINT_TABLES.has(word))) return [];
+  checkLimits();
+  return loadTableNames();
+}
+
 /** Runs one command line. Returns the exit code; says what went wrong. */
 async function main(words: readonly string[]): Promise<ExitCode> {
   const version = (JSON.parse(readFileSync(MANIFEST, "utf8")) as { version: string }).version;
@@ -311,13 +318,13 @@ async function main(words: readonly string[]): Promise<ExitCode> {
     return ExitCode.usage;
   }
   let code: ExitCode = ExitCode.ok;
-  const tables = argv.some((word) => PRINT_TABLES.has(word)) ? await loadTableNames() : [];
-  const program = createProgram(version, argv, tables, terminal, (ended) => {
-    code = ended;
-  });
-  for (const command of withSubcommands(program)) command.exitOverride();
-  program.hook("preAction", checkLimits);
   try {
+    const tables = await namesOfTables(argv);
+    const program = createProgram(version, argv, tables, terminal, (ended) => {
+      code = ended;
+    });
+    for (const command of withSubcommands(program)) command.exitOverride();
+    program.hook("preAction", checkLimits);
     await program.parseAsync(argv, { from: "user" });
     return code;
   } catch (error) {

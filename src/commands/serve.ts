@@ -65,7 +65,9 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
   const hosts = new AllowedHosts(address.host, options.allowHost ?? []);
   const watchConfig = new ConfigWatch(options.webConfig ?? null, terminal);
   const events = openEvents(options, terminal);
-  const [subject, health] = await waitingFor([options.names], terminal, async () => [
+  // Capture files say themselves what they wait for.
+  const waited = options.read === undefined ? [options.names] : [];
+  const [subject, health] = await waitingFor(waited, terminal, async () => [
     await openSubject(options, events, producer, terminal),
     openHealth(options, events),
   ]);

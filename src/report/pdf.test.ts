@@ -120,7 +120,7 @@ test("says below a table what it misses, in the appendix, and of a protocol of w
   assert.match(text, /^ *Missing: 3 × connection summed as other\.$/m);
   assert.match(text, /TLS\. Missing: 1,200 × unreadable message\./);
   assert.match(text, /Missing of requests: 4 ×/);
-  assert.match(text, /Missing: tls.* 1,200 +unreadable message/);
+  assert.match(text, /Missing: TLS.* 1,200 +unreadable message/);
   assert.match(text, /Missing: requests +4 +connection without room/);
   assert.match(text, /Complete +no/);
   assert.doesNotMatch(text, /INCOMPLETE/);

@@ -60,6 +60,12 @@ export function createNameSources(options: NameSourcesOptions): NameSources {
   return new LiveNames(options);
 }
 
+/** One moment by both clocks: microseconds since 1970, and hundredths of a second as the kernel stamps addresses. */
+interface Now {
+  readonly us: number;
+  readonly clockCs: number;
+}
+
 /** A sighting in a namespace, with its id. */
 type SpaceSighting = Sighting & { readonly space: number };
 
@@ -151,26 +157,28 @@ class LiveNames implements NameSources {
 
   /** The namespaces are read at once, in milliseconds; the others may take their two seconds beside them. */
   async #refresh(nowUs: number, last: boolean): Promise<void> {
+    // Of the same moment: what is read meanwhile takes its time.
+    const now = { us: nowUs, clockCs: this.#readers.bootClockCs() };
     const sources: PolledSource<unknown>[] = [...this.#engines, ...(this.#registry ? [this.#registry] : [])];
     const before = sources.map(({ value }) => value);
     const slow = sources.map((source) => source.poll(nowUs, last));
-    if (await this.#network.poll(nowUs, last)) this.#take(nowUs, false);
+    if (await this.#network.poll(nowUs, last)) this.#take(now, false);
     const answered = await Promise.all(slow);
     // An answer that has not changed is the same list: nothing is made of it anew.
     const isNew = sources.some(({ value }, i) => value !== before[i]);
     if (isNew) for (const { value } of this.#engines) this.#containers.observe(value ?? []);
-    if (answered.includes(true)) this.#take(nowUs, isNew);
+    if (answered.includes(true)) this.#take(now, isNew);
   }
 
-  #take(nowUs: number, always: boolean): void {
-    if (this.#history.observe(this.#sightings(nowUs), nowUs) || always) this.#names = this.#build();
+  #take(now: Now, always: boolean): void {
+    if (this.#history.observe(this.#sightings(now), now.us) || always) this.#names = this.#build();
   }
 
   /** Of each address only what the best source says of it. */
-  #sightings(nowUs: number): Sighting[] {
-    const spaces = this.#nearest(this.#spaceSightings(nowUs));
+  #sightings(now: Now): Sighting[] {
+    const spaces = this.#nearest(this.#spaceSightings(now));
     const since = new Map(spaces.map(({ text, sinceUs }) => [text, sinceUs]));
-    const byEngine = this.#engineSightings(nowUs, since);
+    const byEngine = this.#engineSightings(now.us, since);
     const known = new Set(byEngine.map(({ text }) => text));
     return [...byEngine, ...spaces.filter(({ text }) => !known.has(text))];
   }
@@ -202,16 +210,15 @@ class LiveNames implements NameSources {
     return sightings.filter(({ space, text }) => owners.has(space) || !taken.has(text));
   }
 
-  #spaceSightings(nowUs: number): SpaceSighting[] {
+  #spaceSightings(now: Now): SpaceSighting[] {
     const network = this.#network.value;
     if (network === null) return [];
-    const clockCs = this.#readers.bootClockCs();
     return [network.own, ...network.others].flatMap(({ namespace, addresses }) => {
       const name = this.#containers.find(namespace.containerId) ?? namespace.name;
       return addresses
         .filter(({ text }) => !isLoopback(text))
         .map(({ address, text, setAtCs }) => {
-          const sinceUs = setAtCs === null ? null : nowUs - ageCs(clockCs, setAtCs) * 10_000;
+          const sinceUs = setAtCs === null ? null : now.us - ageCs(now.clockCs, setAtCs) * 10_000;
           return { name, address, text, sinceUs, space: namespace.id };
         });
     });

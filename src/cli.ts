@@ -3,9 +3,11 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { Command, CommanderError, Option } from "commander";
 import { addLabCommands } from "../services/lab.js";
 import { LabError } from "../services/lab-error.js";
+import type { Needs } from "./commands/apart.js";
 import { addCaptureCommand, addDecapsulate, addRedact, addSourceWords } from "./commands/capture-words.js";
 import { CommandError, EXIT_MEANINGS, ExitCode, reasonOf } from "./commands/exit.js";
 import { addLabBenchCommand } from "./commands/lab-bench-words.js";
@@ -141,6 +143,7 @@ Examples:
   sudo netwatch report minute.pdf --bridge br-app -a duration:60`,
     )
     .action(async (path: string, options) => {
+      if (options.interface || options.bridge) await shed({ ...options, folders: [dirname(path)] });
       const { report } = await import("./commands/report.js");
       end(
         await report(
@@ -165,6 +168,7 @@ Examples:
       end(await listInterfaces(words, terminal));
       return;
     }
+    await shed(words);
     const { capture } = await import("./commands/capture.js");
     const context = { seed: randomBytes(4).readInt32LE(), commandLine: argv, signal: interruption() };
     end(await capture(filter, { ...words, ...context }, producer, terminal));
@@ -220,13 +224,16 @@ Examples:
   ssh router conntrack -L -o extended | netwatch connections -r -`,
     )
     .action(async (options) => {
+      if (options.read === undefined) await shed({});
       const { connections } = await import("./commands/connections.js");
-      const { Capability, dropPrivileges, unprivilegedUser } = await import("./capture/kernel/privilege.js");
-      const giveUpRoot = () => dropPrivileges(unprivilegedUser(process.env), [Capability.netAdmin]);
+      const { dropPrivileges, unprivilegedUser } = await import("./capture/kernel/privilege.js");
+      const { opener } = await import("./capture/opener/opener.js");
+      const giveUpRoot = () => dropPrivileges(unprivilegedUser(process.env), opener().seal(true));
       end(await connections({ ...options, signal: interruption(), giveUpRoot }, producer, terminal));
     });
 
-  const start: Start = async (run, signals) => {
+  const start: Start = async (run, needs = null, signals) => {
+    if (needs !== null) await shed(needs);
     end(await run({ producer, argv, terminal, signal: interruption(signals) }));
   };
   addMetricsCommands(program, start);
@@ -241,6 +248,12 @@ Examples:
 /** A command and all below it. */
 function withSubcommands(command: Command): Command[] {
   return [command, ...command.commands.flatMap(withSubcommands)];
+}
+
+/** See ARCHITECTURE, The kernel. Before signals are waited for, which would be forgotten. */
+async function shed(needs: Needs): Promise<void> {
+  const { shedCapabilities } = await import("./commands/apart.js");
+  shedCapabilities(needs, process.env);
 }
 
 /** The process's own streams as a Terminal. */

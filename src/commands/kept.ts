@@ -1,6 +1,5 @@
 /** The last Snapshot netwatch made, kept for `netwatch report` to take up. */
-import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { join } from "node:path";
 import { limitSnapshot } from "../analyze/limit.js";
 import type { Snapshot } from "../analyze/snapshot.js";
 import { readText } from "../capture/file/text.js";
@@ -8,19 +7,12 @@ import { renderSnapshotJson } from "../report/json.js";
 import { makeFolder, writeWhole } from "../report/write.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { checkRoom } from "./json-memory.js";
+import { type Environment, stateFolder } from "./state-folder.js";
 
 /** What no Snapshot reaches: a million conversations take less. */
 const MAX_SNAPSHOT_BYTES = 512 * 1024 * 1024 - 1;
 /** Rows a table keeps: more than any report shows. */
 const ROWS_KEPT = 1000;
-
-type Environment = Readonly<Record<string, string | undefined>>;
-
-/** `$XDG_STATE_HOME/netwatch`, by the XDG Base Directory specification `~/.local/state/netwatch` where that is not set. */
-function stateFolder(env: Environment): string {
-  const state = env.XDG_STATE_HOME;
-  return join(state && isAbsolute(state) ? state : join(homedir(), ".local", "state"), "netwatch");
-}
 
 /** Where the last Snapshot is. */
 export function keptPath(env: Environment): string {

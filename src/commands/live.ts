@@ -4,7 +4,6 @@ import { Analyzer } from "../analyze/analyzer.js";
 import { buildSnapshot, type TrackingContext } from "../analyze/build.js";
 import type { Snapshot } from "../analyze/snapshot.js";
 import type { Recorder } from "../capture/file/recorder.js";
-import { Capability } from "../capture/kernel/privilege.js";
 import type { NameSources } from "../capture/names/name-sources.js";
 import type { Names } from "../capture/names/names.js";
 import type { Packet } from "../capture/packet.js";
@@ -115,7 +114,7 @@ async function openRun(
     const outputs = openOutputs(options, view.reserve ?? [], taps, terminal, {
       application: producer,
       events,
-      keep: sources !== null || tracking !== null ? [Capability.netAdmin] : [],
+      polls: sources !== null || tracking !== null,
       names: () => run?.embeddedNames() ?? [],
     });
     health = poll && new LiveHealth(poll, (line) => terminal.say(line));

@@ -62,6 +62,7 @@ Examples:
           const file = webConfig === undefined ? {} : { webConfig };
           return serve({ ...options, ...file, seed, commandLine: argv, signal }, producer, terminal);
         },
+        options.read === undefined ? options : null,
         ["SIGINT", "SIGTERM"],
       ),
     );
@@ -99,9 +100,13 @@ Examples:
   netwatch metrics shop.pcapng | promtool check metrics`,
     )
     .action((files, options) =>
-      start(async ({ producer, terminal }) => {
-        const { metrics } = await import("./metrics.js");
-        return metrics(files, { ...options, seed: randomBytes(4).readInt32LE() }, producer, terminal);
-      }, []),
+      start(
+        async ({ producer, terminal }) => {
+          const { metrics } = await import("./metrics.js");
+          return metrics(files, { ...options, seed: randomBytes(4).readInt32LE() }, producer, terminal);
+        },
+        null,
+        [],
+      ),
     );
 }

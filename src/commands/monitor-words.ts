@@ -1,6 +1,7 @@
 /** What can be said to `netwatch health`, `topology` and `tui`. Light: loaded at every start. */
 import { randomBytes } from "node:crypto";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { Needs } from "./apart.js";
 import { addDecapsulate, addSourceWords, EVENTS_HELP } from "./capture-words.js";
 import type { ExitCode } from "./exit.js";
 import { parsePositive, parseUrl } from "./options.js";
@@ -15,9 +16,13 @@ export interface Setting {
   readonly signal: AbortSignal;
 }
 
-/** `signals`: those that end the command in good order, SIGINT, SIGTERM and SIGHUP where they are left out. */
+/**
+ * Runs a command. `needs`: of a live one, which first begins anew without other rights; null: of any other. `signals`: those that end the
+ * command in good order, SIGINT, SIGTERM and SIGHUP where they are left out.
+ */
 export type Start = (
   run: (setting: Setting) => Promise<ExitCode>,
+  needs?: Needs | null,
   signals?: readonly NodeJS.Signals[],
 ) => Promise<void>;
 
@@ -98,10 +103,14 @@ Examples:
   netwatch topology -o dot | dot -Tpng > shop.png`,
     )
     .action((options) =>
-      start(async ({ producer, terminal }) => {
-        const { topology } = await import("./topology.js");
-        return topology({ ...options, seed: randomBytes(4).readInt32LE() }, producer, terminal);
-      }, []),
+      start(
+        async ({ producer, terminal }) => {
+          const { topology } = await import("./topology.js");
+          return topology({ ...options, seed: randomBytes(4).readInt32LE() }, producer, terminal);
+        },
+        null,
+        [],
+      ),
     );
 }
 
@@ -145,11 +154,14 @@ Examples:
   netwatch analyze big.pcap && netwatch tui`,
     )
     .action((options) =>
-      start(async ({ producer, argv, terminal, signal }) => {
-        const { tui } = await import("./tui.js");
-        const context = { seed: randomBytes(4).readInt32LE(), commandLine: argv, signal };
-        return tui({ ...options, ...context }, producer, terminal);
-      }),
+      start(
+        async ({ producer, argv, terminal, signal }) => {
+          const { tui } = await import("./tui.js");
+          const context = { seed: randomBytes(4).readInt32LE(), commandLine: argv, signal };
+          return tui({ ...options, ...context }, producer, terminal);
+        },
+        (options.interface ?? options.bridge) ? { ...options, folders: ["."] } : null,
+      ),
     );
 }
 

@@ -1,15 +1,15 @@
 /** What a live run writes, opened at the right moment: as whom it will be, or while it still can. */
 import { rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { Recorder } from "../capture/file/recorder.js";
 import {
-  type Capability,
   dropPrivileges,
   invokingUser,
   type User,
   unprivilegedUser,
   userNamed,
 } from "../capture/kernel/privilege.js";
+import { opener } from "../capture/opener/opener.js";
 import type { EmbeddedName } from "../capture/packet.js";
 import { lookAtOutput } from "../output-path.js";
 import { makeFolder, writeWhole } from "../report/write.js";
@@ -22,6 +22,7 @@ import { openPipe } from "./pipe-output.js";
 import { type ReservedFile, reserveFile } from "./reserved.js";
 import { SidecarWriter } from "./sidecar-writer.js";
 import { isNamedPipe } from "./signals.js";
+import { environmentOf } from "./state-folder.js";
 import type { Limits } from "./stop-conditions.js";
 import type { Terminal } from "./terminal.js";
 
@@ -39,8 +40,8 @@ interface OutputContext {
   readonly application: string;
   /** Opened here. */
   readonly events: EventWriter | null;
-  /** What is still needed when root is given up. */
-  readonly keep: readonly Capability[];
+  /** Connection tracking or namespaces are still asked for when root is given up. */
+  readonly polls: boolean;
   readonly names: () => readonly EmbeddedName[];
 }
 
@@ -56,10 +57,10 @@ export function openOutputs(
   context: OutputContext,
 ): Outputs {
   const caller = chosenUser(options) ?? invokingUser(terminal.env);
-  const env = caller?.home ? { ...terminal.env, XDG_STATE_HOME: stateOf(caller) } : terminal.env;
+  const env = environmentOf(caller, terminal.env);
   const reserved = new Map<string, ReservedFile>();
   const writeFile: Outputs["writeFile"] = (path, pieces) => writeTo(reserved, path, pieces);
-  const giveUp = () => dropPrivileges(caller ?? unprivilegedUser(terminal.env), context.keep);
+  const giveUp = () => dropPrivileges(caller ?? unprivilegedUser(terminal.env), opener().seal(context.polls));
   if (process.geteuid?.() !== 0 || caller !== null) {
     giveUp();
     const recorder = openRecorder(options, taps, terminal, context);
@@ -82,10 +83,6 @@ function chosenUser({ user }: LiveOptions): User | null {
   const found = userNamed(user);
   if (found === null) throw new CommandError(ExitCode.usage, `no user ${user}`);
   return found;
-}
-
-function stateOf(user: User): string {
-  return join(user.home!, ".local", "state");
 }
 
 function openRing(

@@ -1,13 +1,8 @@
 /** `netwatch serve`: a live run, or capture files, as a page that Prometheus scrapes. */
 import { limitSnapshot } from "../analyze/limit.js";
 import type { Snapshot } from "../analyze/snapshot.js";
-import {
-  Capability,
-  dropPrivileges,
-  invokingUser,
-  unprivilegedUser,
-  userNamed,
-} from "../capture/kernel/privilege.js";
+import { dropPrivileges, invokingUser, unprivilegedUser, userNamed } from "../capture/kernel/privilege.js";
+import { opener } from "../capture/opener/opener.js";
 import { renderSnapshotJson } from "../report/json.js";
 import type { Exposition } from "../report/metrics/exposition.js";
 import type { ExposedProcess } from "../report/metrics/process.js";
@@ -248,7 +243,7 @@ async function listen(
 function giveUpRoot({ user, read }: ServeOptions, terminal: Terminal, events: EventWriter | null): void {
   const chosen = user === undefined ? null : userNamed(user);
   if (user !== undefined && chosen === null) throw new CommandError(ExitCode.usage, `no user ${user}`);
-  const keep = read === undefined ? [Capability.netAdmin] : [];
+  const keep = opener().seal(read === undefined);
   const isRoots = chosen === null && invokingUser(terminal.env) === null;
   if (isRoots) events?.open(Date.now() * 1000);
   dropPrivileges(chosen ?? unprivilegedUser(terminal.env), keep);

@@ -1,8 +1,9 @@
 /** What the kernel says about its connection tracking beside the entries: limits, failures, what is switched on. Per namespace. */
-import { closeSync, openSync, readSync, writeSync } from "node:fs";
-import { type NetnsTarget, withNetns } from "../kernel/netns.js";
+import { closeSync, readSync } from "node:fs";
+import type { NetnsTarget } from "../kernel/netns.js";
+import { opener } from "../opener/opener.js";
+import { CONNTRACK_FILES, type ConntrackFile, TIMEOUTS } from "./conntrack-files.js";
 
-const SYSCTL = "/proc/sys/net/netfilter";
 /** Larger than any of the files: a line of 200 characters a processor. */
 const PROC_BYTES = 128 * 1024;
 
@@ -30,29 +31,14 @@ export interface ConntrackFailures {
   readonly earlyDropped: number;
 }
 
-const TIMEOUTS = [
-  ...[
-    "syn_sent",
-    "syn_recv",
-    "established",
-    "fin_wait",
-    "close_wait",
-    "last_ack",
-    "time_wait",
-    "close",
-    "unacknowledged",
-    "max_retrans",
-  ].map((state) => `tcp_timeout_${state}`),
-  ...["udp_timeout", "udp_timeout_stream", "icmp_timeout", "icmpv6_timeout", "generic_timeout"],
-];
-
 /** A file of /proc kept open: it goes on telling of the namespace it was opened in, also when root is given up. */
 class ProcFile {
   readonly #fd: number | null;
   readonly #bytes = Buffer.alloc(PROC_BYTES);
 
-  constructor(path: string, flags: "r" | "r+" = "r") {
-    this.#fd = openIfThere(path, flags);
+  /** null: there is no such file. */
+  constructor(fd: number | null) {
+    this.#fd = fd;
   }
 
   /** Its text now; null: there is no such file, or it cannot be read. */
@@ -75,20 +61,12 @@ class ProcFile {
     return number === null ? null : number === 1;
   }
 
-  write(text: string): void {
-    if (this.#fd !== null) writeSync(this.#fd, text, 0);
+  set(on: boolean): void {
+    if (this.#fd !== null) opener().setAccounting(this.#fd, on);
   }
 
   close(): void {
     if (this.#fd !== null) closeSync(this.#fd);
-  }
-}
-
-function openIfThere(path: string, flags: string): number | null {
-  try {
-    return openSync(path, flags);
-  } catch {
-    return null;
   }
 }
 
@@ -104,20 +82,23 @@ export class ConntrackFactsReader {
   /** How accounting was before it was turned on here; null: it was not touched. */
   #accountingBefore: boolean | null = null;
 
-  /** Opens in the namespace the caller is in; `writable` is for `enableAccounting`. */
-  private constructor(writable: boolean) {
-    this.#count = new ProcFile(`${SYSCTL}/nf_conntrack_count`);
-    this.#limit = new ProcFile(`${SYSCTL}/nf_conntrack_max`);
-    this.#accounting = new ProcFile(`${SYSCTL}/nf_conntrack_acct`, writable ? "r+" : "r");
-    this.#bridgeIpv4 = new ProcFile("/proc/sys/net/bridge/bridge-nf-call-iptables");
-    this.#bridgeIpv6 = new ProcFile("/proc/sys/net/bridge/bridge-nf-call-ip6tables");
-    this.#statistics = new ProcFile("/proc/net/stat/nf_conntrack");
-    this.#timeouts = readTimeouts();
+  private constructor(files: ReadonlyMap<ConntrackFile, ProcFile>) {
+    const file = (name: ConntrackFile) => files.get(name)!;
+    this.#count = file("count");
+    this.#limit = file("max");
+    this.#accounting = file("acct");
+    this.#bridgeIpv4 = file("bridge-ipv4");
+    this.#bridgeIpv6 = file("bridge-ipv6");
+    this.#statistics = file("statistics");
+    this.#timeouts = readTimeouts(files);
   }
 
-  /** Opens in the namespace; null: this one. Throws NetnsError. */
+  /** Opens in the namespace; null: this one. `writable` is for `enableAccounting`. Throws NetnsError. */
   static open(netns: NetnsTarget | null, writable = false): ConntrackFactsReader {
-    return withNetns(netns, () => new ConntrackFactsReader(writable));
+    const fds = opener().conntrackFiles(netns, writable);
+    return new ConntrackFactsReader(
+      new Map(CONNTRACK_FILES.map(({ name }, i) => [name, new ProcFile(fds[i] ?? null)])),
+    );
   }
 
   /** What the kernel says now; null: it does no connection tracking (its module is not loaded). */
@@ -140,14 +121,14 @@ export class ConntrackFactsReader {
   enableAccounting(): void {
     const before = this.#accounting.switch();
     if (before !== false) return;
-    this.#accounting.write("1");
+    this.#accounting.set(true);
     this.#accountingBefore = before;
   }
 
   /** Sets accounting back, if it was turned on here. Throws the system's error. */
   restoreAccounting(): void {
     if (this.#accountingBefore === null) return;
-    this.#accounting.write("0");
+    this.#accounting.set(false);
     this.#accountingBefore = null;
   }
 
@@ -158,10 +139,10 @@ export class ConntrackFactsReader {
   }
 }
 
-function readTimeouts(): ReadonlyMap<string, number> {
+function readTimeouts(files: ReadonlyMap<ConntrackFile, ProcFile>): ReadonlyMap<string, number> {
   const timeouts = new Map<string, number>();
   for (const name of TIMEOUTS) {
-    const file = new ProcFile(`${SYSCTL}/nf_conntrack_${name}`);
+    const file = files.get(name)!;
     const seconds = file.number();
     if (seconds !== null) timeouts.set(name, seconds);
     file.close();

@@ -1,7 +1,15 @@
 /** The kernel's connection tracking table of one namespace, over netlink. */
 
-import { finish, type NetlinkChannel, NetlinkDumper, NetlinkFamily, openNetlink } from "../kernel/netlink.js";
-import { type NetnsTarget, withNetns } from "../kernel/netns.js";
+import {
+  finish,
+  isDumpRequest,
+  type NetlinkChannel,
+  NetlinkDumper,
+  NetlinkFamily,
+  netlinkChannel,
+} from "../kernel/netlink.js";
+import type { NetnsTarget } from "../kernel/netns.js";
+import { opener } from "../opener/opener.js";
 import { ConntrackDecoder } from "./conntrack-decode.js";
 import { ConntrackTable } from "./conntrack-table.js";
 
@@ -9,6 +17,11 @@ import { ConntrackTable } from "./conntrack-table.js";
 const CT_GET = 0x101;
 /** struct nfgenmsg with AF_UNSPEC: one walk over the kernel's table gives both families. */
 const BOTH_FAMILIES = Uint8Array.of(0, 0, 0, 0);
+
+/** Whether this is what a reader sends, and nothing else. */
+export function isConntrackRequest(request: Uint8Array): boolean {
+  return isDumpRequest(request, CT_GET, BOTH_FAMILIES);
+}
 
 /** Reads one namespace's table as often as asked. Needs CAP_NET_ADMIN in it at every reading. */
 export class ConntrackReader {
@@ -24,7 +37,8 @@ export class ConntrackReader {
 
   /** Opens a socket in the namespace; null: this one. Throws NetnsError, SystemError. */
   static open(netns: NetnsTarget | null): ConntrackReader {
-    return new ConntrackReader(withNetns(netns, () => openNetlink(NetlinkFamily.netfilter)));
+    const fd = opener().netlinkSocket(netns, NetlinkFamily.netfilter);
+    return new ConntrackReader(netlinkChannel(fd, (request) => opener().askConntrack(fd, request)));
   }
 
   /** Dumps that had to be begun again. */

@@ -1,6 +1,6 @@
 /** Everything that one namespace says of its connections, polled: entries, sockets, limits. */
 
-import { NetlinkError } from "../kernel/netlink.js";
+import { SystemError } from "../kernel/libc.js";
 import { SocketReader, type SocketTable } from "../kernel/sockets.js";
 import { ConntrackReader } from "./conntrack.js";
 import { type ConntrackFacts, ConntrackFactsReader } from "./conntrack-facts.js";
@@ -35,7 +35,7 @@ export class Tracker implements TrackedNamespace {
   failures = 0;
   problem: string | null = null;
   /** The kernel's refusal of the last poll for want of a capability, or null. */
-  denied: NetlinkError | null = null;
+  denied: SystemError | null = null;
   readonly #conntrack: ConntrackReader;
   readonly #sockets: SocketReader;
   readonly #facts: ConntrackFactsReader;
@@ -87,7 +87,7 @@ export class Tracker implements TrackedNamespace {
         if (n % STEPS_AT_A_TIME === 0) await breathe();
       }
     } catch (error) {
-      if (!(error instanceof NetlinkError)) throw error;
+      if (!(error instanceof SystemError)) throw error;
       if (error.code === "EPERM") this.denied = error;
       this.problem = `${what} could not be read: ${error.code === "EAGAIN" ? "the kernel does not answer" : error.message}`;
       return false;

@@ -84,8 +84,33 @@ export interface Libc {
    */
   hideErrors(fd: number): number;
   /** Of the calling thread alone, as are capabilities. */
-  prctl(option: number, value: number): number;
+  prctl(option: number, value: number, more?: number): number;
   capset(header: Uint8Array, data: Uint8Array): void;
+  /** Fills `fds` with two connected sockets, closed on exec. */
+  socketpair(domain: number, type: number, fds: Int32Array): void;
+  /** `message` is a struct msghdr. Bytes sent, or the error number, negative. */
+  sendmsg(fd: number, message: Uint8Array, flags: number): number;
+  /** As `sendmsg`; the kernel also writes to `message`. */
+  recvmsg(fd: number, message: Uint8Array, flags: number): number;
+  /**
+   * Becomes another program: all threads but the calling one end, descriptors stay as they were told to. `words`: addresses of
+   * its words, ended by 0. Returns only by throwing.
+   */
+  execv(path: string, words: BigUint64Array): never;
+  /** Waits until a child has ended, and forgets it. */
+  waitpid(pid: number): void;
+  /** A file without a name, in memory; kept open on exec. */
+  memfd(name: string): number;
+  /** A call that the library has no function for. Throws SystemError under `name`. */
+  syscall(name: string, number: number, ...words: readonly [Word, Word, Word, Word]): number;
+}
+
+/** What a system call is given: a number or an address. */
+type Word = number | bigint;
+
+/** Where the bytes are, for structures that hold addresses. Good as long as `bytes` is held. */
+export function addressOf(bytes: Uint8Array | BigUint64Array): bigint {
+  return loadKoffi().address(bytes);
 }
 
 /** Functions of a shared library, by their C prototypes. */
@@ -167,6 +192,52 @@ function loadLibc(): Libc {
     },
     setns: (fd, kind) => void check("setns", native.setns(fd, kind)),
     ...bindCapture(koffi, find, check),
+    ...bindProcess(koffi, find, check),
+  };
+}
+
+type ProcessCalls = Pick<
+  Libc,
+  "prctl" | "capset" | "socketpair" | "sendmsg" | "recvmsg" | "execv" | "waitpid" | "memfd" | "syscall"
+>;
+
+/** What a process needs to give up rights, and to have another one open things for it. */
+function bindProcess(
+  koffi: typeof import("koffi"),
+  find: (prototype: string) => Native,
+  check: (syscall: string, result: number) => number,
+): ProcessCalls {
+  const native = {
+    prctl: find("int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)"),
+    capset: find("int capset(uint8_t *header, const uint8_t *data)"),
+    socketpair: find("int socketpair(int domain, int type, int protocol, _Out_ int32_t *fds)"),
+    sendmsg: find("int64_t sendmsg(int fd, const uint8_t *message, int flags)"),
+    recvmsg: find("int64_t recvmsg(int fd, _Inout_ uint8_t *message, int flags)"),
+    execv: find("int execv(const char *path, const uint64_t *words)"),
+    waitpid: find("int waitpid(int pid, void *status, int options)"),
+    memfd: find("int memfd_create(const char *name, unsigned int flags)"),
+    syscall: find("int64_t syscall(int64_t number, int64_t a, int64_t b, int64_t c, int64_t d)"),
+  };
+  return {
+    prctl: (option, value, more = 0) => check("prctl", native.prctl(option, value, more, 0, 0)),
+    capset: (header, data) => void check("capset", native.capset(header, data)),
+    socketpair: (domain, type, fds) =>
+      void check("socketpair", native.socketpair(domain, type | Flag.closeOnExec, 0, fds)),
+    sendmsg(fd, message, flags) {
+      const sent = native.sendmsg(fd, message, flags);
+      return sent < 0 ? -koffi.errno() : sent;
+    },
+    recvmsg(fd, message, flags) {
+      const received = native.recvmsg(fd, message, flags);
+      return received < 0 ? -koffi.errno() : received;
+    },
+    execv(path, words) {
+      native.execv(path, words);
+      throw new SystemError("execve", koffi.errno());
+    },
+    waitpid: (pid) => void native.waitpid(pid, null, 0),
+    memfd: (name) => check("memfd_create", native.memfd(name, 0)),
+    syscall: (name, number, a, b, c, d) => check(name, native.syscall(number, a, b, c, d)),
   };
 }
 
@@ -180,8 +251,6 @@ type CaptureCalls = Pick<
   | "mapShared"
   | "watch"
   | "hideErrors"
-  | "prctl"
-  | "capset"
 >;
 
 /** What a capture needs beside sockets. */
@@ -205,8 +274,6 @@ function bindCapture(
     epollCreate: find("int epoll_create1(int flags)"),
     epollControl: find("int epoll_ctl(int epoll, int operation, int fd, uint8_t *event)"),
     close: find("int close(int fd)"),
-    prctl: find("int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)"),
-    capset: find("int capset(uint8_t *header, const uint8_t *data)"),
   };
   return {
     getsockopt: (fd, level, name, value) =>
@@ -251,8 +318,6 @@ function bindCapture(
       native.close(epoll);
       return itself;
     },
-    prctl: (option, value) => check("prctl", native.prctl(option, value, 0, 0, 0)),
-    capset: (header, data) => void check("capset", native.capset(header, data)),
   };
 }
 

@@ -9,6 +9,7 @@ const HEADER_BYTES = 16;
 const MESSAGE_TYPE = 4;
 const MESSAGE_FLAGS = 6;
 const MESSAGE_SEQUENCE = 8;
+const MESSAGE_PORT = 12;
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 const NLM_F_REQUEST = 1;
@@ -63,7 +64,21 @@ export interface NetlinkOptions {
 
 /** Opens a socket in the namespace the caller is in. Throws SystemError. */
 export function openNetlink(family: NetlinkFamily, options: NetlinkOptions = {}): NetlinkChannel {
-  const { socket, bind, setsockopt, send, recv, close } = libc();
+  return netlinkChannel(openNetlinkSocket(family, options));
+}
+
+/** The channel over an open socket, which it closes. `send`: by whom else requests are sent. */
+export function netlinkChannel(
+  fd: number,
+  send: NetlinkChannel["send"] = (bytes) => void libc().send(fd, bytes, 0),
+): NetlinkChannel {
+  const { recv, close } = libc();
+  return { send, receive: (buffer) => recv(fd, buffer, Flag.truncate), close: () => close(fd) };
+}
+
+/** As `openNetlink`; gives the socket itself, which is the caller's to close. */
+export function openNetlinkSocket(family: NetlinkFamily, options: NetlinkOptions = {}): number {
+  const { socket, bind, setsockopt, close } = libc();
   const fd = socket(AF_NETLINK, SOCK_RAW | Flag.closeOnExec, family);
   try {
     bind(fd, Uint8Array.of(AF_NETLINK, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)); // the kernel chooses the port
@@ -74,15 +89,11 @@ export function openNetlink(family: NetlinkFamily, options: NetlinkOptions = {})
     if (options.receiveBuffer !== undefined) set(SOL_SOCKET, SO_RCVBUF, options.receiveBuffer);
     for (const group of options.groups ?? []) set(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
     if (options.strict) set(SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
+    return fd;
   } catch (error) {
     close(fd);
     throw error;
   }
-  return {
-    send: (bytes) => void send(fd, bytes, 0),
-    receive: (buffer) => recv(fd, buffer, Flag.truncate),
-    close: () => close(fd),
-  };
 }
 
 /** Takes one message of a dump: its type, and its payload in `view` from `start` to `end`. Borrowed. */
@@ -194,6 +205,19 @@ export class NetlinkDumper {
     this.malformed++;
     this.#broken = true;
   }
+}
+
+/** Whether these bytes are what `dump` sends for a list of `type`, and nothing else. */
+export function isDumpRequest(bytes: Uint8Array, type: number, payload: Uint8Array): boolean {
+  if (bytes.length !== HEADER_BYTES + payload.length) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return (
+    view.getUint32(0, LITTLE) === bytes.length &&
+    view.getUint16(MESSAGE_TYPE, LITTLE) === type &&
+    view.getUint16(MESSAGE_FLAGS, LITTLE) === (NLM_F_REQUEST | NLM_F_DUMP) &&
+    view.getUint32(MESSAGE_PORT, LITTLE) === 0 &&
+    payload.every((byte, i) => bytes[HEADER_BYTES + i] === byte)
+  );
 }
 
 /** Both ends of a list, good and bad, carry an error number: 0 or negative. */

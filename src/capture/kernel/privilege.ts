@@ -2,9 +2,19 @@
 import { readFileSync } from "node:fs";
 import { libc } from "./libc.js";
 
-/** Capabilities a mode may keep, by their numbers (linux/capability.h). */
+/** Capabilities by their numbers (linux/capability.h). */
 export const enum Capability {
+  dacOverride = 1,
+  dacReadSearch = 2,
+  fowner = 3,
+  setgid = 6,
+  setuid = 7,
+  setpcap = 8,
+  netBindService = 10,
   netAdmin = 12,
+  netRaw = 13,
+  sysPtrace = 19,
+  sysAdmin = 21,
 }
 
 /** Who the process becomes. */
@@ -21,6 +31,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const PR_SET_KEEPCAPS = 8;
 const PR_CAPBSET_DROP = 24;
 const PR_SET_NO_NEW_PRIVS = 38;
+const PR_CAP_AMBIENT = 47;
+const PR_CAP_AMBIENT_RAISE = 2;
+const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 const CAPABILITY_VERSION_3 = 0x2008_0522;
 /** Highest capability number worth trying; the kernel refuses what it does not know. */
 const LAST_CAPABILITY = 63;
@@ -52,17 +65,49 @@ export function unprivilegedUser(env: Environment): User {
  */
 export function dropPrivileges(user: User, keep: readonly Capability[]): void {
   const c = libc();
-  if (process.geteuid!() === 0 && mayChangeUser()) {
-    dropBounding();
+  if (mayChangeUser()) {
+    dropBounding([]);
     if (keep.length > 0) c.prctl(PR_SET_KEEPCAPS, 1);
     takeGroups(user);
     process.setgid!(user.gid);
     process.setuid!(user.uid);
     if (keep.length > 0) c.prctl(PR_SET_KEEPCAPS, 0);
   }
-  const permitted = permittedCapabilities();
-  setCapabilities(keep.filter((capability) => ((permitted >> BigInt(capability)) & 1n) === 1n));
-  c.prctl(PR_SET_NO_NEW_PRIVS, 1);
+  setCapabilities(keep);
+  forbidNewPrivileges();
+}
+
+/** No program that the calling thread becomes or starts has more rights than that thread has then: root neither. */
+export function forbidNewPrivileges(): void {
+  libc().prctl(PR_SET_NO_NEW_PRIVS, 1);
+}
+
+/** What of `keep` there is remains, also for programs that the calling thread, which is the main one, becomes or starts. */
+export function limitCapabilities(keep: readonly Capability[]): void {
+  const c = libc();
+  dropBounding(keep);
+  c.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL);
+  setCapabilities(keep);
+  // Root's programs get what is permitted; those of others what is ambient, for which it must be inheritable.
+  if (process.geteuid!() === 0) return;
+  for (const capability of setCapabilities(keep, keep))
+    c.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability);
+}
+
+/** Runs `fn` with only these of the capabilities in effect, and has the others again afterwards. */
+export function withEffective<T>(keep: readonly Capability[], fn: () => T): T {
+  const all = Array.from({ length: 32 }, (_, capability) => capability as Capability);
+  try {
+    setCapabilities(all, [], keep);
+    return fn();
+  } finally {
+    setCapabilities(all);
+  }
+}
+
+/** Whether the process has any capability. */
+export function isPrivileged(): boolean {
+  return permittedCapabilities() !== 0n;
 }
 
 /**
@@ -83,14 +128,15 @@ function takeGroups({ name, gid }: User): void {
   else initgroups(name, gid);
 }
 
-/** Root in a container may have been left without the right to become another user. */
-function mayChangeUser(): boolean {
-  return (permittedCapabilities() & SET_IDS) === SET_IDS;
+/** Whether it is root, who in a container may have been left without the right to become another user. */
+export function mayChangeUser(): boolean {
+  return process.geteuid!() === 0 && (permittedCapabilities() & SET_IDS) === SET_IDS;
 }
 
 /** Without CAP_SETPCAP, or past the last one the kernel knows, there is nothing to drop. */
-function dropBounding(): void {
+function dropBounding(keep: readonly Capability[]): void {
   for (let capability = 0; capability <= LAST_CAPABILITY; capability++) {
+    if (keep.includes(capability)) continue;
     try {
       libc().prctl(PR_CAPBSET_DROP, capability);
     } catch {
@@ -105,18 +151,28 @@ function permittedCapabilities(): bigint {
   return BigInt(`0x${line?.[1] ?? "0"}`);
 }
 
-/** Sets the effective and permitted sets to exactly these, the inheritable (and so the ambient) set to none. */
-function setCapabilities(capabilities: readonly Capability[]): void {
+/**
+ * Sets the permitted set to what of these there is, the others to what of theirs is in it; the ambient set never has more than
+ * the inheritable one. Gives what is permitted then.
+ */
+function setCapabilities(
+  capabilities: readonly Capability[],
+  inheritable: readonly Capability[] = [],
+  effective: readonly Capability[] = capabilities,
+): Capability[] {
+  const before = permittedCapabilities();
+  const permitted = capabilities.filter((one) => ((before >> BigInt(one)) & 1n) === 1n);
   const header = new Uint8Array(8);
   new DataView(header.buffer).setUint32(0, CAPABILITY_VERSION_3, true);
   // Twice {effective, permitted, inheritable}: capabilities 0 to 31, then 32 to 63.
   const data = new Uint8Array(24);
   const view = new DataView(data.buffer);
-  let mask = 0;
-  for (const capability of capabilities) mask |= 1 << capability;
-  view.setInt32(0, mask, true);
-  view.setInt32(4, mask, true);
+  [effective, permitted, inheritable].forEach((set, word) => {
+    const mask = permitted.reduce((sum, one) => (set.includes(one) ? sum | (1 << one) : sum), 0);
+    view.setInt32(word * 4, mask, true);
+  });
   libc().capset(header, data);
+  return permitted;
 }
 
 function findUser(matches: (fields: readonly string[]) => boolean): User | null {

@@ -1,6 +1,13 @@
 /** Asks the kernel for links and addresses, of the namespace the socket is in or of one that this has a number for. */
 import { Flag, libc } from "./libc.js";
-import { finish, NetlinkDumper, NetlinkFamily, openNetlink, type TakeMessage } from "./netlink.js";
+import {
+  finish,
+  type NetlinkChannel,
+  NetlinkDumper,
+  NetlinkFamily,
+  openNetlink,
+  type TakeMessage,
+} from "./netlink.js";
 import {
   addressRequest,
   decodeAddress,
@@ -17,9 +24,9 @@ import {
 export class RouteSocket {
   readonly #dumper: NetlinkDumper;
 
-  /** Opens it in the namespace that the thread is in now, where it stays. Throws SystemError. */
-  constructor() {
-    this.#dumper = new NetlinkDumper(openNetlink(NetlinkFamily.route, { strict: true }));
+  /** Over a strict socket of any namespace; by itself it opens one where the thread is now, where it stays. Throws SystemError. */
+  constructor(channel: NetlinkChannel = openNetlink(NetlinkFamily.route, { strict: true })) {
+    this.#dumper = new NetlinkDumper(channel);
   }
 
   /** All links of this namespace, or of the one numbered `netnsid` (CAP_NET_ADMIN over that). Throws SystemError. */

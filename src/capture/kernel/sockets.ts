@@ -1,6 +1,14 @@
 /** TCP sockets of a namespace as `ss` lists them, over sock_diag (sock_diag(7), linux/inet_diag.h). */
-import { finish, LITTLE, type NetlinkChannel, NetlinkDumper, NetlinkFamily, openNetlink } from "./netlink.js";
-import { type NetnsTarget, withNetns } from "./netns.js";
+import { opener } from "../opener/opener.js";
+import {
+  finish,
+  LITTLE,
+  type NetlinkChannel,
+  NetlinkDumper,
+  NetlinkFamily,
+  netlinkChannel,
+} from "./netlink.js";
+import type { NetnsTarget } from "./netns.js";
 
 const SOCK_DIAG_BY_FAMILY = 20;
 const AF_INET = 2;
@@ -82,7 +90,7 @@ export class SocketReader {
 
   /** Opens a socket in the namespace; null: this one. Throws NetnsError, SystemError. */
   static open(netns: NetnsTarget | null): SocketReader {
-    return new SocketReader(withNetns(netns, () => openNetlink(NetlinkFamily.sockDiag)));
+    return new SocketReader(netlinkChannel(opener().netlinkSocket(netns, NetlinkFamily.sockDiag)));
   }
 
   /** Lists begun again because they changed while they were read. */

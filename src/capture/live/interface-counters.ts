@@ -1,7 +1,7 @@
 /** What an interface itself has counted: the other half of the proof that nothing was missed. */
-import { type NetnsTarget, withNetns } from "../kernel/netns.js";
-import { RouteSocket } from "../kernel/route-socket.js";
+import type { NetnsTarget } from "../kernel/netns.js";
 import type { Link } from "../kernel/rtnetlink.js";
+import { openRoute } from "../opener/opener.js";
 
 /** Frames and bytes, received and sent together, since the interface was made. */
 export interface InterfaceCounters {
@@ -20,7 +20,7 @@ const ETHERNET_HEADER = 14;
 
 /** Opens the counters of an interface in a namespace. Throws NetnsError and SystemError. */
 export function openCounters(name: string, netns: NetnsTarget | null): CounterReader {
-  const socket = withNetns(netns, () => new RouteSocket());
+  const socket = openRoute(netns);
   return {
     read() {
       const link = socket.links().find((of) => of.name === name);

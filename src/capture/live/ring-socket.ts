@@ -1,8 +1,9 @@
 /** Opens an AF_PACKET socket with its ring (packet(7)), promiscuous, filtered before the first packet can come. */
 import { LinkType } from "../../net.js";
 import { encodeProgram, type FilterProgram } from "../kernel/filter.js";
-import { Flag, type Libc, libc, type Mapping, SystemError } from "../kernel/libc.js";
-import { NetnsError, withNetns } from "../kernel/netns.js";
+import { type Libc, libc, type Mapping, SystemError } from "../kernel/libc.js";
+import { NetnsError } from "../kernel/netns.js";
+import { opener, SocketType } from "../opener/opener.js";
 import { CaptureError, type LiveOptions } from "./live.js";
 import { boundTo } from "./packet-socket.js";
 
@@ -10,8 +11,6 @@ import { boundTo } from "./packet-socket.js";
 export const RETIRE_MS = 50;
 
 const AF_PACKET = 17;
-const SOCK_RAW = 3;
-const SOCK_DGRAM = 2;
 const SOL_SOCKET = 1;
 const SO_ERROR = 4;
 const SOL_PACKET = 263;
@@ -61,26 +60,27 @@ export interface OpenedRing {
 /** Opens the ring; `compile` gives its filter once the link type is known. Throws CaptureError. */
 export function openRing(options: LiveOptions, compile: (linkType: number) => FilterProgram): OpenedRing {
   try {
-    return withNetns(options.netns, () => openHere(options, compile));
+    return openSocket(options, compile);
   } catch (error) {
     throw explain(error, options);
   }
 }
 
-function openHere(options: LiveOptions, compile: (linkType: number) => FilterProgram): OpenedRing {
+function openSocket(options: LiveOptions, compile: (linkType: number) => FilterProgram): OpenedRing {
   const c = libc();
   // Protocol 0: nothing is taken in before the ring, the filter and the interface are set.
-  let fd = c.socket(AF_PACKET, SOCK_RAW | Flag.closeOnExec, 0);
+  let fd = opener().packetSocket(options.netns, SocketType.raw);
   let mapping: Mapping | null = null;
   try {
-    const index = c.ifNameToIndex(options.interface);
-    if (index === 0) throw noInterface(options.interface);
+    if (Buffer.byteLength(options.interface) >= IFNAMSIZ) throw noInterface(options.interface);
+    const index = askInterface(c, fd, SIOCGIFINDEX, options.interface).getInt32(0, true);
     c.bind(fd, linkAddress(index, 0));
     const type = hardwareType(c, fd);
     const bare = ARPHRD_BARE.has(type);
     if (bare) {
+      const datagrams = opener().packetSocket(options.netns, SocketType.datagram);
       c.close(fd);
-      fd = c.socket(AF_PACKET, SOCK_DGRAM | Flag.closeOnExec, 0);
+      fd = datagrams;
     } else if (type !== ARPHRD_ETHER && type !== ARPHRD_LOOPBACK)
       throw new CaptureError("unsupported", `${options.interface}: interface type ${type} is not supported`);
     const linkType = bare ? LinkType.raw : LinkType.ethernet;

@@ -1,7 +1,8 @@
 /** Where a capture stands: which networks its interfaces lead to, which addresses are their namespace's own. */
 import { type Cidr, cidrContains, parseCidr } from "../../net.js";
-import { type NetnsTarget, withNetns } from "../kernel/netns.js";
-import { RouteSocket } from "../kernel/route-socket.js";
+import type { NetnsTarget } from "../kernel/netns.js";
+import type { RouteSocket } from "../kernel/route-socket.js";
+import { openRoute } from "../opener/opener.js";
 
 export interface Surroundings {
   /** All the interfaces are bridges. */
@@ -27,10 +28,7 @@ export class SurroundingsReader {
 
   /** Opens in the namespace; null: this one. Throws NetnsError, SystemError. */
   static open(interfaces: readonly string[], netns: NetnsTarget | null): SurroundingsReader {
-    return new SurroundingsReader(
-      interfaces,
-      withNetns(netns, () => new RouteSocket()),
-    );
+    return new SurroundingsReader(interfaces, openRoute(netns));
   }
 
   /** Throws SystemError. */

@@ -33,7 +33,8 @@ function readLag(): number {
       const before = monotonicCs();
       const jiffies = /^jiffies: (\d+)$/m.exec(readFileSync("/proc/timer_list", "latin1"))?.[1];
       const tookCs = monotonicCs() - before;
-      if (jiffies !== undefined && tookCs < best.tookCs) best = { lag: lagOf(Number(jiffies), before), tookCs };
+      if (jiffies !== undefined && tookCs < best.tookCs)
+        best = { lag: lagOf(Number(jiffies), before), tookCs };
       if (tookCs < QUICK_CS) break;
     }
     return best.lag;

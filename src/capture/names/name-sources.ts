@@ -1,6 +1,7 @@
 /** Names by themselves, for as long as a capture runs: names file, containers, namespaces, registry, in this order. */
 import { parseAddress } from "../../net.js";
-import { describeInterfaces, type HostNetwork, readHostNetwork } from "../live/interfaces.js";
+import { describeInterfaces, type HostNetwork } from "../live/interfaces.js";
+import { opener } from "../opener/opener.js";
 import { PolledSource, type SourceFailure } from "../polled-source.js";
 import { ageCs, createAddressClock } from "./address-clock.js";
 import { ContainerNames } from "./container-names.js";
@@ -8,7 +9,7 @@ import { type ContainerName, ENGINE_SOCKETS, readContainerNames } from "./docker
 import { ServiceError } from "./json-client.js";
 import { NameHistory, type Sighting } from "./name-history.js";
 import { Names, readNames } from "./names.js";
-import { HOST, listNamespaces } from "./namespace-names.js";
+import { HOST } from "./namespace-names.js";
 import { readRegistry, type Tenancy } from "./registry-names.js";
 
 export interface NameSourcesOptions {
@@ -86,7 +87,7 @@ class LiveNames implements NameSources {
 
   constructor(options: NameSourcesOptions) {
     const readers: NameReaders = {
-      network: (previous) => readHostNetwork(listNamespaces(), previous),
+      network: (previous) => opener().network(previous),
       engine: readContainerNames,
       registry: readRegistry,
       bootClockCs: createAddressClock(),

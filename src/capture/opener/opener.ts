@@ -1,0 +1,103 @@
+/** What takes a capability: opening sockets in any namespace, asking connection tracking, naming namespaces. One door to it. */
+import { openSync, writeSync } from "node:fs";
+import { ACCOUNTING_PATH, CONNTRACK_FILES } from "../conntrack/conntrack-files.js";
+import { Flag, libc } from "../kernel/libc.js";
+import { NetlinkFamily, type NetlinkOptions, netlinkChannel, openNetlinkSocket } from "../kernel/netlink.js";
+import { type NetnsTarget, withNetns } from "../kernel/netns.js";
+import { Capability } from "../kernel/privilege.js";
+import { RouteSocket } from "../kernel/route-socket.js";
+import { type HostNetwork, readHostNetwork } from "../live/interfaces.js";
+import { listNamespaces } from "../names/namespace-names.js";
+
+/** Kinds of a packet socket: with link headers and without (packet(7)). */
+export const enum SocketType {
+  datagram = 2,
+  raw = 3,
+}
+
+/**
+ * Two implementations: by this process itself, or by a small one beside it that keeps the privileges (`RemoteOpener`).
+ * Every call is synchronous. Descriptors belong to the caller. `netns` null: the namespace the process is in.
+ * All throw NetnsError and SystemError.
+ */
+export interface Opener {
+  /** A packet socket of no protocol: it gets no packets before it is bound to one. Takes CAP_NET_RAW. */
+  packetSocket(netns: NetnsTarget | null, type: SocketType): number;
+  netlinkSocket(netns: NetnsTarget | null, family: NetlinkFamily, options?: SentOptions): number;
+  /** Sends a request for the whole connection tracking table over a socket of netfilter. Takes CAP_NET_ADMIN; receiving the answers does not. */
+  askConntrack(fd: number, request: Uint8Array): void;
+  /** The files of CONNTRACK_FILES, in their order; null: there is none. `writable`: the one for `setAccounting` too. */
+  conntrackFiles(netns: NetnsTarget | null, writable: boolean): (number | null)[];
+  setAccounting(fd: number, on: boolean): void;
+  /** As `readHostNetwork`. A process beside this one holds on to its own last look, whatever is given as `previous`. */
+  network(previous: HostNetwork | null): HostNetwork;
+  /**
+   * From here on nothing is opened any more; `polls`: connection tracking and the network are still asked for. Gives what this
+   * process itself must keep for that.
+   */
+  seal(polls: boolean): readonly Capability[];
+}
+
+type SentOptions = Pick<NetlinkOptions, "strict">;
+
+class DirectOpener implements Opener {
+  packetSocket(netns: NetnsTarget | null, type: SocketType): number {
+    const AF_PACKET = 17;
+    return withNetns(netns, () => libc().socket(AF_PACKET, type | Flag.closeOnExec, 0));
+  }
+
+  netlinkSocket(netns: NetnsTarget | null, family: NetlinkFamily, options: SentOptions = {}): number {
+    return withNetns(netns, () => openNetlinkSocket(family, options));
+  }
+
+  askConntrack(fd: number, request: Uint8Array): void {
+    libc().send(fd, request, 0);
+  }
+
+  conntrackFiles(netns: NetnsTarget | null, writable: boolean): (number | null)[] {
+    return withNetns(netns, () =>
+      CONNTRACK_FILES.map(({ path }) => openIfThere(path, writable && path === ACCOUNTING_PATH ? "r+" : "r")),
+    );
+  }
+
+  setAccounting(fd: number, on: boolean): void {
+    writeSync(fd, on ? "1" : "0", 0);
+  }
+
+  network(previous: HostNetwork | null): HostNetwork {
+    return readHostNetwork(listNamespaces(), previous);
+  }
+
+  seal(polls: boolean): readonly Capability[] {
+    return polls ? [Capability.netAdmin] : [];
+  }
+}
+
+function openIfThere(path: string, flags: string): number | null {
+  try {
+    return openSync(path, flags);
+  } catch {
+    return null;
+  }
+}
+
+/** By the process itself. */
+export const DIRECT: Opener = new DirectOpener();
+
+let current: Opener = DIRECT;
+
+/** Who opens for this process. */
+export function opener(): Opener {
+  return current;
+}
+
+/** Has another open for this process from here on. */
+export function useOpener(other: Opener): void {
+  current = other;
+}
+
+/** A socket for links and addresses, in the namespace. Throws NetnsError, SystemError. */
+export function openRoute(netns: NetnsTarget | null): RouteSocket {
+  const fd = opener().netlinkSocket(netns, NetlinkFamily.route, { strict: true });
+  return new RouteSocket(netlinkChannel(fd));
+}

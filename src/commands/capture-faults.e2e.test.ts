@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import type { Snapshot } from "../analyze/snapshot.js";
@@ -70,6 +71,20 @@ describe("netwatch capture when things go wrong", { skip: reasonToSkip("mount") 
     assert.equal(code, 4);
     assert.match(stderr, /the network namespace nw\w+ is gone; 3 packets before that are counted/);
     assert.equal((JSON.parse(stdout.toString()) as Snapshot).totals.packets, 3);
+  });
+
+  test("a namespace by the path of a process: captured though the process may not be looked at any more", async () => {
+    const process = await network.start(lab.bridge, 'console.log("ready"); process.stdin.resume();');
+    const path = `/proc/${process.pid}/ns/net`;
+    const words = ["-i", "br0", "--netns", path, "-n", "-o", "ndjson", "--interval", "0.1", "-c", "3"];
+    const run = await work.listen(words);
+    // The first look at the namespace is behind it.
+    await once(run.child.stdout!, "data");
+    send(3);
+    const { code, stdout, stderr } = await run.ended;
+    assert.equal(code, 0, stderr);
+    const last = stdout.toString().trim().split("\n").at(-1)!;
+    assert.equal((JSON.parse(last) as Snapshot).totals.packets, 3);
   });
 
   test("the disk is full: its own exit code, and the file can be read up to there", async () => {

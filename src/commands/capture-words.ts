@@ -56,8 +56,8 @@ export function addCaptureCommand(
     .addHelpText(
       "after",
       `
-It ends with Ctrl-C, -c or -a. Root is given up once the interface is open, but for CAP_NET_ADMIN, which names of
-namespaces and connection tracking need (not with both -n and --no-conntrack); files belong to who called sudo.
+It ends with Ctrl-C, -c or -a. Root is given up once the interface is open; a small process beside it keeps CAP_NET_ADMIN
+for names of namespaces and connection tracking (not with both -n and --no-conntrack). Files belong to who called sudo.
 
 Examples:
   sudo netwatch capture --bridge br-app

@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { landlockVersion } from "../capture/kernel/landlock.js";
 import { Flag, libc, SystemError } from "../capture/kernel/libc.js";
 import {
   describeInterfaces,
@@ -53,6 +54,8 @@ export interface EngineFacts {
 
 export interface Facts {
   readonly privilege: { readonly root: boolean; readonly netRaw: boolean; readonly netAdmin: boolean };
+  /** The kernel confines what a live run writes. */
+  readonly landlock: boolean;
   /** What forbids a ring: a system code, or `koffi`; null: nothing does. */
   readonly ring: string | null;
   /** The library's file, or null. */
@@ -92,6 +95,7 @@ export async function gatherFacts(
   ]);
   return {
     privilege: privilegeFacts(),
+    landlock: landlockVersion() > 0,
     ring: ringFacts(),
     libpcap: findLibpcap(),
     packages: { koffi: network.limited === null, cap: isInstalled("cap"), canvas },

@@ -18,6 +18,7 @@ const bridge = (name: string, rest: Partial<InterfaceFacts> = {}): InterfaceFact
 /** A machine that lacks nothing. */
 const HEALTHY: Facts = {
   privilege: { root: true, netRaw: true, netAdmin: true },
+  landlock: true,
   ring: null,
   libpcap: "libpcap.so.0.8",
   packages: { koffi: true, cap: true, canvas: true },
@@ -41,6 +42,7 @@ const HEALTHY: Facts = {
 /** A machine that lacks everything. */
 const BARE: Facts = {
   privilege: { root: false, netRaw: false, netAdmin: false },
+  landlock: false,
   ring: "koffi",
   libpcap: null,
   packages: { koffi: false, cap: false, canvas: false },
@@ -144,6 +146,7 @@ const CASES: readonly (readonly [
     /--cap-add NET_RAW/,
     null,
   ],
+  ["no Landlock", { landlock: false }, "landlock", "limited", /may write wherever its user may/, null],
   [
     "no ring for want of privilege",
     { ring: "EPERM", privilege: BARE.privilege },

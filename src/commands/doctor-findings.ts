@@ -19,6 +19,7 @@ export function diagnose(facts: Facts): Diagnosis[] {
   const device = facts.interfaces.chosen ?? facts.interfaces.bridges[0] ?? null;
   const lines = [
     ["privilege", privilege(facts, device)],
+    ["landlock", landlock(facts)],
     ["ring", ring(facts, device)],
     ["filter", filter(facts)],
     ["koffi", koffi(facts)],
@@ -53,6 +54,15 @@ function privilege({ privilege: { root, netRaw, netAdmin } }: Facts, device: Int
     ? `root without CAP_NET_RAW: ${CONTAINER_HINT}`
     : `${who}: CAP_NET_RAW is needed to capture`;
   return ["missing", why, root ? undefined : command] as Line;
+}
+
+function landlock(facts: Facts): Line {
+  return facts.landlock
+    ? ["ok", "Landlock confines what a live run writes to the folders of its outputs"]
+    : [
+        "limited",
+        "without Landlock (Linux 5.13; not used in containers) a live run may write wherever its user may",
+      ];
 }
 
 function optionOf(device: InterfaceFacts | null): string {

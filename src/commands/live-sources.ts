@@ -43,7 +43,7 @@ export interface Tap {
 export class Taps {
   readonly taps: readonly Tap[];
   readonly #netns: string | null;
-  readonly #netnsId: number | null;
+  readonly #netnsId: number | null | "hidden";
   readonly #engine: EngineName;
   readonly #filter: string;
   /** Set when the capture ends in good order, with every packet taken: what the interfaces have counted by then. */
@@ -53,7 +53,7 @@ export class Taps {
   private constructor(taps: readonly Tap[], options: LiveOptions) {
     this.taps = taps;
     this.#netns = options.netns ?? null;
-    this.#netnsId = this.#netns === null ? null : netnsId(this.#netns);
+    this.#netnsId = this.#netns === null ? null : idOf(this.#netns);
     this.#engine = options.engine ?? "ring";
     this.#filter = options.filter?.trim() ?? "";
   }
@@ -73,7 +73,9 @@ export class Taps {
 
   /** Ends the capture where its namespace has been removed: the sockets alone would keep that alive. */
   watchNamespace(): void {
-    if (this.#netns === null || this.#netnsGone || netnsId(this.#netns) === this.#netnsId) return;
+    if (this.#netns === null || this.#netnsGone) return;
+    const id = idOf(this.#netns);
+    if (id === "hidden" || id === this.#netnsId) return;
     this.#netnsGone = true;
     for (const { source } of this.taps) source.stop();
   }
@@ -131,6 +133,15 @@ export class Taps {
 
   close(): void {
     for (const tap of this.taps) closeTap(tap);
+  }
+}
+
+/** `hidden`: of a process that may not be looked at once root is given up. */
+function idOf(netns: string): number | null | "hidden" {
+  try {
+    return netnsId(netns);
+  } catch {
+    return "hidden";
   }
 }
 

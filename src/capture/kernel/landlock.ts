@@ -22,9 +22,9 @@ const TRUNCATE = 1 << 14;
 
 /** Version of the kernel's Landlock; 0: it has none, it is turned off, or a seccomp filter might end who asks. */
 export function landlockVersion(): number {
-  // A filter of systemd's ends a process for a call that it does not know.
-  if (/^Seccomp:\s*2$/m.test(readFileSync("/proc/thread-self/status", "utf8"))) return 0;
   try {
+    // A filter of systemd's ends a process for a call that it does not know.
+    if (/^Seccomp:\s*2$/m.test(readFileSync("/proc/thread-self/status", "utf8"))) return 0;
     return libc().syscall("landlock_create_ruleset", CREATE_RULESET, 0, 0, VERSION, 0);
   } catch {
     return 0;

@@ -61,7 +61,8 @@ function capabilitiesFor({ engine, netns, listen }: Needs, target: User): Capabi
   // libpcap opens its socket itself.
   if (engine === "cap") keep.push(Capability.netRaw);
   if (engine === "cap" && netns !== undefined) keep.push(Capability.sysAdmin);
-  if (parseListen(listen).port < FREE_PORTS) keep.push(Capability.netBindService);
+  const { port } = parseListen(listen);
+  if (port > 0 && port < FREE_PORTS) keep.push(Capability.netBindService);
   if (mayChangeUser() && target.uid !== 0) keep.push(...OF_ROOT);
   else if (!isReadable()) keep.push(Capability.dacReadSearch);
   return keep;

@@ -68,6 +68,11 @@ test("a folder that is not there yet stands for the nearest that is", { skip }, 
   t.after(() => rmSync(home, { recursive: true }));
   const folder = join(home, "not/yet");
   const code = PROGRAM(folder, [`fs.mkdirSync(${JSON.stringify(folder)}, { recursive: true })`]);
-  const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", code], { encoding: "utf8" });
-  assert.deepEqual(JSON.parse(stdout), ["done"]);
+  const run = (code: string) =>
+    JSON.parse(spawnSync(process.execPath, ["--input-type=module", "-e", code], { encoding: "utf8" }).stdout);
+  assert.deepEqual(run(code), ["done"]);
+  writeFileSync(join(home, "file"), "");
+  const write = `fs.writeFileSync(${JSON.stringify(join(home, "new"))}, "")`;
+  assert.deepEqual(run(PROGRAM(join(home, "file/x"), [write])), ["done"], "what is in its way is no folder");
+  assert.deepEqual(run(PROGRAM("/netwatch-none/x", [write])), ["EACCES"], "never the root folder");
 });

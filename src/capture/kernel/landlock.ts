@@ -1,5 +1,5 @@
 /** Landlock (landlock(7)): where this thread, and a program that it becomes, may change files. Linux 5.13 and later. */
-import { closeSync, constants, existsSync, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, openSync, readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { addressOf, libc } from "./libc.js";
 
@@ -45,7 +45,7 @@ export function confineWrites(folders: readonly string[]): void {
   new DataView(attribute.buffer).setBigUint64(0, BigInt(rights), true);
   const rules = syscall("landlock_create_ruleset", CREATE_RULESET, addressOf(attribute), 8, 0, 0);
   try {
-    for (const folder of new Set(folders.map(nearest))) addRule(rules, folder, rights);
+    for (const folder of new Set(folders.flatMap(nearest))) addRule(rules, folder, rights);
     syscall("landlock_restrict_self", RESTRICT_SELF, rules, 0, 0, 0);
   } finally {
     closeSync(rules);
@@ -65,8 +65,18 @@ function addRule(rules: number, folder: string, rights: number): void {
   }
 }
 
-function nearest(path: string): string {
-  let folder = resolve(path);
-  while (!existsSync(folder) && folder !== "/") folder = dirname(folder);
-  return folder;
+/** None where only the root folder is left: that would allow everything. */
+function nearest(path: string): string[] {
+  const wanted = resolve(path);
+  let folder = wanted;
+  while (!isFolder(folder)) folder = dirname(folder);
+  return folder === "/" && wanted !== "/" ? [] : [folder];
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return path === "/" || statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }

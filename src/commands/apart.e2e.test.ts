@@ -198,6 +198,17 @@ describe("the rights of every thread", {
     assert.ok(existsSync(`${open}/events`));
   });
 
+  test("empty words come through, and those that a title was written over", async () => {
+    const script = 'node=$1; shift; exec "$node" --title=netwatch "$@" -f ""';
+    const through = ["sh", "-c", script, "sh"];
+    const run = work.start(["capture", "-i", "lo"], { cwd: open }, netns, through);
+    await run.said("listening on");
+    assert.deepEqual(rightsOf(run.pid), bare(NOBODY));
+    assert.equal((await run.stop()).code, 0);
+    const quoted = await start(["capture", "-i", "lo", "-f", "", "-n", "-a", "duration:1"]);
+    assert.equal((await quoted.ended).code, 0);
+  });
+
   const confined = landlockVersion() === 0 && "needs Landlock, and no seccomp filter around this process";
   test("it writes beneath the folders of its outputs alone", { skip: confined }, async () => {
     const elsewhere = work.path("elsewhere");

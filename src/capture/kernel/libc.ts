@@ -93,10 +93,10 @@ export interface Libc {
   /** As `sendmsg`; the kernel also writes to `message`. */
   recvmsg(fd: number, message: Uint8Array, flags: number): number;
   /**
-   * Becomes another program: all threads but the calling one end, descriptors stay as they were told to. `words`: addresses of
-   * its words, ended by 0. Returns only by throwing.
+   * Becomes another program: all threads but the calling one end, descriptors stay as they were told to. `words`: its words,
+   * each ended by a NUL byte. Returns only by throwing.
    */
-  execv(path: string, words: BigUint64Array): never;
+  execv(path: string, words: Uint8Array): never;
   /** Waits until a child has ended, and forgets it. */
   waitpid(pid: number): void;
   /** A file without a name, in memory; kept open on exec. */
@@ -109,7 +109,7 @@ export interface Libc {
 type Word = number | bigint;
 
 /** Where the bytes are, for structures that hold addresses. Good as long as `bytes` is held. */
-export function addressOf(bytes: Uint8Array | BigUint64Array): bigint {
+export function addressOf(bytes: Uint8Array): bigint {
   return loadKoffi().address(bytes);
 }
 
@@ -201,6 +201,11 @@ type ProcessCalls = Pick<
   "prctl" | "capset" | "socketpair" | "sendmsg" | "recvmsg" | "execv" | "waitpid" | "memfd" | "syscall"
 >;
 
+/** Where each of the words begins that end with a NUL byte. */
+export function startsOf(words: Uint8Array): number[] {
+  return [0, ...[...words.keys()].filter((at) => words[at] === 0).map((at) => at + 1)].slice(0, -1);
+}
+
 /** What a process needs to give up rights, and to have another one open things for it. */
 function bindProcess(
   koffi: typeof import("koffi"),
@@ -232,8 +237,12 @@ function bindProcess(
       return received < 0 ? -koffi.errno() : received;
     },
     execv(path, words) {
-      native.execv(path, words);
-      throw new SystemError("execve", koffi.errno());
+      const first = koffi.address(words);
+      const starts = startsOf(words).map((at) => first + BigInt(at));
+      native.execv(path, BigUint64Array.from([...starts, 0n]));
+      const errno = koffi.errno();
+      words.fill(0); // held until here
+      throw new SystemError("execve", errno);
     },
     waitpid: (pid) => void native.waitpid(pid, null, 0),
     memfd: (name) => check("memfd_create", native.memfd(name, 0)),

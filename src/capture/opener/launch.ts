@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync, readlinkSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { addressOf, libc } from "../kernel/libc.js";
+import { libc, startsOf } from "../kernel/libc.js";
 import { isPairEnd, keepOnExec, openPair } from "../kernel/messages.js";
 import { Capability, forbidNewPrivileges, limitCapabilities } from "../kernel/privilege.js";
 import { useOpener } from "./opener.js";
@@ -64,12 +64,16 @@ export function beginAnew(keep: readonly Capability[], confine: () => void): nev
 export function becomeAgain(env: Readonly<Record<string, string>>, descriptors: readonly number[]): never {
   Object.assign(process.env, env);
   for (const fd of [...inherited(), ...descriptors]) keepOnExec(fd, true);
-  // Words as the kernel has them, each ended by a NUL byte: a name of a file need not be text.
+  return libc().execv(process.execPath, commandLine());
+}
+
+/** The words of this process, each ended by a NUL byte: as the kernel has them, since a name of a file need not be text. */
+function commandLine(): Uint8Array {
   const line = new Uint8Array(readFileSync("/proc/self/cmdline"));
-  const start = addressOf(line);
-  const words: bigint[] = [];
-  for (let at = 0; at < line.length; at = line.indexOf(0, at) + 1) words.push(start + BigInt(at));
-  return libc().execv(process.execPath, BigUint64Array.from([...words, 0n]));
+  const words = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  // Where a title has been written over them they are as Node has them.
+  if (startsOf(line).length === words.length && line.at(-1) === 0) return line;
+  return new Uint8Array(Buffer.from(words.map((word) => `${word}\0`).join("")));
 }
 
 /**

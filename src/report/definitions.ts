@@ -21,6 +21,7 @@ export const DEFINITIONS: readonly Definition[] = [
     meaning:
       "Protocols as the throughput chart groups them: TCP, UDP, ICMP (v4 and v6), other IP, ARP, OTHER.",
   },
+  { term: "Conn, RST", meaning: "TCP connections; those reset by either side." },
   {
     term: "Conversation",
     meaning:
@@ -66,9 +67,9 @@ export const DEFINITIONS: readonly Definition[] = [
   { term: "Refused", meaning: "TCP connections that were answered with a reset." },
   { term: "Replies", meaning: "What flows from the destination of a conversation to its source." },
   {
-    term: "Sent again",
+    term: "Retr, Of all",
     meaning:
-      "TCP segments whose bytes had been sent before: retransmissions after a time-out, fast and needless.",
+      "Retransmissions: TCP segments whose bytes had been sent before, after a time-out, fast or needless; and the part of all segments that they are.",
   },
   { term: "Sent", meaning: "Packets and bytes that an address sends." },
   {
@@ -88,7 +89,8 @@ export const DEFINITIONS: readonly Definition[] = [
     meaning: "Requests whose answer was not captured; those whose answer fell into a gap are not counted.",
   },
   { term: "Transport", meaning: "The IP protocol of a conversation." },
-  { term: "0 win", meaning: "Times that a side of a TCP connection had no room for more (zero window)." },
+  { term: "OoO, DupAck", meaning: "TCP segments out of order; acknowledgements repeated (duplicate ACKs)." },
+  { term: "0win", meaning: "Times that a side of a TCP connection had no room for more (zero window)." },
   {
     term: "\\u4e2d, \\x1b",
     meaning:

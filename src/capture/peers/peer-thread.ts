@@ -111,7 +111,8 @@ export class PeerThread {
       resourceLimits: { maxOldGenerationSizeMb: this.#heapMb },
     });
     worker.unref();
-    const ready = once(worker, "message");
+    // One that ends without a word is not waited for.
+    const ready = Promise.race([once(worker, "message"), once(worker, "exit")]);
     ready.catch(() => {});
     worker.on("message", (reply: PeerReply | "ready") => {
       if (reply !== "ready") this.#take(reply, worker);

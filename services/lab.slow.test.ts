@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Command } from "commander";
-import { addLabCommands } from "./lab.js";
+import { isLabError, type Lab, loadLab } from "../src/commands/lab.js";
+import * as own from "./lab.js";
 import { LabError } from "./lab-error.js";
+
+/** The compiler checks that what netwatch finds by path is what it takes it for. */
+const lab: Lab = own;
 
 async function run(...args: string[]): Promise<unknown> {
   const program = new Command().exitOverride();
-  addLabCommands(program.command("lab"));
+  lab.addLabCommands(program.command("lab"));
   return program.parseAsync(["lab", ...args], { from: "user" });
 }
 
@@ -18,6 +22,12 @@ function fails(exitCode: number, message: RegExp) {
     return true;
   };
 }
+
+test("netwatch finds the lab by its path, and knows its errors by name and code", async () => {
+  assert.equal(await loadLab(), own);
+  assert.equal(isLabError(new LabError("down", 3)), true);
+  assert.equal(isLabError(new Error("down")), false);
+});
 
 test("wrong options are named before anything is done", async () => {
   await assert.rejects(run("up", "--profile", "round"), fails(2, /flat or tiers/));

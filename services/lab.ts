@@ -1,3 +1,4 @@
+/** What the lab can be told: its commands, and what netwatch asks of it. `src/commands/lab.ts` finds this file by its path. */
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { counted } from "./counted.js";
@@ -21,8 +22,6 @@ interface LoadCommandOptions {
 
 /** Hangs the lab's commands under `lab`. What they need is loaded when one of them runs. */
 export function addLabCommands(lab: Command): void {
-  lab.description("A small shop in network namespaces to watch (root on Linux).");
-
   lab
     .command("up")
     .description("build the lab, or what is missing of it, and wait until every server is healthy")
@@ -122,6 +121,12 @@ export function addLabCommands(lab: Command): void {
     });
 
   addTrials(lab);
+}
+
+/** The lab that is up, or one made for the run, as what netwatch's `lab bench` sends its load to. */
+export async function openBenchTarget(progress: (text: string) => void) {
+  const { openLabTarget } = await import("./bench-target.js");
+  return openLabTarget(progress);
 }
 
 /** What puts the cluster to the test, and what prepares a Vault for it. */

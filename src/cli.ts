@@ -5,11 +5,10 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { Command, CommanderError, Option } from "commander";
-import { addLabCommands } from "../services/lab.js";
-import { LabError } from "../services/lab-error.js";
 import type { Needs } from "./commands/apart.js";
 import { addCaptureCommand, addDecapsulate, addRedact, addSourceWords } from "./commands/capture-words.js";
 import { CommandError, EXIT_MEANINGS, ExitCode, reasonOf } from "./commands/exit.js";
+import { addLab, hasLab, isLabError, type Lab, loadLab } from "./commands/lab.js";
 import { addLabBenchCommand } from "./commands/lab-bench-words.js";
 import { addMetricsCommands } from "./commands/metrics-words.js";
 import { addMonitorCommands, type Start } from "./commands/monitor-words.js";
@@ -48,11 +47,12 @@ function exitCodes(): string {
   return `\n${lines.join("\n")}`;
 }
 
-/** Builds the command line. `tables`: what `--table` takes. `end` receives the exit code of the command that ran. */
+/** Builds the command line. `tables`: what `--table` takes. `lab`: null where it is not asked for, or not here. `end` receives the exit code of the command that ran. */
 function createProgram(
   version: string,
   argv: readonly string[],
   tables: readonly string[],
+  lab: Lab | null,
   terminal: Terminal,
   end: (code: ExitCode) => void,
 ): Command {
@@ -239,9 +239,11 @@ Examples:
   addMetricsCommands(program, start);
   addMonitorCommands(program, start);
 
-  const lab = program.command("lab");
-  addLabCommands(lab);
-  addLabBenchCommand(lab, start);
+  const labCommand = addLab(program);
+  if (lab !== null) {
+    lab.addLabCommands(labCommand);
+    addLabBenchCommand(labCommand, start);
+  }
   return program;
 }
 
@@ -321,6 +323,13 @@ async function namesOfTables(argv: readonly string[]): Promise<readonly string[]
   return loadTableNames();
 }
 
+/** The lab, where its commands may be what is asked for and it is here. */
+async function labOf(argv: readonly string[]): Promise<Lab | null> {
+  if (!argv.includes("lab") || !hasLab()) return null;
+  checkLimits();
+  return loadLab();
+}
+
 /** Runs one command line. Returns the exit code; says what went wrong. */
 async function main(words: readonly string[]): Promise<ExitCode> {
   const version = (JSON.parse(readFileSync(MANIFEST, "utf8")) as { version: string }).version;
@@ -333,7 +342,7 @@ async function main(words: readonly string[]): Promise<ExitCode> {
   let code: ExitCode = ExitCode.ok;
   try {
     const tables = await namesOfTables(argv);
-    const program = createProgram(version, argv, tables, terminal, (ended) => {
+    const program = createProgram(version, argv, tables, await labOf(argv), terminal, (ended) => {
       code = ended;
     });
     for (const command of withSubcommands(program)) command.exitOverride();
@@ -342,9 +351,9 @@ async function main(words: readonly string[]): Promise<ExitCode> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
-    if (error instanceof CommandError || error instanceof LabError) {
+    if (error instanceof CommandError || isLabError(error)) {
       terminal.say(error.message);
-      return error.exitCode as ExitCode;
+      return error.exitCode;
     }
     const { code: name, syscall } = error as NodeJS.ErrnoException;
     if (name === "EPIPE") return ExitCode.ok;

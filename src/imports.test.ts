@@ -85,8 +85,8 @@ const ALLOWED: Readonly<Record<string, readonly (readonly [to: RegExp, what: "va
     [/^src\/(analyze\/limit|format)\.ts$/, "value"],
   ],
   watch: [[/^src\/(analyze|capture)\//, "type"]],
-  commands: [[/^(src|services)\//, "value"]],
-  cli: [[/^(src|services)\//, "value"]],
+  commands: [[/^src\//, "value"]],
+  cli: [[/^src\//, "value"]],
   services: [],
 };
 
@@ -123,6 +123,47 @@ test("every part knows only whom it may know", () => {
   );
 });
 
+test("src and services share lab.json and nothing else, but for the one door that knows the lab by its path", () => {
+  const crossings = SOURCES.flatMap((from) =>
+    [...readFileSync(join(ROOT, from), "utf8").matchAll(/new URL\("(?:\.\.\/)+((src|services)\/[^"]*)"/g)]
+      .filter(([, , top]) => !from.startsWith(`${top}/`))
+      .map(([, to]) => `${from} -> ${to}`),
+  );
+  assert.deepEqual(crossings.sort(), [
+    "src/commands/lab-bench/docker-target.ts -> services/lab.json",
+    "src/commands/lab.ts -> services/lab.js",
+  ]);
+});
+
+/** Names of packages as they are imported: `ajv` of `ajv/dist/2020.js`, `@redis/client` whole. */
+function packagesOf(files: readonly string[]): string[] {
+  const names = files.flatMap((file) =>
+    [
+      ...readFileSync(join(ROOT, file), "utf8").matchAll(
+        /(?:^import |\bfrom |\bimport\()"((?:@[\w-]+\/)?[\w-][\w.-]*)(?:\/[^"]*)?"/gm,
+      ),
+    ].map(([, name]) => name!),
+  );
+  return [...new Set(names)].sort();
+}
+
+test("the lab's package.json names what the lab imports, and the tool needs nothing that it alone names", () => {
+  const dependenciesOf = (manifest: string): string[] =>
+    Object.keys(JSON.parse(readFileSync(join(ROOT, manifest), "utf8")).dependencies).sort();
+  const lab = dependenciesOf("services/package.json");
+  const ofLab = SOURCES.filter((file) => /^services\/(?!e2e\/)/.test(file));
+  assert.deepEqual(packagesOf(ofLab), lab);
+  const tool = dependenciesOf("package.json");
+  const alone = lab.filter((name) => !tool.includes(name));
+  assert.deepEqual(alone, ["@redis/client", "fastify", "pg"]);
+  const ofTool = packagesOf(SOURCES.filter((file) => file.startsWith("src/")));
+  assert.ok(ofTool.includes("commander"));
+  assert.deepEqual(
+    ofTool.filter((name) => alone.includes(name)),
+    [],
+  );
+});
+
 test("edges that are not allowed are told from those that are", () => {
   const cases: readonly (readonly [string, string, boolean, boolean])[] = [
     ["src/net.ts", "src/format.ts", true, false],
@@ -142,7 +183,7 @@ test("edges that are not allowed are told from those that are", () => {
     ["src/view/cells.ts", "src/report/csv.ts", false, false],
     ["src/analyze/build.ts", "src/view/cells.ts", false, false],
     ["src/tui/screen.ts", "src/report/text.ts", false, false],
-    ["src/commands/analyze.ts", "services/lab.ts", false, true],
+    ["src/commands/analyze.ts", "services/lab.ts", true, false],
     ["src/report/csv.ts", "services/lab.ts", true, false],
     ["services/lab.ts", "src/net.ts", true, false],
     ["src/elsewhere/x.ts", "src/net.ts", false, false],
@@ -192,6 +233,7 @@ const LATE = [
   "src/commands/kept.ts",
   "src/commands/lab-bench-words.ts",
   "src/commands/lab-bench.ts",
+  "src/commands/lab.ts",
   "src/commands/live-sources.ts",
   "src/commands/metrics-words.ts",
   "src/commands/monitor-words.ts",

@@ -1,5 +1,4 @@
 /** What `netwatch doctor` looks at. Reads and asks; changes nothing. */
-import { execFile } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -13,6 +12,7 @@ import {
 } from "../capture/live/interfaces.js";
 import { engineSockets, readEngine } from "../capture/names/docker.js";
 import { ServiceError } from "../capture/names/json-client.js";
+import { runTool } from "./tool.js";
 
 export interface InterfaceFacts {
   readonly name: string;
@@ -198,10 +198,6 @@ async function engineFacts(socket: string): Promise<EngineFacts> {
   }
 }
 
-const TOOL_FOLDERS = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
-const TOOL_TIMEOUT_MS = 2000;
-const TOOL_OUTPUT_BYTES = 8 * 1024 * 1024;
-
 /** Chains by nft; iptables-legacy has tables of its own, asked only where such are in use, since asking makes them. */
 async function forwardFacts(): Promise<ForwardFacts> {
   try {
@@ -240,19 +236,6 @@ export function parseNftChains(
     chains.push({ family: String(chain.family), table: String(chain.table), chain: String(chain.name) });
   }
   return { chains, dockerUser };
-}
-
-/** Runs a system tool by its full path, its words as an array. Resolves to what it prints. */
-function runTool(tool: string, words: readonly string[]): Promise<string> {
-  const path = TOOL_FOLDERS.map((folder) => join(folder, tool)).find((file) => existsSync(file));
-  if (path === undefined) return Promise.reject(Object.assign(new Error(`no ${tool}`), { code: "ENOENT" }));
-  const options = { timeout: TOOL_TIMEOUT_MS, maxBuffer: TOOL_OUTPUT_BYTES, env: { LC_ALL: "C" } };
-  return new Promise((resolve, reject) => {
-    execFile(path, [...words], options, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout);
-      else reject(new Error(error.killed ? `${tool} does not answer` : stderr.trim() || `${tool} failed`));
-    });
-  });
 }
 
 const STA_UNSYNC = 0x40;

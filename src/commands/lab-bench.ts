@@ -1,15 +1,12 @@
 /** `netwatch lab bench`: the same load on the same shop in namespaces and in containers, in turn, and what it says. */
-import { fireLoad, requireLoadTool } from "../../services/bench/apache-bench.js";
-import { openLabTarget } from "../../services/bench/lab-target.js";
-import { type Round, type RoundPlan, runRound, turns } from "../../services/bench/rounds.js";
-import type { BenchMode, BenchTarget } from "../../services/bench/target.js";
-import { requireRoot } from "../../services/requirements.js";
 import type { Benchmark, Wire } from "../analyze/benchmark/benchmark.js";
 import { engineSockets } from "../capture/names/docker.js";
 import { formatCount, safeJson } from "../format.js";
 import { renderBenchmark } from "../report/benchmark-text.js";
 import { writeWhole } from "../report/write.js";
 import { CommandError, ExitCode, isMissingModule, reasonOf } from "./exit.js";
+import { type Lab, loadLab } from "./lab.js";
+import { fireLoad, requireLoadTool } from "./lab-bench/apache-bench.js";
 import {
   assembleBenchmark,
   DEFAULT_REQUESTS,
@@ -18,6 +15,8 @@ import {
 } from "./lab-bench/assemble.js";
 import { NoDockerTarget, openDockerTarget } from "./lab-bench/docker-target.js";
 import { observe, readWire } from "./lab-bench/observe.js";
+import { type Round, type RoundPlan, runRound, turns } from "./lab-bench/rounds.js";
+import type { BenchMode, BenchTarget } from "./lab-bench/target.js";
 import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 
@@ -53,9 +52,10 @@ export async function labBench(
   terminal: Terminal,
 ): Promise<ExitCode> {
   const plan = planRounds(options);
-  requireRoot();
+  if (process.getuid?.() !== 0)
+    throw new CommandError(ExitCode.permission, "the lab makes network namespaces and needs root");
   requireLoadTool();
-  const { targets, leftOut } = await openTargets(options, terminal);
+  const { targets, leftOut } = await openTargets(await loadLab(), options, terminal);
   let measured: readonly MeasuredMode[];
   try {
     measured = await measureAll(targets, plan, options, terminal);
@@ -96,6 +96,7 @@ export function planRounds(
 }
 
 async function openTargets(
+  lab: Lab,
   { mode, project }: LabBenchOptions,
   terminal: Terminal,
 ): Promise<{ targets: BenchTarget[]; leftOut: LeftOut[] }> {
@@ -111,7 +112,7 @@ async function openTargets(
       terminal.say(`docker is left out: ${error.message}`);
     }
   // The lab last: it may have to be brought up, and is the first of the two in every output.
-  if (mode !== "docker") targets.unshift(await openLabTarget((text) => terminal.progress(text)));
+  if (mode !== "docker") targets.unshift(await lab.openBenchTarget((text) => terminal.progress(text)));
   return { targets, leftOut };
 }
 

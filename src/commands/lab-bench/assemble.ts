@@ -1,7 +1,5 @@
 /** Rounds as a Benchmark: figures with their spread, comparisons, findings. */
 import { cpus, release, type } from "node:os";
-import type { Round } from "../../../services/bench/rounds.js";
-import type { BenchMode, BenchTarget } from "../../../services/bench/target.js";
 import {
   type Benchmark,
   type BenchmarkMode,
@@ -13,6 +11,8 @@ import { compareModes, RULE, valuesOf } from "../../analyze/benchmark/compare.js
 import { concludeBenchmark } from "../../analyze/benchmark/conclusion.js";
 import { spreadOf } from "../../analyze/benchmark/statistics.js";
 import type { LabBenchOptions } from "../lab-bench.js";
+import type { Round } from "./rounds.js";
+import type { BenchMode, BenchTarget } from "./target.js";
 
 /** A round, where neither a number of requests nor a time is given. */
 export const DEFAULT_REQUESTS = 1000;

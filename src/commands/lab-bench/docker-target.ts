@@ -2,10 +2,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { z } from "zod";
-import type { BenchTarget } from "../../../services/bench/target.js";
-import { readLab } from "../../../services/topology.js";
 import { type Container, type Engine, readEngine } from "../../capture/names/docker.js";
 import { getJson, ServiceError } from "../../capture/names/json-client.js";
+import type { BenchTarget } from "./target.js";
 
 const text = z.string().max(4096);
 const portsSchema = z.array(
@@ -25,6 +24,13 @@ const detailsSchema = z.object({
     Memory: z.number().nullish(),
   }),
 });
+
+/** What a service's servers are called: all that is read of lab.json here. */
+const labSchema = z.object({
+  services: z.record(text, z.object({ instances: z.array(z.object({ name: text })).default([]) })),
+});
+/** Seen from dist/src/commands/lab-bench. */
+const LAB_FILE = new URL("../../../../services/lab.json", import.meta.url);
 
 /** Containers with one limit that are listed by name. */
 const MAX_NAMED = 3;
@@ -95,7 +101,8 @@ async function dockerTarget(
 /** As lab.json calls it: compose has a service of its own for each order node. */
 function serviceOf({ service, name }: Container): string {
   const own = service ?? name;
-  const known = Object.entries(readLab().services).find(([, { instances }]) =>
+  const { services } = labSchema.parse(JSON.parse(readFileSync(LAB_FILE, "utf8")));
+  const known = Object.entries(services).find(([, { instances }]) =>
     instances.some((instance) => instance.name === own),
   );
   return known?.[0] ?? own;

@@ -5,11 +5,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BenchTarget } from "../../../services/bench/target.js";
 import type { Wire } from "../../analyze/benchmark/benchmark.js";
 import { median } from "../../analyze/benchmark/statistics.js";
 import type { Row, Snapshot, Table } from "../../analyze/snapshot.js";
 import { keptPath, readSnapshot } from "../kept.js";
+import type { BenchTarget } from "./target.js";
 
 const CLI = fileURLToPath(new URL("../../cli.js", import.meta.url));
 /** Past this the capture ends by itself, whatever became of us. */

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
-import { LabError } from "../lab-error.js";
-import { isInstalled } from "../requirements.js";
+import { CommandError } from "../exit.js";
+import { findTool } from "../tool.js";
 import { fireLoad, type LoadFigures, loadWords, parseLoad } from "./apache-bench.js";
 
 /** As ab 2.3 printed it, but for lines that nobody reads. */
@@ -50,7 +50,7 @@ test("what the tool does not say is an error, not a zero", () => {
   const fails = (text: string, percentiles: string, message: RegExp) =>
     assert.throws(
       () => parseLoad(text, percentiles),
-      (error) => error instanceof LabError && message.test(error.message),
+      (error) => error instanceof CommandError && message.test(error.message),
     );
   fails(PRINTED.replace(/Requests per second.*\n/, ""), PERCENTILES, /ab printed no Requests per second/);
   fails(PRINTED, PERCENTILES.replace("95,", "94,"), /no 95th percentile/);
@@ -89,7 +89,7 @@ async function load(
   }
 }
 
-const noTool = isInstalled("ab") ? false : "ab (package apache2-utils) is not installed";
+const noTool = findTool("ab") ? false : "ab (package apache2-utils) is not installed";
 
 test("ab calls whole answers failed whose length is not the first one's: 996 of 1,000", {
   skip: noTool,

@@ -1,20 +1,19 @@
-import { labDown } from "../down.js";
-import { LabError } from "../lab-error.js";
-import { pidsIn } from "../processes.js";
-import { readPlan, readState, withLock } from "../state.js";
-import { type InstanceStatus, labStatus } from "../status.js";
-import { type Plan, readLab } from "../topology.js";
-import { labUp } from "../up.js";
-import type { BenchTarget } from "./target.js";
+import { labDown } from "./down.js";
+import { LabError } from "./lab-error.js";
+import { pidsIn } from "./processes.js";
+import { readPlan, readState, withLock } from "./state.js";
+import { type InstanceStatus, labStatus } from "./status.js";
+import { type Plan, readLab } from "./topology.js";
+import { labUp } from "./up.js";
 
 /** No port moves while it is measured. */
 const NEVER_SECONDS = 86_400;
 
 /**
- * The lab in network namespaces: the one that is up, else one of its own that goes down again. Waits for a lab command that is
+ * The lab in network namespaces as netwatch's `lab bench` takes a target (lab.test.ts holds it to that shape): the one that is up, else one of its own that goes down again. Waits for a lab command that is
  * at work. Throws LabError where the lab that is up does not serve from here: its figures would be those of refused connections.
  */
-export async function openLabTarget(progress: (text: string) => void): Promise<BenchTarget> {
+export async function openLabTarget(progress: (text: string) => void) {
   const found = await withLock(async () => readState() && { plan: readPlan(), status: await labStatus() });
   if (found) {
     const broken = found.status.instances.filter(({ state }) => state !== "healthy");
@@ -36,12 +35,12 @@ function listStates(instances: readonly InstanceStatus[]): string {
   return `${said}; run 'netwatch lab up' where it was brought up`;
 }
 
-function labTarget(plan: Plan, own: boolean, close: () => Promise<void>): BenchTarget {
+function labTarget(plan: Plan, own: boolean, close: () => Promise<void>) {
   const client = plan.outside.find((outside) => outside.name === "client");
   if (!client) throw new LabError("lab.json has no outside client");
   const namespaces = plan.instances.map((instance) => instance.name);
   return {
-    mode: "lab",
+    mode: "lab" as const,
     origin: `http://${client.hostAddress}:${plan.forward.port}`,
     netns: client.name,
     client: `namespace ${client.name}, through the host's port ${plan.forward.port} (DNAT) and the bridge to ${plan.forward.service}`,

@@ -2,7 +2,7 @@
 
 export type BenchMode = "lab" | "docker";
 
-/** A shop that answers. Opened by whoever makes it; `close` leaves the machine as it was found. */
+/** A shop that answers. The lab makes one too, by this shape alone. Opened by whoever makes it; `close` leaves the machine as it was found. */
 export interface BenchTarget {
   readonly mode: BenchMode;
   /** Where requests go, without the path: `http://198.51.100.1:8080`. */

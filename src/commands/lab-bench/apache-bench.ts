@@ -7,9 +7,8 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { tryCommand } from "../command.js";
-import { LabError } from "../lab-error.js";
-import { isInstalled } from "../requirements.js";
+import { CommandError, ExitCode } from "../exit.js";
+import { findTool, runTool } from "../tool.js";
 
 export interface LoadOrder {
   readonly url: string;
@@ -50,25 +49,27 @@ export interface LoadFigures {
   readonly bodyBytes: number;
 }
 
+const failure = (message: string): CommandError => new CommandError(ExitCode.failure, message);
+
 /** A request that takes longer counts as broken. */
 const ANSWER_SECONDS = 30;
 
 export function requireLoadTool(): void {
-  if (!isInstalled("ab"))
-    throw new LabError("missing: apache2-utils; install with: apt-get install -y apache2-utils");
+  if (findTool("ab") === undefined)
+    throw failure("missing: apache2-utils; install with: apt-get install -y apache2-utils");
 }
 
-/** Sends one round of requests and waits for its end. Throws LabError where the tool gives up. */
+/** Sends one round of requests and waits for its end. Throws CommandError where the tool gives up. */
 export async function fireLoad(order: LoadOrder): Promise<LoadFigures> {
   const folder = mkdtempSync(join(tmpdir(), "netwatch-bench-"));
   try {
     const percentiles = join(folder, "percentiles.csv");
     const words = loadWords(order, percentiles);
     const [program, ...args] = order.netns === null ? words : ["ip", "netns", "exec", order.netns, ...words];
-    const { code, stdout, stderr } = await tryCommand(program!, args, {
-      timeoutMs: (order.durationSeconds + ANSWER_SECONDS + 30) * 1000,
+    const timeoutMs = (order.durationSeconds + ANSWER_SECONDS + 30) * 1000;
+    const stdout = await runTool(program!, args, timeoutMs).catch((error: Error) => {
+      throw failure(`ab gave up on ${order.url}: ${error.message.slice(-300)}`);
     });
-    if (code !== 0) throw new LabError(`ab gave up on ${order.url}: ${stderr.trim().slice(-300) || code}`);
     return parseLoad(stdout, readFileSync(percentiles, "utf8"));
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -85,24 +86,24 @@ export function loadWords(order: LoadOrder, percentiles: string): string[] {
   ];
 }
 
-/** Reads what `ab` printed and the percentiles it wrote. Throws LabError where either is not what it should be. */
+/** Reads what `ab` printed and the percentiles it wrote. Throws CommandError where either is not what it should be. */
 export function parseLoad(text: string, percentiles: string): LoadFigures {
   const figure = (pattern: RegExp, otherwise?: number): number => {
     const found = pattern.exec(text)?.[1];
     if (found !== undefined) return Number(found);
     if (otherwise !== undefined) return otherwise;
-    throw new LabError(`ab printed no ${pattern.source.split(":")[0]!.replace(/^\^/, "")}`);
+    throw failure(`ab printed no ${pattern.source.split(":")[0]!.replace(/^\^/, "")}`);
   };
   const milliseconds = new Map<number, number>();
   for (const [, percent, time] of percentiles.matchAll(/^(\d+),([\d.]+)$/gm))
     milliseconds.set(Number(percent), Number(time));
   const percentile = (percent: number): number => {
     const time = milliseconds.get(percent);
-    if (time === undefined) throw new LabError(`ab gave no ${percent}th percentile`);
+    if (time === undefined) throw failure(`ab gave no ${percent}th percentile`);
     return time / 1000;
   };
   const requests = figure(/^Complete requests:\s+(\d+)/m);
-  if (requests === 0) throw new LabError("no request came to an end");
+  if (requests === 0) throw failure("no request came to an end");
   const seconds = figure(/^Time taken for tests:\s+([\d.]+) seconds/m);
   return {
     tool: `ab ${/^This is ApacheBench, Version ([\d.]+)/m.exec(text)?.[1] ?? "of an unknown version"}`,

@@ -47,7 +47,7 @@ if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
   node -e 'require("canvas")' || { say "canvas, which draws the charts, could not be installed: see above"; exit 1; }
   touch node_modules/.package-lock.json
 fi
-if [ ! dist/src/cli.js -nt package.json ] || [ -n "$(find src services -name '*.ts' -newer dist/.tsbuildinfo 2>/dev/null | head -n 1)" ]; then
+if [ ! dist/src/cli.js -nt package.json ] || [ -n "$(find src services deploy -name '*.ts' -newer dist/.tsbuildinfo 2>/dev/null | head -n 1)" ]; then
   say "building"
   npx --no-install tsc >&2
 fi

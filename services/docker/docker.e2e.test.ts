@@ -10,7 +10,7 @@ import { doctor, fromAContainer, fromTheHost, get, placeOrder } from "./watch-st
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const COMPOSE_FILE = `${ROOT}services/docker/compose.yml`;
-/** What README.md says the images add to their base. */
+/** What the README.md of each says the images add to their base. */
 const LIMIT_MB = { "netwatch-shop": 30, netwatch: 80 };
 
 test("the shop and netwatch on a container engine", {
@@ -67,7 +67,7 @@ test("the shop and netwatch on a container engine", {
   });
 });
 
-/** `shop` as compose.yml says, `netwatch` as README.md says. */
+/** `shop` as compose.yml says, `netwatch` as deploy/docker/README.md says. */
 async function buildImages(
   engine: Engine,
   variables: Readonly<Record<string, string>>,
@@ -83,7 +83,7 @@ async function buildImages(
     "--quiet",
     ...given,
     "-f",
-    `${ROOT}services/docker/Dockerfile`,
+    `${ROOT}deploy/docker/Dockerfile`,
     "-t",
     "netwatch",
     ROOT,

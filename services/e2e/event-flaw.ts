@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 
-const DOCUMENT = new URL("../../../services/events/event.schema.json", import.meta.url);
+const DOCUMENT = new URL("../../../deploy/events/event.schema.json", import.meta.url);
 
 /** The schema, compiled when it is first asked for. */
 let compiled: ValidateFunction | undefined;

@@ -14,7 +14,7 @@ import { dropped } from "./policy-steps.js";
 import { order, waitFor } from "./shop-steps.js";
 
 /** The samples that the Wazuh rules are tested with; RECORD_EVENTS=1 writes them anew, of a real run. */
-const SAMPLES = new URL("../../../services/wazuh/samples/lab.ndjson", import.meta.url);
+const SAMPLES = new URL("../../../deploy/wazuh/samples/lab.ndjson", import.meta.url);
 
 type Fields = Readonly<Record<string, string | number>>;
 

@@ -1,4 +1,4 @@
-/** One line of the lab's event log. What each event holds is said in `event.schema.json`, which the tests check against. */
+/** One line of the lab's event log. What each event holds is said in `deploy/events/event.schema.json`, which the tests check against. */
 
 export type Severity = "info" | "notice" | "warning";
 

@@ -85,8 +85,8 @@ test("the registry tells of moves, of silence and of who is back, and of nothing
 });
 
 test("the page lists every event of the schema, and none that is not there", () => {
-  const page = readFileSync(new URL("../../../services/events/README.md", import.meta.url), "utf8");
-  const schema = readFileSync(new URL("../../../services/events/event.schema.json", import.meta.url), "utf8");
+  const page = readFileSync(new URL("../../../deploy/events/README.md", import.meta.url), "utf8");
+  const schema = readFileSync(new URL("../../../deploy/events/event.schema.json", import.meta.url), "utf8");
   const listed = [...page.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, name]) => name);
   const { properties, oneOf } = JSON.parse(schema);
   assert.deepEqual(listed.sort(), [...properties.event.enum].sort());

@@ -1,4 +1,4 @@
-/** The event log of a live run: JSON lines appended to a file, as `services/events/event.schema.json` describes them. */
+/** The event log of a live run: JSON lines appended to a file, as `deploy/events/event.schema.json` describes them. */
 import { constants, writeSync } from "node:fs";
 import { EventCourse, type NetworkEvent } from "../analyze/events.js";
 import type { HealthReport, Snapshot } from "../analyze/snapshot.js";

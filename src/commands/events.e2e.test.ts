@@ -11,7 +11,7 @@ import { until } from "../until.test.fixture.js";
 import { Workplace } from "./capture.test.fixture.js";
 
 /** The samples that the Wazuh rules are tested with; RECORD_EVENTS=1 writes them anew, of a real run. */
-const SAMPLES = new URL("../../../services/wazuh/samples/netwatch.ndjson", import.meta.url);
+const SAMPLES = new URL("../../../deploy/wazuh/samples/netwatch.ndjson", import.meta.url);
 const SOMEONE = 31_337;
 
 describe("the event log of a live run", { skip: reasonToSkip("mount") }, () => {

@@ -12,7 +12,7 @@ import { until } from "../until.test.fixture.js";
 import { type Exporter, freePort, query, ServeLab, sumOf } from "./serve.test.fixture.js";
 import { ROOT } from "./terminal.test.fixture.js";
 
-const SERVICES = join(ROOT, "services");
+const DEPLOY = join(ROOT, "deploy");
 /** What a label must survive. */
 const HOSTILE = 'd"b\\,{x="y"}\n\u001b[31m\u202e';
 
@@ -155,7 +155,7 @@ describe("serve: a real Prometheus", {
 
   async function startAlertmanager(webhook: number): Promise<string> {
     const port = await freePort();
-    const text = readFileSync(join(SERVICES, "prometheus/alertmanager.yml"), "utf8");
+    const text = readFileSync(join(DEPLOY, "prometheus/alertmanager.yml"), "utf8");
     lab.write(
       "alertmanager.yml",
       text
@@ -172,12 +172,12 @@ describe("serve: a real Prometheus", {
   async function startPrometheus(targets: readonly string[], notify: string): Promise<string> {
     const port = await freePort();
     const rules = (name: string) => {
-      const text = readFileSync(join(SERVICES, "prometheus", name), "utf8");
+      const text = readFileSync(join(DEPLOY, "prometheus", name), "utf8");
       lab.write(name, text.replaceAll(/for: \d+m/g, "for: 1s"));
     };
     rules("rules.yml");
     rules("edges.rules.yml");
-    const text = readFileSync(join(SERVICES, "prometheus/prometheus.yml"), "utf8");
+    const text = readFileSync(join(DEPLOY, "prometheus/prometheus.yml"), "utf8");
     lab.write(
       "prometheus.yml",
       text
@@ -221,7 +221,7 @@ async function caughtUp(exporter: Exporter, { bridge }: ServeLab): Promise<Snaps
 
 /** What a rule for many hosts records. */
 function expressionOf(record: string): string {
-  const { groups } = parse(readFileSync(join(SERVICES, "prometheus/edges.rules.yml"), "utf8")) as {
+  const { groups } = parse(readFileSync(join(DEPLOY, "prometheus/edges.rules.yml"), "utf8")) as {
     groups: { rules: { record: string; expr: string }[] }[];
   };
   return groups.flatMap(({ rules }) => rules).find((rule) => rule.record === record)!.expr;
@@ -229,15 +229,15 @@ function expressionOf(record: string): string {
 
 /** Of the dashboards and the rules, as Prometheus gets them. */
 function allQueries(): string[] {
-  const dashboards = readdirSync(join(SERVICES, "grafana")).filter((name) => name.endsWith(".json"));
+  const dashboards = readdirSync(join(DEPLOY, "grafana")).filter((name) => name.endsWith(".json"));
   const panels = dashboards.flatMap((name) => {
-    const { panels: all } = JSON.parse(readFileSync(join(SERVICES, "grafana", name), "utf8")) as {
+    const { panels: all } = JSON.parse(readFileSync(join(DEPLOY, "grafana", name), "utf8")) as {
       panels: { targets: { expr: string }[] }[];
     };
     return all.flatMap(({ targets }) => targets.map(({ expr }) => expr));
   });
   const rules = ["rules.yml", "edges.rules.yml"].flatMap((name) => {
-    const text = readFileSync(join(SERVICES, "prometheus", name), "utf8");
+    const text = readFileSync(join(DEPLOY, "prometheus", name), "utf8");
     return (parse(text) as { groups: { rules: { expr: string }[] }[] }).groups.flatMap((group) =>
       group.rules.map(({ expr }) => expr),
     );

@@ -1,4 +1,4 @@
-/** The files under services/ that an operator takes: valid by their own tools, and about metrics that there are. */
+/** The files under deploy/ that an operator takes: valid by their own tools, and about metrics that there are. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -9,9 +9,9 @@ import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import { fullPage } from "./metrics/exposition.test.fixture.js";
 
-const SERVICES = fileURLToPath(new URL("../../../services/", import.meta.url));
-const PROMETHEUS = join(SERVICES, "prometheus");
-const read = (path: string) => readFileSync(join(SERVICES, path), "utf8");
+const DEPLOY = fileURLToPath(new URL("../../../deploy/", import.meta.url));
+const PROMETHEUS = join(DEPLOY, "prometheus");
+const read = (path: string) => readFileSync(join(DEPLOY, path), "utf8");
 
 interface Rule {
   readonly alert?: string;
@@ -40,7 +40,7 @@ interface Dashboard {
   readonly templating: { readonly list: readonly { readonly name: string; readonly definition?: string }[] };
 }
 
-const DASHBOARDS = readdirSync(join(SERVICES, "grafana"))
+const DASHBOARDS = readdirSync(join(DEPLOY, "grafana"))
   .filter((name) => name.endsWith(".json"))
   .map((name) => JSON.parse(read(`grafana/${name}`)) as Dashboard);
 
@@ -88,7 +88,7 @@ test("every alert says what it is and where its cure stands", () => {
   for (const { alert, annotations } of rulesOf("rules.yml")) {
     assert.deepEqual(Object.keys(annotations!), ["summary", "description", "runbook"]);
     assert.ok(headings.has(alert!), alert);
-    assert.equal(annotations!.runbook, `services/prometheus/README.md#${alert!.toLowerCase()}`);
+    assert.equal(annotations!.runbook, `deploy/prometheus/README.md#${alert!.toLowerCase()}`);
   }
 });
 

@@ -1,4 +1,4 @@
-/** The exposition: what is known at this moment, as a page that Prometheus reads. The catalogue is in services/prometheus/README.md. */
+/** The exposition: what is known at this moment, as a page that Prometheus reads. The catalogue is in deploy/prometheus/README.md. */
 import { CAPTURE_METRICS, type ExposedCapture } from "./capture.js";
 import { EDGE_METRICS, type ExposedEdges, prepareEdges } from "./edges.js";
 import { type ExpositionFormat, type Family, type Metric, readMetrics, renderFamilies } from "./metric.js";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
 
-const FILE = new URL("../../../services/prometheus/compose.yml", import.meta.url);
+const FILE = new URL("../../../deploy/prometheus/compose.yml", import.meta.url);
 const PASSWORD = "GF_SECURITY_ADMIN_PASSWORD__FILE";
 
 interface Compose {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { flawOf } from "../e2e/event-flaw.js";
+import { flawOf } from "../../services/e2e/event-flaw.js";
 import { type Rule, RuleEngine, readRules, type Verdict } from "./rule-engine.test.fixture.js";
 
-const FOLDER = new URL("../../../services/wazuh/", import.meta.url);
+const FOLDER = new URL("../../../deploy/wazuh/", import.meta.url);
 const FILE = new URL("local_rules.xml", FOLDER);
 const FIRED = new URL("samples/fired.txt", FOLDER);
 const RULES = readRules(FILE);

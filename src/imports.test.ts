@@ -84,6 +84,11 @@ const ALLOWED: Readonly<Record<string, readonly (readonly [to: RegExp, what: "va
     [/^src\/analyze\/(snapshot|events)\.ts$/, "type"],
     [/^src\/(analyze\/limit|format)\.ts$/, "value"],
   ],
+  captures: [
+    [/^src\/(analyze|capture)\//, "value"],
+    [/^src\/format\.ts$/, "value"],
+  ],
+  api: [[/^src\/((analyze|capture|report)\/.*|captures)\.ts$/, "value"]],
   watch: [[/^src\/(analyze|capture)\//, "type"]],
   commands: [[/^src\//, "value"]],
   cli: [[/^src\//, "value"]],
@@ -186,6 +191,9 @@ test("edges that are not allowed are told from those that are", () => {
     ["src/commands/analyze.ts", "services/lab.ts", true, false],
     ["src/report/csv.ts", "services/lab.ts", true, false],
     ["services/lab.ts", "src/net.ts", true, false],
+    ["src/captures.ts", "src/commands/exit.ts", false, false],
+    ["src/api.ts", "src/captures.ts", false, true],
+    ["src/api.ts", "src/commands/captures.ts", true, false],
     ["src/elsewhere/x.ts", "src/net.ts", false, false],
   ];
   for (const [from, to, erased, allowed] of cases)
@@ -224,6 +232,7 @@ const LATE = [
   "services/lab.ts",
   "services/main.ts",
   "services/start-instance.ts",
+  "src/api.ts",
   "src/cli.ts",
   "src/commands/analyze.ts",
   "src/commands/capture.ts",

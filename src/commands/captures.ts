@@ -1,15 +1,19 @@
-/** From file names to counts: opens captures, runs them through an analyzer, tells how each fared. */
-import { basename } from "node:path";
-import { Analyzer } from "../analyze/analyzer.js";
-import { buildSnapshot } from "../analyze/build.js";
-import type { LedgerFile, Snapshot } from "../analyze/snapshot.js";
+/** Captures that the command line names: reads them, and says on the terminal what is wrong with any. */
+import type { Analyzer } from "../analyze/analyzer.js";
+import type { Snapshot } from "../analyze/snapshot.js";
 import { fromStream, openFile } from "../capture/file/bytes.js";
-import { CaptureReader, readPackets } from "../capture/file/file.js";
-import { PacketFilter } from "../capture/file/file-filter.js";
+import { type CaptureProblem, UnreadableError } from "../capture/file/problem.js";
 import { CaptureError } from "../capture/live/live.js";
-import { type Names, NamesError, namesOfCapture, readNames } from "../capture/names/names.js";
+import { type Names, NamesError, readNames } from "../capture/names/names.js";
 import type { Packet } from "../capture/packet.js";
-import { formatBytes, formatCount, formatCounted, visible } from "../format.js";
+import {
+  type CaptureInput,
+  type CaptureProgress,
+  type Counted,
+  countCaptures,
+  takerOf as takerOfPackets,
+} from "../captures.js";
+import { formatBytes, formatCount, formatCounted } from "../format.js";
 import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import type { Sidecar } from "./sidecar-reader.js";
 import { waitingFor } from "./signals.js";
@@ -40,8 +44,6 @@ export interface CaptureResult {
   readonly exitCode: ExitCode;
 }
 
-const PROGRESS_MS = 200;
-
 /**
  * Reads captures (`-` is stdin) as one, in time order, and says on the terminal what is wrong with any. Throws
  * CommandError where nothing could be read.
@@ -64,46 +66,36 @@ async function readCaptures(
 ): Promise<CaptureResult> {
   const fromFile = options.numeric || options.names === undefined ? null : loadNames(options.names);
   const sidecar = options.sidecar === undefined ? null : await loadSidecar(options.sidecar, terminal);
-  const { readers, size, failures } = await openAll(files, terminal);
-  const analyzer = new Analyzer({
-    ...(options.maxFlows === undefined ? {} : { maxFlows: options.maxFlows }),
-    decapsulate: options.decapsulate ?? false,
-    seed: options.seed ?? 0,
-    nameChangesUs: (fromFile ?? sidecar?.names)?.changesUs() ?? [],
-  });
-  const timer = setInterval(
-    () => terminal.progress(progressText(readers, size, analyzer.packets)),
-    PROGRESS_MS,
-  );
+  const { filter, decapsulate, redact, maxFlows, seed } = options;
+  let counted: Counted;
   try {
-    await readPackets(readers, takerOf(analyzer, options.filter));
-  } finally {
-    clearInterval(timer);
+    counted = await countCaptures(
+      files.map((file) => inputOf(file, terminal)),
+      {
+        ...{ producer, filter, decapsulate, redact, maxFlows, seed },
+        names: options.numeric ? null : (fromFile ?? sidecar?.names ?? undefined),
+        tracking: sidecar?.tracking ?? undefined,
+        onProgress: (progress) => terminal.progress(progressText(progress)),
+      },
+    );
+  } catch (error) {
     terminal.progress("");
-    for (const reader of readers) reader.close();
-  }
-  const damaged: string[] = [];
-  for (const reader of readers)
-    if (reader.report.damageCount > 0) (isUnreadable(reader) ? failures : damaged).push(problemOf(reader));
-  if (failures.length === files.length) {
+    if (!(error instanceof UnreadableError)) throw asCommandError(error);
+    const failures = error.problems.map(sentenceOf);
     for (const failure of failures.slice(0, -1)) terminal.say(failure);
     throw new CommandError(ExitCode.unreadable, failures.at(-1)!);
   }
-  for (const line of [...failures, ...damaged]) terminal.say(line);
-  const names = options.numeric
-    ? null
-    : (fromFile ?? sidecar?.names ?? namesOfCapture(readers.flatMap((reader) => reader.report.names)));
-  const snapshot = buildSnapshot(analyzer, {
-    producer,
-    files: readers.map(ledgerFile),
-    dropped: droppedOf(readers),
-    names,
-    redact: options.redact ?? false,
-    ...(sidecar?.tracking ? { tracking: sidecar.tracking } : {}),
-  });
-  const exitCode =
-    failures.length > 0 ? ExitCode.unreadable : damaged.length > 0 ? ExitCode.damaged : ExitCode.ok;
+  terminal.progress("");
+  const { problems, snapshot, analyzer, names } = counted;
+  for (const problem of problems) terminal.say(sentenceOf(problem));
+  const isUnreadable = problems.some(({ kind }) => kind === "unreadable");
+  const exitCode = isUnreadable ? ExitCode.unreadable : problems.length > 0 ? ExitCode.damaged : ExitCode.ok;
   return { snapshot, analyzer, names, exitCode };
+}
+
+function inputOf(file: string, terminal: Terminal): CaptureInput {
+  if (file === "-") return { name: "stdin", open: () => fromStream(terminal.stdin) };
+  return { name: file, open: () => openFile(file) };
 }
 
 /** Reads a names file. Throws CommandError. */
@@ -125,74 +117,28 @@ export async function loadSidecar(path: string, terminal: Terminal): Promise<Sid
 }
 
 /** Counts a packet, where it matches. Throws CommandError for a filter that is wrong, before any packet. */
-export function takerOf(analyzer: Analyzer, filter = ""): (packet: Packet) => void {
-  if (filter.trim() === "") return (packet) => analyzer.add(packet);
+export function takerOf(analyzer: Analyzer, filter?: string): (packet: Packet) => void {
   try {
-    const packetFilter = new PacketFilter(filter);
-    return (packet) => {
-      if (packetFilter.matches(packet)) analyzer.add(packet);
-    };
+    return takerOfPackets(analyzer, filter);
   } catch (error) {
-    if (error instanceof CaptureError) throw new CommandError(ExitCode.badFilter, error.message);
-    throw error;
+    throw asCommandError(error);
   }
 }
 
-async function openAll(
-  files: readonly string[],
-  terminal: Terminal,
-): Promise<{ readers: CaptureReader[]; size: number; failures: string[] }> {
-  const readers: CaptureReader[] = [];
-  const failures: string[] = [];
-  let size = 0;
-  for (const file of files) {
-    try {
-      if (file === "-") readers.push(await CaptureReader.open("stdin", fromStream(terminal.stdin)));
-      else {
-        const source = openFile(file);
-        size += source.size;
-        readers.push(await CaptureReader.open(file, source));
-      }
-    } catch (error) {
-      failures.push(`${file}: ${reasonOf(error)}`);
-    }
-  }
-  return { readers, size, failures };
+/** A filter that is wrong ends a command with its own exit code. */
+function asCommandError(error: unknown): unknown {
+  return error instanceof CaptureError ? new CommandError(ExitCode.badFilter, error.message) : error;
 }
 
-/** Nothing of it could be used: not a capture at all, or cut off in its very beginning. */
-function isUnreadable(reader: CaptureReader): boolean {
-  const first = reader.report.damages[0];
-  return reader.packets === 0 && first !== undefined && first.fatal && first.offset === 0;
+function sentenceOf({ name, kind, reason, code, offset, count, packets, fatal }: CaptureProblem): string {
+  if (kind === "unreadable")
+    return `${name}: ${code === null ? reason : reasonOf({ code, message: reason })}`;
+  const more = count > 1 ? ` (and ${formatCount(count - 1)} more)` : "";
+  const kept = `${formatCounted(packets, "packet")} ${fatal ? "before it" : "in all"} counted`;
+  return `${name}: damaged at byte ${offset}: ${reason}${more}; ${kept}`;
 }
 
-function problemOf(reader: CaptureReader): string {
-  const { damages, damageCount } = reader.report;
-  const { offset, reason, fatal } = damages[0]!;
-  if (isUnreadable(reader)) return `${reader.name}: ${reason}`;
-  const more = damageCount > 1 ? ` (and ${formatCount(damageCount - 1)} more)` : "";
-  const kept = `${formatCounted(reader.packets, "packet")} ${fatal && damageCount === 1 ? "before it" : "in all"} counted`;
-  return `${reader.name}: damaged at byte ${offset}: ${reason}${more}; ${kept}`;
-}
-
-export function ledgerFile(reader: CaptureReader): LedgerFile {
-  const { damages, damageCount } = reader.report;
-  const first = damages[0];
-  return {
-    name: reader.name === "stdin" ? reader.name : visible(basename(reader.name)),
-    packets: reader.packets,
-    damage: first ? { offset: first.offset, reason: first.reason, count: damageCount } : null,
-  };
-}
-
-/** What the captures together say was lost; null when none says anything. */
-function droppedOf(readers: readonly CaptureReader[]): number | null {
-  const said = readers.map((reader) => reader.report.dropped).filter((n) => n !== null);
-  return said.length === 0 ? null : said.reduce((sum, n) => sum + n, 0);
-}
-
-function progressText(readers: readonly CaptureReader[], size: number, packets: number): string {
-  const read = readers.reduce((sum, reader) => sum + reader.bytesTaken, 0);
-  const part = size > 0 ? `${Math.min(100, Math.floor((read / size) * 100))} % ` : "";
-  return `${part}${formatCounted(packets, "packet")}, ${formatBytes(read)}`;
+function progressText({ bytes, size, packets }: CaptureProgress): string {
+  const part = size > 0 ? `${Math.min(100, Math.floor((bytes / size) * 100))} % ` : "";
+  return `${part}${formatCounted(packets, "packet")}, ${formatBytes(bytes)}`;
 }

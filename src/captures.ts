@@ -1,0 +1,155 @@
+/** From captures to a Snapshot: opens them, runs them through an analyzer, tells how each fared. */
+import { basename } from "node:path";
+import { Analyzer } from "./analyze/analyzer.js";
+import { buildSnapshot, type TrackingContext } from "./analyze/build.js";
+import type { LedgerFile, Snapshot } from "./analyze/snapshot.js";
+import type { ByteSource } from "./capture/file/bytes.js";
+import { CaptureReader, readPackets } from "./capture/file/file.js";
+import { PacketFilter } from "./capture/file/file-filter.js";
+import { type CaptureProblem, openingProblem, problemOf, UnreadableError } from "./capture/file/problem.js";
+import { type Names, namesOfCapture } from "./capture/names/names.js";
+import type { Packet } from "./capture/packet.js";
+import { visible } from "./format.js";
+
+/** One capture to read. */
+export interface CaptureInput {
+  readonly name: string;
+  /** Opens it; the source is closed by the reader. Throws where it cannot be opened. */
+  open(): ByteSource & { readonly size?: number };
+}
+
+/** How far reading is. */
+export interface CaptureProgress {
+  /** Bytes read, as they are stored. */
+  readonly bytes: number;
+  /** Bytes of the captures whose size is known; 0: of none. */
+  readonly size: number;
+  readonly packets: number;
+}
+
+/** How captures are counted. */
+export interface CountOptions {
+  /** Who holds which address. null: addresses are shown; absent: the names that the captures carry. */
+  readonly names?: Names | null | undefined;
+  /** In tcpdump's language: only packets that match are counted. Absent or blank: all. */
+  readonly filter?: string | undefined;
+  /** Count packets in tunnels by the headers inside. Absent: no. */
+  readonly decapsulate?: boolean | undefined;
+  /** Show stand-ins for names that the packets hold. Absent: no. */
+  readonly redact?: boolean | undefined;
+  /** Conversations kept; those beyond are summed as `other`. */
+  readonly maxFlows?: number | undefined;
+  /** Stirs the flow table's hash, a 32-bit integer; changes no result. Absent: 0. */
+  readonly seed?: number | undefined;
+  /** Told a few times a second how far reading is. */
+  readonly onProgress?: ((progress: CaptureProgress) => void) | undefined;
+}
+
+interface CountContext extends CountOptions {
+  readonly producer: string;
+  readonly tracking?: TrackingContext | undefined;
+}
+
+/** What came of reading. */
+export interface Counted {
+  readonly snapshot: Snapshot;
+  /** What is wrong with captures: those that could not be opened, then those that are damaged. */
+  readonly problems: readonly CaptureProblem[];
+  /** What the Snapshot was built of, and the names it was built with. */
+  readonly analyzer: Analyzer;
+  readonly names: Names | null;
+}
+
+const PROGRESS_MS = 200;
+
+/**
+ * Reads captures as one, in time order, and closes them. Throws UnreadableError where nothing of any could be read, and
+ * CaptureError where the filter is wrong.
+ */
+export async function countCaptures(
+  inputs: readonly CaptureInput[],
+  options: CountContext,
+): Promise<Counted> {
+  const { maxFlows, onProgress } = options;
+  const { readers, size, unopened } = await openAll(inputs);
+  const analyzer = new Analyzer({
+    ...(maxFlows === undefined ? {} : { maxFlows }),
+    decapsulate: options.decapsulate ?? false,
+    seed: options.seed ?? 0,
+    nameChangesUs: options.names?.changesUs() ?? [],
+  });
+  const tell = () =>
+    onProgress?.({
+      bytes: readers.reduce((sum, reader) => sum + reader.bytesTaken, 0),
+      size,
+      packets: analyzer.packets,
+    });
+  const timer = onProgress ? setInterval(tell, PROGRESS_MS) : undefined;
+  try {
+    await readPackets(readers, takerOf(analyzer, options.filter));
+  } finally {
+    clearInterval(timer);
+    for (const reader of readers) reader.close();
+  }
+  const found = readers.map(problemOf).filter((problem) => problem !== null);
+  const unreadable = [...unopened, ...found.filter(({ kind }) => kind === "unreadable")];
+  if (unreadable.length === inputs.length) throw new UnreadableError(unreadable);
+  const names =
+    options.names === undefined
+      ? namesOfCapture(readers.flatMap((reader) => reader.report.names))
+      : options.names;
+  const snapshot = buildSnapshot(analyzer, {
+    producer: options.producer,
+    files: readers.map(ledgerFile),
+    dropped: droppedOf(readers),
+    names,
+    redact: options.redact ?? false,
+    ...(options.tracking ? { tracking: options.tracking } : {}),
+  });
+  const problems = [...unreadable, ...found.filter(({ kind }) => kind === "damaged")];
+  return { snapshot, problems, analyzer, names };
+}
+
+/** Counts a packet, where it matches. Throws CaptureError for a filter that is wrong, before any packet. */
+export function takerOf(analyzer: Analyzer, filter = ""): (packet: Packet) => void {
+  if (filter.trim() === "") return (packet) => analyzer.add(packet);
+  const packetFilter = new PacketFilter(filter);
+  return (packet) => {
+    if (packetFilter.matches(packet)) analyzer.add(packet);
+  };
+}
+
+/** What the ledger says of a capture. */
+export function ledgerFile(reader: CaptureReader): LedgerFile {
+  const { damages, damageCount } = reader.report;
+  const first = damages[0];
+  return {
+    name: visible(basename(reader.name)),
+    packets: reader.packets,
+    damage: first ? { offset: first.offset, reason: first.reason, count: damageCount } : null,
+  };
+}
+
+async function openAll(
+  inputs: readonly CaptureInput[],
+): Promise<{ readers: CaptureReader[]; size: number; unopened: CaptureProblem[] }> {
+  const readers: CaptureReader[] = [];
+  const unopened: CaptureProblem[] = [];
+  let size = 0;
+  for (const input of inputs) {
+    try {
+      const source = input.open();
+      size += source.size ?? 0;
+      readers.push(await CaptureReader.open(input.name, source));
+    } catch (error) {
+      unopened.push(openingProblem(input.name, error));
+    }
+  }
+  return { readers, size, unopened };
+}
+
+/** What the captures together say was lost; null when none says anything. */
+function droppedOf(readers: readonly CaptureReader[]): number | null {
+  const said = readers.map((reader) => reader.report.dropped).filter((n) => n !== null);
+  return said.length === 0 ? null : said.reduce((sum, n) => sum + n, 0);
+}

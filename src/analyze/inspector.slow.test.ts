@@ -43,8 +43,8 @@ test("connections without room are summed: in the row `other`, in the ledger, an
   const { tables, ledger } = snapshotOf(analyzer);
   const rows = [...tables.tcp.rows];
   assert.equal(rows.at(-1)!.source, "other");
-  assert.equal(rows.at(-1)!.connections, ledger.inspection.connections);
-  assert.ok(ledger.inspection.connections > 0);
+  assert.equal(rows.at(-1)!.connections, ledger.inspection!.connections);
+  assert.ok(ledger.inspection!.connections > 0);
   assert.equal(tables.tcp.total.connections, 70_000);
   assert.equal(
     rows.reduce((sum, row) => sum + Number(row.connections), 0),
@@ -128,7 +128,7 @@ test("connections that have ended leave room for others: more than are followed 
   const { tables, ledger } = snapshotOf(analyzer);
   const [row] = [...tables.http!.rows];
   assert.deepEqual([row!.requests, row!.status_2xx, row!.unanswered], [33_000, 33_000, 0]);
-  assert.deepEqual([ledger.inspection.unfollowed, ledger.inspection.missed], [0, undefined]);
+  assert.deepEqual([ledger.inspection!.unfollowed, ledger.inspection!.missed], [0, undefined]);
 });
 
 test("connections beyond those followed at once are counted as not followed", () => {
@@ -137,8 +137,8 @@ test("connections beyond those followed at once are counted as not followed", ()
     for (const frame of asking(2000 + i, i * 10, false)) analyzer.add(asPacket(frame));
   const { ledger } = snapshotOf(analyzer);
   const unfollowed = 33_000 - 32_768;
-  assert.equal(ledger.inspection.unfollowed, unfollowed);
-  assert.deepEqual(ledger.inspection.missed, [
+  assert.equal(ledger.inspection!.unfollowed, unfollowed);
+  assert.deepEqual(ledger.inspection!.missed, [
     { application: "tcp", reason: "connection without room", count: unfollowed },
   ]);
 });
@@ -150,7 +150,7 @@ test("what waits in a connection that finds no room any more is not unanswered: 
   const { tables, ledger } = snapshotOf(analyzer);
   const [row] = [...tables.http!.rows];
   assert.equal(row!.requests, 200);
-  const [missed] = ledger.inspection.missed!;
+  const [missed] = ledger.inspection!.missed!;
   assert.deepEqual([missed!.application, missed!.reason], ["http", "connection without room"]);
   assert.ok(missed!.count > 0);
   assert.deepEqual([row!.unseen, row!.unanswered], [missed!.count, 200 - missed!.count]);

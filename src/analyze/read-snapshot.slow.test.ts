@@ -85,6 +85,22 @@ test("what an earlier version lacks is taken as empty or not known", () => {
   assert.deepEqual(earlierSeries(), { start: null, step: 1, classes: [] });
 });
 
+test("what a ledger lacks is not known", () => {
+  const earlier = kept();
+  for (const fact of ["timeless", "evicted", "inspection", "rounded"]) delete earlier.ledger[fact];
+  const read = parseSnapshot(JSON.stringify(earlier));
+  const { timeless, evicted, inspection, rounded } = read.ledger;
+  assert.deepEqual([timeless, evicted, inspection, rounded], [null, null, null, false]);
+  assert.ok(strict(JSON.parse([...renderSnapshotJson(read, false)].join(""))));
+});
+
+test("bytes beyond 2^53 are rounded, though an earlier Snapshot does not say so", () => {
+  const large = kept();
+  delete large.ledger.rounded;
+  large.totals.bytes = 2 ** 54;
+  assert.equal(parseSnapshot(JSON.stringify(large)).ledger.rounded, true);
+});
+
 test("a Snapshot that is none is refused in one short line", () => {
   const cases: readonly (readonly [unknown, RegExp])[] = [
     [null, /^not a snapshot: value: /],

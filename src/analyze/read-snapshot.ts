@@ -24,12 +24,6 @@ const BEFORE = {
   named: false,
   series: { start: null, step: 1, classes: [] },
 } as const;
-const LEDGER_BEFORE = {
-  timeless: 0,
-  evicted: { conversations: 0, packets: 0, bytes: 0 },
-  inspection: { connections: 0, unfollowed: 0, gaps: 0, operations: 0 },
-  rounded: false,
-} as const;
 /** More than there are; those beyond are passed over. */
 const MAX_TABLES = 100;
 /** More than any table has; each row costs as much as there are columns. */
@@ -64,8 +58,9 @@ export function parseSnapshot(json: string): Snapshot {
 /** With what is missing filled in. Anything but an object is left to the schema. */
 function completed(value: unknown): unknown {
   if (!isObject(value)) return value;
-  const { ledger } = value;
-  return { ...BEFORE, ...value, ledger: isObject(ledger) ? { ...LEDGER_BEFORE, ...ledger } : ledger };
+  const { ledger, totals } = value;
+  const rounded = isObject(totals) && Number(totals.bytes) > Number.MAX_SAFE_INTEGER;
+  return { ...BEFORE, ...value, ledger: isObject(ledger) ? { rounded, ...ledger } : ledger };
 }
 
 function isObject(value: unknown): value is Foreign {

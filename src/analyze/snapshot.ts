@@ -111,7 +111,7 @@ const ledgerSchema = z
     non_ip: count.describe(
       "Packets that are ARP or OTHER, malformed ones included; they have no pair, talker, endpoint or conversation",
     ),
-    timeless: count.describe("Packets without a time"),
+    timeless: z.nullable(count).describe("Packets without a time; null: not known"),
     tunnels: z
       .array(z.strictObject({ kind: text, packets: count, reason: text.optional() }))
       .optional()
@@ -126,24 +126,26 @@ const ledgerSchema = z
       ),
     dropped: z.nullable(count).describe("Packets the capturing machine says it lost; null: it does not say"),
     evicted: z
-      .strictObject({ conversations: count, packets: count, bytes: count })
-      .describe("What the flow table had no room for; the row `other`"),
+      .nullable(z.strictObject({ conversations: count, packets: count, bytes: count }))
+      .describe("What the flow table had no room for; the row `other`; null: not known"),
     inspection: z
-      .strictObject({
-        connections: count.describe(
-          "TCP connections that had no room and are summed in the row `other` of tcp",
-        ),
-        unfollowed: count.describe("Connections whose content was not looked into, for want of room"),
-        gaps: count.describe(
-          "Holes in what was captured where requests were followed: those in them are not counted",
-        ),
-        operations: count.describe("Operations that are summed as `(other)`"),
-        missed: z
-          .array(z.strictObject({ application: text, reason: text, count }))
-          .optional()
-          .describe("What was not followed of a protocol, by reason; absent: nothing"),
-      })
-      .describe("What the tables of TCP and of the application protocols miss"),
+      .nullable(
+        z.strictObject({
+          connections: count.describe(
+            "TCP connections that had no room and are summed in the row `other` of tcp",
+          ),
+          unfollowed: count.describe("Connections whose content was not looked into, for want of room"),
+          gaps: count.describe(
+            "Holes in what was captured where requests were followed: those in them are not counted",
+          ),
+          operations: count.describe("Operations that are summed as `(other)`"),
+          missed: z
+            .array(z.strictObject({ application: text, reason: text, count }))
+            .optional()
+            .describe("What was not followed of a protocol, by reason; absent: nothing"),
+        }),
+      )
+      .describe("What the tables of TCP and of the application protocols miss; null: not known"),
     unresolved_bytes: z
       .nullable(count)
       .describe("Bytes to or from an address that the names do not know; null: no names in use"),

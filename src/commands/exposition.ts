@@ -47,9 +47,9 @@ export function exposeFiles(
     traffic: trafficOf(tables.protocols.rows),
     truncated: ledger.truncated,
     malformed: ledger.malformed,
-    evictedConversations: ledger.evicted.conversations,
+    evictedConversations: analyzer.flows.evicted.flows,
     missed: missedOf(analyzer),
-    conversations: Number(tables.conversations.rows.length) - (ledger.evicted.conversations > 0 ? 1 : 0),
+    conversations: Number(tables.conversations.rows.length) - (analyzer.flows.evicted.flows > 0 ? 1 : 0),
     complete: ledger.complete,
   };
   return { capture, edges: exposeEdges(book, counter) };

@@ -1,8 +1,8 @@
 /** The appendix: the capture ledger, and what the words mean. */
 import type { LedgerFile, Snapshot } from "../analyze/snapshot.js";
 import { formatBytes, formatCount, formatCounted } from "../format.js";
-import { captureLosses, tunnelText } from "../view/completeness.js";
-import { missingHere, missingOfRequests, tablesThatMiss } from "../view/missing.js";
+import { captureLosses, describeUnknown, tunnelText } from "../view/completeness.js";
+import { isKnown, missingHere, missingOfRequests } from "../view/missing.js";
 import { DEFINITIONS } from "./definitions.js";
 import type { Sheet } from "./pdf-sheet.js";
 import { drawTable, type PdfColumn, TABLE_START } from "./pdf-table.js";
@@ -17,6 +17,7 @@ interface Entry {
 const MAX_FILES = 20;
 const MAX_REASONS = 20;
 const TERM_WIDTH = 84;
+const UNKNOWN = "not known";
 
 export function drawAppendixSection(sheet: Sheet, snapshot: Snapshot): void {
   const { ledger } = snapshot;
@@ -55,21 +56,26 @@ function describeDamage({ offset, reason, count }: NonNullable<LedgerFile["damag
   return `at byte ${formatCount(offset)}: ${reason}${others}`;
 }
 
+function known(count: number | null): string {
+  return count === null ? UNKNOWN : formatCount(count);
+}
+
 function ledgerEntries(snapshot: Snapshot): Entry[] {
   const { ledger } = snapshot;
   const { evicted } = ledger;
   const { bytes } = snapshot.totals;
-  const missing: Entry[] = [
+  const missing = [
     ...missingOfRequests(snapshot).map((one) => ({ title: "requests", ...one })),
-    ...tablesThatMiss(snapshot).flatMap((table) =>
+    ...Object.values(snapshot.tables).flatMap((table) =>
       missingHere(snapshot, table).map((one) => ({ title: table.title, ...one })),
     ),
-  ].map(({ title, reason, count }) => ({
+  ];
+  const entries = missing.map(({ title, reason, count }) => ({
     what: `Missing: ${title}`,
-    number: formatCount(count),
+    number: known(count),
     meaning: reason,
   }));
-  const unknown = "not known";
+  const isIncomplete = captureLosses(ledger).length > 0 || missing.some(isKnown);
   const reasons = ledger.malformed.slice(0, MAX_REASONS);
   return [
     { what: "Packets read", number: formatCount(ledger.packets), meaning: "all of them are in the totals" },
@@ -90,7 +96,7 @@ function ledgerEntries(snapshot: Snapshot): Entry[] {
     },
     {
       what: "Lost while capturing",
-      number: ledger.dropped === null ? unknown : formatCount(ledger.dropped),
+      number: known(ledger.dropped),
       meaning: "packets that the capturing machine says it lost",
     },
     {
@@ -105,17 +111,17 @@ function ledgerEntries(snapshot: Snapshot): Entry[] {
     })),
     {
       what: "Without a time",
-      number: formatCount(ledger.timeless),
+      number: known(ledger.timeless),
       meaning: "packets that are not in the throughput",
     },
     {
       what: "Evicted",
-      number: formatCounted(evicted.conversations, "conversation"),
-      meaning: `did not fit the table; summed as “other”: ${formatBytes(evicted.bytes)}`,
+      number: evicted === null ? UNKNOWN : formatCounted(evicted.conversations, "conversation"),
+      meaning: `did not fit the table; summed as “other”${evicted === null ? "" : `: ${formatBytes(evicted.bytes)}`}`,
     },
     {
       what: "Unresolved",
-      number: ledger.unresolved_bytes === null ? unknown : formatBytes(ledger.unresolved_bytes),
+      number: ledger.unresolved_bytes === null ? UNKNOWN : formatBytes(ledger.unresolved_bytes),
       meaning: "to or from addresses that the names do not know",
     },
     ...(ledger.decapsulated ?? []).map(({ kind, packets }) => ({
@@ -128,10 +134,10 @@ function ledgerEntries(snapshot: Snapshot): Entry[] {
       number: formatCount(packets),
       meaning: `${tunnelText(tunnel)}: the addresses inside are not in the tables`,
     })),
-    ...missing.slice(0, MAX_REASONS),
+    ...entries.slice(0, MAX_REASONS),
     {
       what: "Complete",
-      number: captureLosses(ledger).length + missing.length === 0 ? "yes" : "no",
+      number: isIncomplete ? "no" : describeUnknown(ledger) === "" ? "yes" : UNKNOWN,
       meaning: "yes: nothing is known to be missing",
     },
   ];

@@ -106,6 +106,7 @@ function keyFigures(snapshot: Snapshot): [string, string][] {
 
 /** Rows of a table, listed or not; where conversations were evicted nobody knows of how many more. */
 function countAll({ ledger }: Snapshot, table: Table): string {
+  if (ledger.evicted === null) return `${formatCount(countListed(table) + table.omitted)} or more`;
   if (ledger.evicted.conversations > 0) return `over ${formatCount(countListed(table))}`;
   return formatCount(countListed(table) + table.omitted);
 }

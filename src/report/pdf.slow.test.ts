@@ -114,7 +114,7 @@ test("says below a table what it misses, in the appendix, and of a protocol of w
     { application: "tls", reason: "unreadable message", count: 1200 },
     { application: "tcp", reason: "connection without room", count: 4 },
   ];
-  const inspection = { ...THREE.ledger.inspection, connections: 3, missed };
+  const inspection = { ...THREE.ledger.inspection!, connections: 3, missed };
   const snapshot = { ...THREE, ledger: { ...THREE.ledger, inspection } };
   const text = ask(await renderPdf(snapshot, { title: "T", date: DATE }), "pdftotext", ["-layout"]);
   assert.match(text, /^ *Missing: 3 × connection summed as other\.$/m);
@@ -125,6 +125,16 @@ test("says below a table what it misses, in the appendix, and of a protocol of w
   assert.match(text, /Complete +no/);
   assert.doesNotMatch(text, /INCOMPLETE/);
   assert.doesNotMatch(ask(await renderPdf(THREE, { title: "T", date: DATE }), "pdftotext"), /[Mm]issing:/);
+});
+
+test("the appendix says what the ledger does not know, not 0", { skip: poppler }, async () => {
+  const ledger = { ...THREE.ledger, timeless: null, evicted: null, inspection: null };
+  const text = ask(await renderPdf({ ...THREE, ledger }, { title: "T", date: DATE }), "pdftotext", [
+    "-layout",
+  ]);
+  for (const entry of ["Without a time", "Evicted", "Missing: requests", "Missing: TCP.*", "Complete"])
+    assert.match(text, new RegExp(`^ *${entry} +not known `, "m"));
+  assert.match(text, /Not known: how many packets have no time/);
 });
 
 const HOSTILE = [

@@ -3,7 +3,7 @@ import stringWidth from "string-width";
 import type { ColumnKind, Finding, Ledger, Row, Snapshot, Table } from "../analyze/snapshot.js";
 import { formatBytes, formatCount, formatCounted, formatDuration, formatSpan, visible } from "../format.js";
 import { showJoined } from "../view/cells.js";
-import { captureLosses, describeEntered, describeTunnels } from "../view/completeness.js";
+import { captureLosses, describeEntered, describeTunnels, describeUnknown } from "../view/completeness.js";
 import { describeMissing, describeRequests, missingHere, missingOf } from "../view/missing.js";
 import { columnsUpTo, shortTitle } from "../view/tables.js";
 import { describeEvidence } from "./evidence.js";
@@ -34,7 +34,13 @@ export function* renderSummary(snapshot: Snapshot, options: TextOptions): Iterab
   yield `${strong(files, options)}: ${formatCounted(totals.packets, "packet")}, ${formatBytes(totals.bytes)} in ${formatDuration(window.duration)}\n`;
   yield `${formatSpan(window.start, window.end)} · ${completeness(ledger)}\n`;
   if (snapshot.conntrack) yield* wrapWords(describeEvidence(snapshot.conntrack), "", "  ", options);
-  for (const sentence of [describeEntered(ledger), describeTunnels(ledger), describeRequests(snapshot)])
+  const sentences = [
+    describeEntered(ledger),
+    describeTunnels(ledger),
+    describeRequests(snapshot),
+    describeUnknown(ledger),
+  ];
+  for (const sentence of sentences)
     if (sentence !== "") yield* wrapWords(visible(sentence), "", "  ", options);
   if (snapshot.findings.length > 0) {
     yield `\n${heading("Findings", options)}\n`;

@@ -2,7 +2,7 @@
 import type { Snapshot } from "../analyze/snapshot.js";
 import { formatCount, visible } from "../format.js";
 import { captureLosses, captureNotes } from "../view/completeness.js";
-import { missingOfRequests, tablesThatMiss } from "../view/missing.js";
+import { isKnown, missingOfRequests, tablesThatMiss } from "../view/missing.js";
 import type { Style } from "./cells.js";
 
 /** What is missing first: the line's end is cut where there is no room. */
@@ -13,7 +13,7 @@ export function completenessText(snapshot: Snapshot): string {
   const parts = [
     ...losses,
     ...(some.length > 0 ? [`missing in ${some.join(", ")}`] : []),
-    ...(missingOfRequests(snapshot).length === 0 ? [] : ["missing of requests of no known protocol"]),
+    ...(!missingOfRequests(snapshot).some(isKnown) ? [] : ["missing of requests of no known protocol"]),
     ...captureNotes(ledger).map(({ short }) => short),
   ];
   if (losses.length > 0) parts[0] = `INCOMPLETE: ${parts[0]}`;
@@ -23,7 +23,7 @@ export function completenessText(snapshot: Snapshot): string {
 
 export function completenessStyle(snapshot: Snapshot): Style {
   if (captureLosses(snapshot.ledger).length > 0) return "bad";
-  const misses = tablesThatMiss(snapshot).length + missingOfRequests(snapshot).length;
+  const misses = tablesThatMiss(snapshot).length + missingOfRequests(snapshot).filter(isKnown).length;
   return misses > 0 ? "warn" : "dim";
 }
 

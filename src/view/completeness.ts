@@ -44,7 +44,7 @@ export function captureLosses(ledger: Ledger, nameOf: (name: string) => string =
         `away ${formatCounted(outages, "time")}, packets meanwhile are missing`,
       );
   }
-  if (losses.length === 0 && !ledger.complete && (ledger.inspection.missed ?? []).length === 0)
+  if (losses.length === 0 && !ledger.complete && (ledger.inspection?.missed ?? []).length === 0)
     losses.push({ reason: "loss without a name", count: 1, phrase: "the capture is known to be incomplete" });
   return losses;
 }
@@ -60,7 +60,7 @@ export interface Note {
 export function captureNotes(ledger: Ledger): Note[] {
   const notes: Note[] = [];
   const { evicted, truncated, timeless } = ledger;
-  if (evicted.conversations > 0) {
+  if (evicted !== null && evicted.conversations > 0) {
     const [what, bytes] = [formatCounted(evicted.conversations, "conversation"), formatBytes(evicted.bytes)];
     notes.push({
       short: `${what} only summed (${bytes})`,
@@ -76,7 +76,7 @@ export function captureNotes(ledger: Ledger): Note[] {
     const what = formatCounted(malformed, "packet");
     notes.push({ short: `${what} malformed`, long: `${what} with a damaged IP header.` });
   }
-  if (timeless > 0) {
+  if (timeless !== null && timeless > 0) {
     const short = `${formatCounted(timeless, "packet")} without a time`;
     notes.push({ short, long: `${short}.` });
   }
@@ -87,7 +87,24 @@ export function captureNotes(ledger: Ledger): Note[] {
   if (entered !== "") notes.push({ short: "tunnels entered", long: entered });
   if (ledger.rounded)
     notes.push({ short: "byte counts rounded", long: "Byte counts passed 2^53 and are rounded." });
+  const unknown = describeUnknown(ledger);
+  if (unknown !== "") notes.push({ short: unknownText(ledger), long: unknown });
   return notes;
+}
+
+/** `Not known: how many packets have no time.` Empty where the ledger knows all that it should. */
+export function describeUnknown(ledger: Ledger): string {
+  const what = unknownText(ledger);
+  return what === "" ? "" : `${what[0]!.toUpperCase()}${what.slice(1)}.`;
+}
+
+function unknownText({ timeless, evicted, inspection }: Ledger): string {
+  const unknown = [
+    ...(timeless === null ? ["how many packets have no time"] : []),
+    ...(evicted === null ? ["how many conversations are only summed as “other”"] : []),
+    ...(inspection === null ? ["what the tables of TCP and of requests miss"] : []),
+  ];
+  return unknown.length === 0 ? "" : `not known: ${unknown.join(", ")}`;
 }
 
 /** `vxlan`, or why it was not entered: `vxlan: unknown protocol inside`. */

@@ -125,6 +125,32 @@ test("a Snapshot of before there were reasons says what it knows", () => {
   ]);
 });
 
+test("what a Snapshot does not know, every view says it does not know", () => {
+  const unknown = snapshotWith({ timeless: null, evicted: null, inspection: null });
+  const sentence =
+    "ot known: how many packets have no time, how many conversations are only summed as “other”, what the tables of TCP and of requests miss";
+  const summary = [...renderSummary(unknown, { ...LOOKS, width: 300 })].join("");
+  for (const text of [summary, describeCompleteness(unknown), describeIncompleteness(unknown)])
+    assert.ok(text.includes(`N${sentence}.`), text);
+  assert.ok(completenessText(unknown).includes(`n${sentence}`));
+  const ofTcp = "Missing: not known how many × connection summed as other.";
+  assert.ok(summary.includes(ofTcp));
+  assert.ok([...renderTableOf(unknown, unknown.tables.tcp, LOOKS)].join("").includes(ofTcp));
+  assert.doesNotMatch(describeCompleteness(unknown) + completenessText(unknown), /issing/);
+  assert.deepEqual(listMissing(unknown).slice(0, 5), [
+    { table: "pairs", reason: "conversation summed as other", count: null },
+    { table: "talkers", reason: "conversation summed as other", count: null },
+    { table: "conversations", reason: "conversation summed as other", count: null },
+    { table: "endpoints", reason: "conversation summed as other", count: null },
+    { table: "tcp", reason: "connection summed as other", count: null },
+  ]);
+  assert.deepEqual(listMissing(unknown).at(-1), {
+    table: "tls",
+    reason: "request that was not followed",
+    count: null,
+  });
+});
+
 test("every protocol and reason that the analyzer counts reaches a table", () => {
   for (const { application, reason } of new MissedCounts().all(APPLICATION_NAMES)) {
     const inspection = { ...NOTHING, missed: [{ application, reason, count: 1 }] };

@@ -1,12 +1,13 @@
 /** What each table misses, by reason: the one place from which every output says it. */
 import type { Snapshot, Table } from "../analyze/snapshot.js";
 import { formatCount } from "../format.js";
-import { captureLosses, describeTunnels, tunnelText } from "./completeness.js";
+import { captureLosses, describeTunnels, describeUnknown, tunnelText } from "./completeness.js";
 
 /** So often, for this reason, something is not in a table. The reason is of one: it stands behind `2 ×`. */
 export interface Missing {
   readonly reason: string;
-  readonly count: number;
+  /** null: not known. */
+  readonly count: number | null;
   /** Where it is said once: of the whole capture, of all tables of requests (which one is not known), or of this table. */
   readonly scope: "capture" | "requests" | "table";
 }
@@ -29,16 +30,16 @@ export function missingOf(snapshot: Snapshot, table: Table): Missing[] {
   const { name, subject, tells_of: told = [] } = table;
   const isOfRequests = subject === "requests";
   const all = [...missingOfCapture(snapshot, table), ...(isOfRequests ? missingOfRequests(snapshot) : [])];
-  const add = (reason: string, count: number, scope: Missing["scope"] = "table") =>
+  const add = (reason: string, count: number | null, scope: Missing["scope"] = "table") =>
     all.push({ reason, count, scope });
   if (subject === "traffic" && name !== PROTOCOLS)
-    add("conversation summed as other", evicted.conversations, "capture");
-  if (subject === "tcp") add(CONNECTION_SUMMED, inspection.connections);
+    add("conversation summed as other", evicted?.conversations ?? null, "capture");
+  if (subject === "tcp") add(CONNECTION_SUMMED, inspection?.connections ?? null);
   if (isOfRequests)
-    for (const { application, reason, count } of inspection.missed ?? [])
+    for (const { application, reason, count } of inspection?.missed ?? [])
       if (application === name) add(reason, count);
       else if (told.includes(application)) add(`${reason}, of ${application}`, count);
-  return all.filter(({ count }) => count > 0);
+  return all.filter(({ count }) => count !== 0);
 }
 
 /** What a table misses by itself: said below it where the rest is said above all of them. */
@@ -53,9 +54,14 @@ export function listMissing(snapshot: Snapshot): MissingOfTable[] {
   );
 }
 
-/** Tables of which something is missing that is said below them. */
+/** Tables of which something is known to be missing that is said below them. */
 export function tablesThatMiss(snapshot: Snapshot): Table[] {
-  return Object.values(snapshot.tables).filter((table) => missingHere(snapshot, table).length > 0);
+  return Object.values(snapshot.tables).filter((table) => missingHere(snapshot, table).some(isKnown));
+}
+
+/** Whether something is missing for sure. */
+export function isKnown({ count }: Pick<Missing, "count">): boolean {
+  return count !== null;
 }
 
 function missingOfCapture({ ledger }: Snapshot, table: Table): Missing[] {
@@ -71,6 +77,8 @@ function missingOfCapture({ ledger }: Snapshot, table: Table): Missing[] {
 
 /** What all tables of requests miss alike: of connections whose protocol nobody knows. */
 export function missingOfRequests({ ledger }: Snapshot): Missing[] {
+  if (ledger.inspection === null)
+    return [{ reason: "request that was not followed", count: null, scope: "requests" }];
   const { missed, gaps, unfollowed, operations } = ledger.inspection;
   const unknown = missed?.filter(({ application }) => application === UNKNOWN_APPLICATION) ?? [
     // A Snapshot of before there were reasons.
@@ -86,12 +94,12 @@ export function missingOfRequests({ ledger }: Snapshot): Missing[] {
         scope: "requests",
       }),
     )
-    .filter(({ count }) => count > 0);
+    .filter(({ count }) => count !== 0);
 }
 
-/** `2 × gap in the capture`. */
+/** `2 × gap in the capture`, or `not known how many × gap in the capture`. */
 export function missingText({ reason, count }: Pick<Missing, "reason" | "count">): string {
-  return `${formatCount(count)} × ${reason}`;
+  return `${count === null ? "not known how many" : formatCount(count)} × ${reason}`;
 }
 
 /** `Missing: 2 × gap in the capture, 1 × unreadable message.` Empty where nothing is known to be missing. */
@@ -104,12 +112,16 @@ export function describeIncompleteness(snapshot: Snapshot): string {
   const losses = captureLosses(snapshot.ledger).map(({ phrase }) => phrase);
   return [
     ...(losses.length > 0 ? [`Incomplete: ${losses.join("; ")}. The true numbers are larger.`] : []),
-    ...[describeTunnels(snapshot.ledger), describeRequests(snapshot)].filter((sentence) => sentence !== ""),
+    ...[
+      describeTunnels(snapshot.ledger),
+      describeRequests(snapshot),
+      describeUnknown(snapshot.ledger),
+    ].filter((sentence) => sentence !== ""),
   ].join(" ");
 }
 
 /** What no table of requests alone misses. Empty where nothing is known to be missing. */
 export function describeRequests(snapshot: Snapshot): string {
-  const missing = missingOfRequests(snapshot);
+  const missing = missingOfRequests(snapshot).filter(isKnown);
   return missing.length === 0 ? "" : `Missing of requests: ${missing.map(missingText).join(", ")}.`;
 }

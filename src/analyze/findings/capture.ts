@@ -28,7 +28,7 @@ export function findIncompleteness({ ledger, totals }: Omit<Snapshot, "findings"
   if (ledger.rounded)
     add("rounded", "warning", "Byte counts have passed 2^53 and are rounded from there on.");
   const { evicted } = ledger;
-  if (evicted.conversations > 0) {
+  if (evicted !== null && evicted.conversations > 0) {
     const what = formatCounted(evicted.conversations, "small conversation");
     add(
       "evicted",

@@ -88,7 +88,10 @@ const CASES: readonly Case[] = [
     code: "evicted",
     packets: [WHOLE, talk({ source: 3, length: 54 })],
     options: { maxFlows: 1 },
-    says: ["notice", '1 small conversation (54 B) did not fit the table and is summed as "other".'],
+    says: [
+      "notice",
+      '1 small conversation (54 B) did not fit the table and is summed as "other", each time anew if one goes on.',
+    ],
   },
   { name: "a table just full", code: "evicted", packets: [WHOLE], options: { maxFlows: 1 }, says: null },
   {

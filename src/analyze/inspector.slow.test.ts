@@ -50,6 +50,10 @@ test("connections without room are summed: in the row `other`, in the ledger, an
     rows.reduce((sum, row) => sum + Number(row.connections), 0),
     70_000,
   );
+  const [syn] = HANDSHAKE;
+  analyzer.add(asPacket(frameOf({ ...syn!, clientPort: 2000, flags: "A", seq: 1, atUs: 80_000 })));
+  const goneOn = snapshotOf(analyzer).tables.tcp;
+  assert.equal(goneOn.total.connections, 70_001, "one that goes on is counted anew, as the schema says");
 });
 
 test("when flows are evicted, the connections of those that stay are still theirs", () => {

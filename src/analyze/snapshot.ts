@@ -127,12 +127,14 @@ const ledgerSchema = z
     dropped: z.nullable(count).describe("Packets the capturing machine says it lost; null: it does not say"),
     evicted: z
       .nullable(z.strictObject({ conversations: count, packets: count, bytes: count }))
-      .describe("What the flow table had no room for; the row `other`; null: not known"),
+      .describe(
+        "What the flow table had no room for; the row `other`. A conversation that goes on is made anew and counts once more in `conversations`, packets and bytes do not; null: not known",
+      ),
     inspection: z
       .nullable(
         z.strictObject({
           connections: count.describe(
-            "TCP connections that had no room and are summed in the row `other` of tcp",
+            "TCP connections, or parts of them, that had no room and are summed in the row `other` of tcp: one that goes on is made anew and counts as another there, and here once more if it has no room again",
           ),
           unfollowed: count.describe("Connections whose content was not looked into, for want of room"),
           gaps: count.describe(

@@ -117,7 +117,7 @@ function ledgerEntries(snapshot: Snapshot): Entry[] {
     {
       what: "Evicted",
       number: evicted === null ? UNKNOWN : formatCounted(evicted.conversations, "conversation"),
-      meaning: `did not fit the table; summed as “other”${evicted === null ? "" : `: ${formatBytes(evicted.bytes)}`}`,
+      meaning: `did not fit the table; summed as “other”, each time anew if one goes on${evicted === null ? "" : `: ${formatBytes(evicted.bytes)}`}`,
     },
     {
       what: "Unresolved",

@@ -319,7 +319,7 @@ test("what the tables of requests and of TCP miss stands below them", async () =
     /missing: 1 × gap in the capture, of no known protocol, and 1 more/,
   );
   await monitor.type("0");
-  assert.match(await monitor.emulator.text(), /missing: 3 × connection summed as other/);
+  assert.match(await monitor.emulator.text(), /missing: 3 × connection or part of one summed as other/);
 });
 
 test("requests a second come from two looks", async () => {

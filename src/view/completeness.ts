@@ -64,7 +64,7 @@ export function captureNotes(ledger: Ledger): Note[] {
     const [what, bytes] = [formatCounted(evicted.conversations, "conversation"), formatBytes(evicted.bytes)];
     notes.push({
       short: `${what} only summed (${bytes})`,
-      long: `${what} (${bytes}) ${agree(evicted.conversations, "are")} only summed as “other”; totals stay exact.`,
+      long: `${what} (${bytes}) ${agree(evicted.conversations, "are")} only summed as “other”, each time anew if one goes on; packets and bytes stay exact.`,
     });
   }
   if (truncated > 0) {

@@ -64,7 +64,7 @@ const said = (snapshot: Snapshot, table: string) =>
 
 test("every table says what it misses, and says nothing where nothing is known to be missing", () => {
   const unknown = "4 × connection without room, of no known protocol";
-  assert.deepEqual(said(LOSSY, "tcp"), ["5 × connection summed as other"]);
+  assert.deepEqual(said(LOSSY, "tcp"), ["5 × connection or part of one summed as other"]);
   assert.deepEqual(said(LOSSY, "http"), [
     unknown,
     "2 × gap in the capture",
@@ -112,7 +112,11 @@ test("what is lost of the capture is missing in all tables, what is no conversat
   ];
   assert.deepEqual(said(lossy, "protocols"), lost);
   assert.deepEqual(said(lossy, "http"), [...lost, ...unread]);
-  assert.deepEqual(said(lossy, "endpoints"), [...lost, ...unread, "3 × conversation summed as other"]);
+  assert.deepEqual(said(lossy, "endpoints"), [
+    ...lost,
+    ...unread,
+    "3 × conversation or part of one summed as other",
+  ]);
   assert.deepEqual(missingHere(lossy, lossy.tables.endpoints), []);
 });
 
@@ -133,16 +137,16 @@ test("what a Snapshot does not know, every view says it does not know", () => {
   for (const text of [summary, describeCompleteness(unknown), describeIncompleteness(unknown)])
     assert.ok(text.includes(`N${sentence}.`), text);
   assert.ok(completenessText(unknown).includes(`n${sentence}`));
-  const ofTcp = "Missing: not known how many × connection summed as other.";
+  const ofTcp = "Missing: not known how many × connection or part of one summed as other.";
   assert.ok(summary.includes(ofTcp));
   assert.ok([...renderTableOf(unknown, unknown.tables.tcp, LOOKS)].join("").includes(ofTcp));
   assert.doesNotMatch(describeCompleteness(unknown) + completenessText(unknown), /issing/);
   assert.deepEqual(listMissing(unknown).slice(0, 5), [
-    { table: "pairs", reason: "conversation summed as other", count: null },
-    { table: "talkers", reason: "conversation summed as other", count: null },
-    { table: "conversations", reason: "conversation summed as other", count: null },
-    { table: "endpoints", reason: "conversation summed as other", count: null },
-    { table: "tcp", reason: "connection summed as other", count: null },
+    { table: "pairs", reason: "conversation or part of one summed as other", count: null },
+    { table: "talkers", reason: "conversation or part of one summed as other", count: null },
+    { table: "conversations", reason: "conversation or part of one summed as other", count: null },
+    { table: "endpoints", reason: "conversation or part of one summed as other", count: null },
+    { table: "tcp", reason: "connection or part of one summed as other", count: null },
   ]);
   assert.deepEqual(listMissing(unknown).at(-1), {
     table: "tls",

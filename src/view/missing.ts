@@ -21,8 +21,8 @@ export interface MissingOfTable extends Omit<Missing, "scope"> {
 const PROTOCOLS = "protocols";
 /** In the ledger: what was missed before a protocol was known. */
 export const UNKNOWN_APPLICATION = "tcp";
-/** Of a connection that had no room. */
-export const CONNECTION_SUMMED = "connection summed as other";
+/** Of a connection that had no room. One that goes on is made anew, and may have no room again. */
+export const CONNECTION_SUMMED = "connection or part of one summed as other";
 
 /** Everything that a table is known to miss. Empty: nothing. */
 export function missingOf(snapshot: Snapshot, table: Table): Missing[] {
@@ -33,7 +33,7 @@ export function missingOf(snapshot: Snapshot, table: Table): Missing[] {
   const add = (reason: string, count: number | null, scope: Missing["scope"] = "table") =>
     all.push({ reason, count, scope });
   if (subject === "traffic" && name !== PROTOCOLS)
-    add("conversation summed as other", evicted?.conversations ?? null, "capture");
+    add("conversation or part of one summed as other", evicted?.conversations ?? null, "capture");
   if (subject === "tcp") add(CONNECTION_SUMMED, inspection?.connections ?? null);
   if (isOfRequests)
     for (const { application, reason, count } of inspection?.missed ?? [])

@@ -33,7 +33,7 @@ export function findIncompleteness({ ledger, totals }: Omit<Snapshot, "findings"
     add(
       "evicted",
       "notice",
-      `${what} (${formatBytes(evicted.bytes)}) did not fit the table and ${agree(evicted.conversations, "are")} summed as "other".`,
+      `${what} (${formatBytes(evicted.bytes)}) did not fit the table and ${agree(evicted.conversations, "are")} summed as "other", each time anew if one goes on.`,
     );
   }
   const malformed = ledger.malformed.reduce((sum, { packets }) => sum + packets, 0);

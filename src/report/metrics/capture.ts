@@ -103,7 +103,7 @@ export const CAPTURE_METRICS: readonly Metric<ExposedCapture>[] = [
   {
     type: "counter",
     name: "netwatch_conversations_evicted_total",
-    help: "Conversations that the table had no room for; their traffic is counted.",
+    help: "Times a conversation lost its place in the table, one that goes on each time anew; their traffic is counted.",
     read: ({ evictedConversations }) => [[evictedConversations]],
   },
   {

@@ -185,27 +185,37 @@ function skipName(view: DataView, at: number, end: number, mayPoint: boolean): n
   return -1;
 }
 
+/** Whether nothing in a head speaks against a message, as far as it is there. */
+export function mayBeDns(view: DataView, at: number, end: number): boolean {
+  if (end - at < Head.length) return true;
+  const flags = view.getUint16(at + Head.flags);
+  const opcode = (flags >> OPCODE_SHIFT) & OPCODE_MASK;
+  const isResponse = (flags & Flag.response) !== 0;
+  if (opcode !== QUERY && opcode !== NOTIFY && opcode !== UPDATE) return false;
+  if (!isResponse && (flags & (Flag.recursionAvailable | Flag.rcode | Flag.truncated)) !== 0) return false;
+  const questions = view.getUint16(at + Head.questions);
+  const answers = view.getUint16(at + Head.answers);
+  const authorities = view.getUint16(at + Head.authorities);
+  const additionals = view.getUint16(at + Head.additionals);
+  if (questions > 1 || (!isResponse && questions === 0)) return false;
+  // An IXFR query carries one authority (RFC 1995 3), a notification one answer (RFC 1996 3.7), an update anything.
+  if (!isResponse && opcode !== UPDATE && (answers > 1 || authorities > 1 || additionals > 3)) return false;
+  if (!isResponse && opcode === QUERY && answers > 0) return false;
+  return true;
+}
+
 /**
  * What a datagram looks like. Strict, since the port is not asked: a head without contradictions, counts that fit the length, one question
  * with a type and a class that exists (the bytes of a name can be any: RFC 2181 11); or, in a response without a question, a first record.
  */
 export function looksLikeDns(view: DataView, at: number, end: number): Looks {
-  if (end - at < Head.length) return Looks.no;
-  const flags = view.getUint16(at + Head.flags);
-  const opcode = (flags >> OPCODE_SHIFT) & OPCODE_MASK;
-  const isResponse = (flags & Flag.response) !== 0;
-  if (opcode !== QUERY && opcode !== NOTIFY && opcode !== UPDATE) return Looks.no;
-  if (!isResponse && (flags & (Flag.recursionAvailable | Flag.rcode | Flag.truncated)) !== 0) return Looks.no;
+  if (end - at < Head.length || !mayBeDns(view, at, end)) return Looks.no;
+  const isResponse = (view.getUint16(at + Head.flags) & Flag.response) !== 0;
   const questions = view.getUint16(at + Head.questions);
-  const answers = view.getUint16(at + Head.answers);
-  const authorities = view.getUint16(at + Head.authorities);
-  const additionals = view.getUint16(at + Head.additionals);
-  if (questions > 1 || (!isResponse && questions === 0)) return Looks.no;
-  // An IXFR query carries one authority (RFC 1995 3), a notification one answer (RFC 1996 3.7), an update anything.
-  if (!isResponse && opcode !== UPDATE && (answers > 1 || authorities > 1 || additionals > 3))
-    return Looks.no;
-  if (!isResponse && opcode === QUERY && answers > 0) return Looks.no;
-  const records = answers + authorities + additionals;
+  const records =
+    view.getUint16(at + Head.answers) +
+    view.getUint16(at + Head.authorities) +
+    view.getUint16(at + Head.additionals);
   let behind = at + Head.length;
   if (questions === 1) {
     behind = skipName(view, behind, end, false);

@@ -19,7 +19,7 @@ import {
 import type { Exchanges } from "../exchanges.js";
 import { type Channel, type Operations, OTHER_OPERATION } from "../operations.js";
 import { commonestErrorColumn, countOutcomes } from "../outcomes.js";
-import { DnsMessage, dnsOutcome, isDnsError, looksLikeDns, MAX_QUESTION } from "./dns-message.js";
+import { DnsMessage, dnsOutcome, isDnsError, looksLikeDns, MAX_QUESTION, mayBeDns } from "./dns-message.js";
 
 /** RFC 1035 4.2.2: a length stands before each message. */
 const PREFIX = 2;
@@ -27,6 +27,8 @@ const PREFIX = 2;
 const MAX_ANSWER = 8192;
 /** Shortest message that is looked for: a head, the root and a type. */
 const MIN_MESSAGE = 17;
+/** Bytes that a message is recognised by: head, question, and the beginning of a record. */
+const MAX_LOOKED = MAX_QUESTION + 4;
 const OTHER = Uint8Array.from(OTHER_OPERATION, (letter) => letter.charCodeAt(0));
 
 /** RFC 1035 4.1.1 */
@@ -64,24 +66,22 @@ export const dns: Application = {
   },
 };
 
-/** Over TCP. */
-function looksPrefixed(view: DataView, at: number, end: number): Looks {
+/** Over TCP. Where the connection begins a message is judged by the same bytes in whatever segments they come; amid it by what is there. */
+function looksPrefixed(
+  view: DataView,
+  at: number,
+  end: number,
+  _fromClient: boolean,
+  isAmid?: boolean,
+): Looks {
   if (end - at < PREFIX) return Looks.short;
   const length = view.getUint16(at);
   if (length < MIN_MESSAGE) return Looks.no;
-  const whole = at + PREFIX + length;
-  if (end < whole && end - at < PREFIX + MIN_MESSAGE) return Looks.short;
-  const looks = looksLikeDns(view, at + PREFIX, Math.min(end, whole));
-  return looks === Looks.no && end < whole && end - at < PREFIX + MAX_QUESTION
-    ? looksCut(view, at, end)
-    : looks;
-}
-
-/** A message whose question is not whole yet: its head decides whether to wait. One question, no answers, opcode 0. */
-function looksCut(view: DataView, at: number, end: number): Looks {
-  if (end - at < PREFIX + 12) return Looks.short;
-  const isPlain = (view.getUint16(at + PREFIX + 2) & 0x7800) === 0;
-  return isPlain && view.getUint32(at + PREFIX + 4) === 0x0001_0000 ? Looks.short : Looks.no;
+  const from = at + PREFIX;
+  const seen = from + Math.min(length, MAX_LOOKED);
+  if (end >= seen) return looksLikeDns(view, from, isAmid ? Math.min(end, from + length) : seen);
+  const looks = isAmid ? looksLikeDns(view, from, end) : Looks.no;
+  return looks === Looks.no && mayBeDns(view, from, end) ? Looks.short : looks;
 }
 
 /** DNS over TCP: answers come in any order (RFC 7766 6.2.1.1). */

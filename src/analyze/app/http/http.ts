@@ -286,7 +286,8 @@ class HttpDialogue implements Dialogue {
     const feed = lineEnd(view, at, seen);
     const isLong = feed === at + MAX_LINE;
     if (feed - at >= LINE_SEEN && !isTarget(view, at + method + 1, at + LINE_SEEN)) return Read.broken;
-    if (feed === seen && !isLong) return isText(view, at, seen) ? Read.more : Read.broken;
+    if (!isText(view, at, feed)) return Read.broken;
+    if (feed === seen && !isLong) return Read.more;
     if (!isLong && !endsAsRequest(view, at + method, feed)) return Read.broken;
     const { operations, channel } = this.#exchanges;
     const name = operations.scratch;

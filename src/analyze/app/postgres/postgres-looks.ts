@@ -161,7 +161,7 @@ function isParse(view: DataView, at: number, last: number, end: number): boolean
   const query = skipString(view, at, last, end);
   if (query === Number.POSITIVE_INFINITY) return false;
   const verb = verbOf(view, query, Math.min(last, end));
-  if (verb === Verb.other) return false;
+  if (verb === Verb.other || (verb === Verb.empty && last > end)) return false;
   const types = skipString(view, query, last, end);
   if (types === Number.POSITIVE_INFINITY) return last > end;
   return types + 2 > end || types + 2 + view.getUint16(types) * 4 === last;

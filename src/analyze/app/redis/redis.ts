@@ -103,7 +103,7 @@ function looksLikeArray(view: DataView, at: number, end: number, fromClient: boo
 function looksLikeFirst(view: DataView, at: number, length: number, end: number, fromClient: boolean): Looks {
   if (length > 0 && at + length <= end && COMMANDS.find(view, at, at + length) >= 0)
     return fromClient || isUpper(view.getUint8(at)) ? Looks.request : Looks.response;
-  if (!fromClient) return Looks.response;
+  if (!fromClient) return at + length > end && length <= COMMANDS.longest ? Looks.short : Looks.response;
   if (length <= 0 || length > MAX_NAME) return Looks.no;
   if (!isName(view, at, Math.min(end, at + length))) return Looks.no;
   return at + length <= end ? Looks.request : Looks.short;
@@ -301,12 +301,12 @@ class RedisDialogue implements Dialogue, ReplyListener {
       if (next + value > end) return Read.more;
       this.#readWord(view, next, next + value);
     }
-    if (next + value + 2 > end) {
+    // What ends it is judged by itself: a wrong end is found at the same byte in whatever segments it comes.
+    if (next + value + 2 > end || view.getUint16(next + value) !== 0x0d0a) {
       this.#bytes += next + value - at;
       this.#at = At.tail;
       return next + value - at;
     }
-    if (view.getUint16(next + value) !== 0x0d0a) return Read.broken;
     this.#bytes += next + value + 2 - at;
     this.#argumentRead();
     return next + value + 2 - at;

@@ -62,7 +62,8 @@ export class LengthLine {
     if (i < end && view.getUint8(i) !== 0x0d) return Line.broken;
     if (i + 1 < end && view.getUint8(i + 1) !== 0x0a) return Line.broken;
     // Zeros in front could go on for ever.
-    if (i + 2 > end) return i - at > 16 ? Line.broken : Line.more;
+    if (i - at > 16) return Line.broken;
+    if (i + 2 > end) return Line.more;
     this.value = first === 0x2d ? -1 : first === 0x3f ? STREAMED : value;
     return i + 2;
   }

@@ -81,7 +81,7 @@ function lossy(n: number): Snapshot {
       evicted: { conversations: n, packets: n, bytes: n },
       inspection,
       unresolved_bytes: n,
-      name_sources: [{ source: "docker", reason: "gone", count: n, failing: true }],
+      name_sources: [{ source: "docker", reason: "gone", count: n, failing: true, omitted: n }],
     },
   };
 }

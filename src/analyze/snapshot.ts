@@ -158,10 +158,13 @@ const ledgerSchema = z
           reason: text.describe("Of the last failure"),
           count: count.describe("Failures in all"),
           failing: z.boolean().describe("It failed the last time"),
+          omitted: count
+            .optional()
+            .describe("Names and addresses of it that had no room and are not used; absent: none"),
         }),
       )
       .optional()
-      .describe("Sources of names that failed; absent: none did"),
+      .describe("Sources of names that failed, or gave more than there is room for; absent: none did"),
     rounded: z.boolean().describe("Byte counts passed 2^53 and are no longer exact"),
     complete: z
       .boolean()

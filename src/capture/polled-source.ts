@@ -9,6 +9,8 @@ export interface SourceFailure {
   readonly count: number;
   /** Whether it fails now. */
   readonly failing: boolean;
+  /** What it gave that had no room; not given: nothing. */
+  readonly omitted?: number;
 }
 
 export interface PolledOptions<T> {
@@ -36,6 +38,10 @@ export class PolledSource<T> {
 
   constructor(options: PolledOptions<T>) {
     this.#options = options;
+  }
+
+  get source(): string {
+    return this.#options.source;
   }
 
   /** Null while it has never failed. */

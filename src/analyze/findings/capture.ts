@@ -58,12 +58,19 @@ export function findIncompleteness({ ledger, totals }: Omit<Snapshot, "findings"
       "info",
       `${formatBytes(ledger.unresolved_bytes)} (${ratio}) ${agree(ledger.unresolved_bytes, "go")} to or ${agree(ledger.unresolved_bytes, "come")} from addresses that have no name.`,
     );
-    for (const { source, reason, count } of ledger.name_sources ?? [])
+    for (const { source, reason, count } of ledger.name_sources?.filter(({ count }) => count > 0) ?? [])
       add(
         "names-missing",
         "notice",
         `Names from ${source} may be missing: ${reason} (${formatCounted(count, "failure")}).`,
       );
   }
+  for (const { source, omitted = 0 } of ledger.name_sources ?? [])
+    if (omitted > 0)
+      add(
+        "names-without-room",
+        "notice",
+        `${formatCounted(omitted, "name")} of ${source} had no room: some addresses have no name, or an older one.`,
+      );
   return found;
 }

@@ -36,6 +36,8 @@ export interface ContainerName {
   readonly name: string;
   /** Canonical text. */
   readonly addresses: readonly string[];
+  /** In the last of a list: addresses of all, and containers behind it, that had no room; not given: none. */
+  readonly omitted?: number;
 }
 
 /** A network of the engine. */
@@ -118,11 +120,15 @@ export async function readContainerNames(
   limits: JsonLimits = LIMITS,
 ): Promise<ContainerName[]> {
   const { value } = await getJson({ socketPath }, "/containers/json", containersSchema, limits);
+  const held = value.filter(holdsNetwork);
   let room = MAX_ADDRESSES;
-  return nameContainers(value.filter(holdsNetwork).slice(0, MAX_CONTAINERS)).map(
-    ({ id, name, addresses }) => {
-      const known = addresses.flatMap(({ address }) => parseAddress(address) ?? []).slice(0, room);
+  let omitted = Math.max(0, held.length - MAX_CONTAINERS);
+  const names = nameContainers(held.slice(0, MAX_CONTAINERS)).map(
+    ({ id, name, addresses }): ContainerName => {
+      const all = addresses.flatMap(({ address }) => parseAddress(address) ?? []);
+      const known = all.slice(0, room);
       room -= known.length;
+      omitted += all.length - known.length;
       return {
         id: id.length > MAX_ID ? "" : id,
         name: name.slice(0, MAX_NAME),
@@ -130,6 +136,8 @@ export async function readContainerNames(
       };
     },
   );
+  const last = names.pop();
+  return last === undefined ? [] : [...names, omitted > 0 ? { ...last, omitted } : last];
 }
 
 /** The networks alone. Throws ServiceError. */

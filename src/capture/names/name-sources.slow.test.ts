@@ -271,6 +271,32 @@ test("names are there before a slow engine answers; a refresh under way is not b
   assert.equal(find("172.20.0.5", 10), "web");
 });
 
+test("names that had no room are told of by their source, and fail nothing", async () => {
+  const [container] = engineOf({ id: "1", name: "web", addresses: ["172.20.0.5"] });
+  const { refresh, sources } = sourcesOf({ now: 0, engine: async () => [{ ...container!, omitted: 7 }] });
+  await refresh(10);
+  assert.deepEqual(sources.failures, [
+    { source: "/run/docker.sock", omitted: 7, reason: "names had no room", count: 0, failing: false },
+  ]);
+});
+
+test("of more names than are remembered it is told how many are not", async () => {
+  let first = 0;
+  const engine = async () =>
+    Array.from({ length: 10_000 }, (_, i) => ({
+      id: `${first + i}`,
+      name: `web-${first + i}`,
+      addresses: [0, 1].map((net) => `10.${net}.${(i >> 8) & 255}.${i & 255}`),
+    }));
+  const { refresh, sources } = sourcesOf({ now: 0, engine });
+  for (let round = 1; round <= 4; round++, first += 10_000) await refresh(round * 10);
+  const [past, containers] = sources.failures;
+  assert.deepEqual([past!.source, containers!.source], ["the past", "containers of the past"]);
+  // 80,000 were seen, of which 50,000 stay.
+  assert.ok(past!.omitted! > 29_000 && past!.omitted! <= 30_001);
+  assert.equal(containers!.omitted, 20_000);
+});
+
 test("no engine at the usual places is no failure; at a configured one it is", async () => {
   const engine = () => Promise.reject(new ServiceError("no such socket", "ENOENT"));
   const usual = sourcesOf({ now: 0, engine });

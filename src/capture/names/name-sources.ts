@@ -46,10 +46,8 @@ export interface NameSources {
   refreshLast(nowUs: number): Promise<void>;
   /** Reads the names file again. Throws what `readNames` throws; then what it said before holds on. */
   rereadFile(): void;
-  /** What went wrong so far, one entry a source. */
+  /** What went wrong so far, one entry a source; then what had no room, again one a source. */
   readonly failures: readonly SourceFailure[];
-  /** Names that had no room. */
-  readonly forgotten: number;
 }
 
 const INTERVAL_US = 2_000_000;
@@ -127,13 +125,23 @@ class LiveNames implements NameSources {
     this.#names = this.#build();
   }
 
-  get forgotten(): number {
-    return this.#history.forgotten;
-  }
-
   get failures(): readonly SourceFailure[] {
     const sources: (PolledSource<unknown> | null)[] = [this.#network, ...this.#engines, this.#registry];
-    return [...this.#unreadable, ...sources.flatMap((source) => source?.failure ?? [])];
+    const failures = sources.flatMap((source) => source?.failure ?? []);
+    return [...this.#unreadable, ...failures, ...this.#unroomed];
+  }
+
+  /** What sources gave, or were heard of before, and is in no name. */
+  get #unroomed(): readonly SourceFailure[] {
+    const lists = [...this.#engines, ...(this.#registry ? [this.#registry] : [])];
+    const cut = lists.map(({ source, value }) => ({ source, omitted: value?.at(-1)?.omitted ?? 0 }));
+    const kept = [
+      { source: "the past", omitted: this.#history.forgotten },
+      { source: "containers of the past", omitted: this.#containers.forgotten },
+    ];
+    return [...cut, ...kept]
+      .filter(({ omitted }) => omitted > 0)
+      .map((of) => ({ ...of, reason: "names had no room", count: 0, failing: false }));
   }
 
   /** Namespaces that cannot be read, or no longer: their names stay as they were. */

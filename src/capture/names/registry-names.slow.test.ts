@@ -39,6 +39,13 @@ test("the lab's own history: spans in microseconds, open ones without an end", (
     },
   ));
 
+test("a history of more than is kept says how much is not", () => {
+  const entry = { service: "a", instance: "a", address: "10.0.0.1", port: 80, from: 1, to: null };
+  const tenancies = parseHistory({ history: Array.from({ length: 20_003 }, () => entry) });
+  assert.deepEqual([tenancies.length, tenancies.at(-1)!.omitted], [20_000, 3]);
+  assert.equal(parseHistory({ history: [entry] })[0]!.omitted, undefined);
+});
+
 test("entries whose address is none are left out; another shape is refused", () => {
   const entry = { service: "a", instance: "a", address: "10.0.0.1", port: 80, from: 1, to: null };
   assert.equal(parseHistory({ history: [entry, { ...entry, address: "nowhere" }] }).length, 1);

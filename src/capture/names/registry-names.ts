@@ -35,6 +35,8 @@ export interface Tenancy {
   /** Microseconds since 1970, from inclusive, to exclusive. */
   readonly fromUs: number;
   readonly toUs: number;
+  /** In the last of a list: those before it that had no room; not given: none. */
+  readonly omitted?: number;
 }
 
 /** Parses the registry's answer; entries whose address is none are left out. Throws what zod says. */
@@ -48,11 +50,16 @@ export async function readRegistry(url: URL, limits: JsonLimits = REGISTRY_LIMIT
 }
 
 function tenanciesOf({ history }: z.infer<typeof historySchema>): Tenancy[] {
-  return history.slice(-MAX_TENANCIES).flatMap(({ service, instance, address, port, from, to }) => {
-    const bytes = parseAddress(address);
-    const toUs = to === null ? Number.POSITIVE_INFINITY : to * 1000;
-    if (!bytes) return [];
-    const text = formatAddress(bytes);
-    return [{ service, instance, text, port, fromUs: from * 1000, toUs }];
-  });
+  const tenancies = history
+    .slice(-MAX_TENANCIES)
+    .flatMap(({ service, instance, address, port, from, to }) => {
+      const bytes = parseAddress(address);
+      const toUs = to === null ? Number.POSITIVE_INFINITY : to * 1000;
+      if (!bytes) return [];
+      const text = formatAddress(bytes);
+      return [{ service, instance, text, port, fromUs: from * 1000, toUs }];
+    });
+  const omitted = history.length - MAX_TENANCIES;
+  const last = tenancies.pop();
+  return last === undefined ? [] : [...tenancies, omitted > 0 ? { ...last, omitted } : last];
 }

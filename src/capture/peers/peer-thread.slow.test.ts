@@ -135,6 +135,7 @@ test("as many containers and addresses as the limits let through are cut to what
   return withEngine(answering({ "/containers/json": list }), async (peers, socket) => {
     const names = await peers.engine(socket);
     assert.equal(names.length, 10_000);
+    assert.equal(names.at(-1)!.omitted, 10_000 + 2002, "addresses and containers that had no room");
     assert.deepEqual(
       names.slice(0, 3).map(({ id, name, addresses }) => [id, name.length, addresses.length]),
       [

@@ -213,6 +213,19 @@ test("no file imports itself by way of others, types aside", () => {
   for (const file of SOURCES) walk(file, []);
 });
 
+test("sums know neither tables nor findings, and these do not know each other", () => {
+  const isOf = (path: string, ...parts: readonly string[]) =>
+    parts.some((part) => path === `src/analyze/${part}.ts` || path.startsWith(`src/analyze/${part}/`));
+  const wrong = EDGES.filter(
+    ({ from, to }) =>
+      (isOf(from, "sums") && isOf(to, "tables", "findings")) ||
+      (isOf(from, "tables") && isOf(to, "findings")) ||
+      (isOf(from, "findings") && isOf(to, "tables")),
+  );
+  assert.deepEqual(wrong, []);
+  assert.ok(EDGES.some(({ from, to }) => isOf(from, "findings") && isOf(to, "sums")));
+});
+
 test("no file has a default export", () => {
   const withDefault = SOURCES.filter((file) =>
     /^export default\b/m.test(readFileSync(join(ROOT, file), "utf8")),

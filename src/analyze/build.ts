@@ -18,6 +18,7 @@ import {
   SNAPSHOT_VERSION,
   type Snapshot,
 } from "./snapshot.js";
+import { sumUp } from "./sums.js";
 import { buildTables } from "./tables.js";
 import { formatTime } from "./time.js";
 import { EndNames } from "./tracking/ends.js";
@@ -57,12 +58,8 @@ export function buildSnapshot(analyzer: Analyzer, context: SnapshotContext): Sna
   const evidence = tracking
     ? new Evidence(analyzer.flows, tracking.namespaces, factsOf(analyzer, tracking.capture))
     : null;
-  const { tables, scene, unresolvedBytes } = buildTables(
-    analyzer,
-    context.names,
-    evidence,
-    context.redact ?? false,
-  );
+  const sums = sumUp(analyzer, context.names, context.redact ?? false);
+  const tables = buildTables(analyzer, sums, evidence);
   const timed = Number.isFinite(firstUs);
   const head = {
     format: "netwatch-snapshot",
@@ -76,10 +73,10 @@ export function buildSnapshot(analyzer: Analyzer, context: SnapshotContext): Sna
       duration: timed ? ((lastUs - firstUs) * 1000 + lastNanos - firstNanos) / 1e9 : 0,
     },
     totals: { packets: analyzer.packets, bytes: analyzer.bytes },
-    ledger: buildLedger(analyzer, context, unresolvedBytes),
+    ledger: buildLedger(analyzer, context, sums.unresolvedBytes),
   } as const;
   const series = buildSeries(analyzer);
-  const findings = findFindings({ ...head, series, tables }, scene);
+  const findings = findFindings({ ...head, series, tables }, sums);
   const conntrack = evidence ? { conntrack: buildConntrack(analyzer, context, evidence) } : {};
   return { ...head, findings, series, ...conntrack, tables };
 }

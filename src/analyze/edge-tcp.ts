@@ -2,7 +2,7 @@
 import type { Edge } from "./edge-book.js";
 import type { FlowTable } from "./flows.js";
 import type { Inspector } from "./inspector.js";
-import { connectionOf } from "./tables/tcp.js";
+import { connectionOf } from "./sums/tcp.js";
 import { createHealth, readHealth, synTimeNs, type TcpHealth } from "./tcp/health.js";
 
 /** A SYN not answered for so long has failed: it has been sent again by then, after one second (RFC 6298). */

@@ -1,39 +1,31 @@
 /** What is worth saying first, in words, each sentence with its numbers. Nothing is said without them. */
 import { formatCount, formatCounted, formatRatio } from "../format.js";
 import { IpProtocol } from "../net.js";
-import type { Application } from "./app/application.js";
 import { findIncompleteness } from "./findings/capture.js";
 import { findRequests } from "./findings/requests.js";
-import { findScans, type ScanScene } from "./findings/scans.js";
-import type { TcpWatch } from "./findings/tcp.js";
+import { findScans } from "./findings/scans.js";
+import { findTcp } from "./findings/tcp.js";
 import { findLargest, findMix, findRhythm } from "./findings/traffic.js";
 import type { FlowTable } from "./flows.js";
 import type { Finding, Snapshot } from "./snapshot.js";
-import type { OperationSum } from "./tables/applications.js";
+import type { Sums } from "./sums.js";
 
 /** Findings said at most: a list that is not read through says nothing. */
 export const MAX_FINDINGS = 20;
 
 const SEVERITIES: readonly Finding["severity"][] = ["warning", "notice", "info"];
 
-/** What findings are made of beside the Snapshot. */
-export interface FindingScene extends ScanScene {
-  /** Has seen all pairs. */
-  readonly tcp: TcpWatch;
-  readonly operations: ReadonlyMap<Application, readonly OperationSum[]>;
-}
-
 /** Findings by their severity; of one severity what makes the numbers doubtful first, then what is unusual, then what is large. */
-export function findFindings(snapshot: Omit<Snapshot, "findings">, scene: FindingScene): Finding[] {
+export function findFindings(snapshot: Omit<Snapshot, "findings">, sums: Sums): Finding[] {
   const { totals, tables } = snapshot;
   if (totals.packets === 0)
     return [{ code: "empty", severity: "notice", text: "The capture holds no packets." }];
   const found = [
     ...findIncompleteness(snapshot),
-    ...findScans(scene),
-    ...findUnanswered(scene.flows),
-    ...scene.tcp.findings(),
-    ...findRequests(scene.operations),
+    ...findScans(sums),
+    ...findUnanswered(sums.flows),
+    ...findTcp(sums.tcp, (label) => sums.labels.text(label)),
+    ...findRequests(sums.operations),
     ...findRhythm(snapshot.series, totals.bytes),
     ...findLargest(tables.talkers, "talker", (row) => `${row.service} sends the most`),
     ...findLargest(

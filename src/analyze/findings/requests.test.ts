@@ -4,7 +4,7 @@ import { APPLICATIONS } from "../app/applications.js";
 import { Durations } from "../app/durations.js";
 import { packSqlstate } from "../app/postgres/postgres-words.js";
 import { encodeAlert } from "../app/tls/tls-outcome.js";
-import type { OperationSum } from "../tables/applications.js";
+import type { OperationSum } from "../sums/operations.js";
 import { findRequests } from "./requests.js";
 
 /** Of 100 requests that `a` made of `b`, all answered with success unless said otherwise. */

@@ -4,7 +4,7 @@ import type { Application } from "../app/application.js";
 import { Durations } from "../app/durations.js";
 import { commonestError } from "../app/outcomes.js";
 import type { Finding } from "../snapshot.js";
-import { later, type OperationSum } from "../tables/applications.js";
+import { later, type OperationSum } from "../sums/operations.js";
 import { formatTime } from "../time.js";
 import { type Candidate, formatTimes, sayWorst } from "./finding.js";
 

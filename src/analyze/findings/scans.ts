@@ -1,12 +1,10 @@
 /** Who looks like a scan: many ports or hosts tried with few packets each, most refused or not answered. */
-import type { Names } from "../../capture/names/names.js";
 import { agree, formatCount, formatCounted, formatRatio } from "../../format.js";
 import { IpProtocol } from "../../net.js";
 import type { FlowTable } from "../flows.js";
-import type { Inspector } from "../inspector.js";
-import type { Labels } from "../labels.js";
 import type { Finding } from "../snapshot.js";
-import { connectionOf } from "../tables/tcp.js";
+import { connectionOf } from "../sums/tcp.js";
+import type { Sums } from "../sums.js";
 import { countRefused } from "../tcp/health.js";
 import { sayWorst } from "./finding.js";
 
@@ -26,19 +24,9 @@ const LIMIT = SCAN_THRESHOLDS;
 const MAX_CANDIDATES = 16;
 const PORTS = 65_536;
 
-/** What the search reads. */
-export interface ScanScene {
-  readonly flows: FlowTable;
-  readonly inspector: Inspector;
-  /** What ends are called, and their addresses. */
-  readonly labels: Labels;
-  readonly addresses: Labels;
-  readonly names: Names | null;
-}
-
 /** TCP only: what begins a conversation over UDP, and whether it wanted an answer, cannot be told. */
-export function findScans(scene: ScanScene): Finding[] {
-  const candidates = new Attempts(scene).trace().flatMap((trace) => {
+export function findScans(sums: Sums): Finding[] {
+  const candidates = new Attempts(sums).trace().flatMap((trace) => {
     const [ports, hosts] = [countSet(trace.ports), countSet(trace.hosts)];
     const ratio = trace.failed / trace.attempts;
     if ((ports < LIMIT.ports && hosts < LIMIT.hosts) || ratio < LIMIT.failedRatio) return [];
@@ -59,16 +47,16 @@ interface Trace {
 }
 
 class Attempts {
-  readonly #scene: ScanScene;
+  readonly #sums: Sums;
   readonly #announced = new Map<number, ReadonlySet<number>>();
 
-  constructor(scene: ScanScene) {
-    this.#scene = scene;
+  constructor(sums: Sums) {
+    this.#sums = sums;
   }
 
   /** What each address tried that failed often enough. Two passes over the flows at most: the first only counts. */
   trace(): readonly Trace[] {
-    const { flows, addresses } = this.#scene;
+    const { flows, addresses } = this.#sums;
     const failures = this.#countFailures();
     const least = Math.min(LIMIT.ports, LIMIT.hosts);
     const sources = [...failures.keys()].filter((source) => failures[source]! >= least);
@@ -89,7 +77,7 @@ class Attempts {
   }
 
   #countFailures(): Int32Array {
-    const { flows, addresses } = this.#scene;
+    const { flows, addresses } = this.#sums;
     const failures = new Int32Array(addresses.count);
     for (let flow = 0; flow < flows.count; flow++) {
       if (!this.#isFailed(flow)) continue;
@@ -100,7 +88,7 @@ class Attempts {
   }
 
   #follow(flow: number, trace: Trace): void {
-    const { flows } = this.#scene;
+    const { flows } = this.#sums;
     const host = this.#end(flow, false);
     const port = flows.port(flow, !flows.isBegunByB(flow));
     if (this.#announcedBy(host).has(port)) return;
@@ -113,26 +101,26 @@ class Attempts {
 
   /** Its name, with the address where many go by that name. */
   #nameOf(flow: number, source: number): string {
-    const { flows, labels, addresses } = this.#scene;
+    const { flows, labels, addresses } = this.#sums;
     const label = labels.of(flow, flows.isBegunByB(flow));
     return label === labels.rest ? `${labels.text(label)} (${addresses.text(source)})` : labels.text(label);
   }
 
   #end(flow: number, ofSource: boolean): number {
-    const { flows, addresses } = this.#scene;
+    const { flows, addresses } = this.#sums;
     return addresses.of(flow, flows.isBegunByB(flow) === ofSource);
   }
 
   #announcedBy(host: number): ReadonlySet<number> {
     const known = this.#announced.get(host);
     if (known !== undefined) return known;
-    const ports = this.#scene.names?.announcedPorts(this.#scene.addresses.text(host)) ?? new Set();
+    const ports = this.#sums.names?.announcedPorts(this.#sums.addresses.text(host)) ?? new Set();
     this.#announced.set(host, ports);
     return ports;
   }
 
   #isFailed(flow: number): boolean {
-    const { flows, inspector } = this.#scene;
+    const { flows, inspector } = this.#sums;
     const [fromA, fromB] = [flows.packets(flow, false), flows.packets(flow, true)];
     if (fromA + fromB > LIMIT.packets || !isAttempt(flows, flow)) return false;
     const origIsB = flows.isBegunByB(flow);

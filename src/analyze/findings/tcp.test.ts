@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { createTcpSum, type TcpSum } from "../tables/tcp.js";
+import { createTcpSum, type TcpSum } from "../sums/tcp.js";
 import { MAX_OF_A_KIND } from "./finding.js";
-import { TCP_THRESHOLDS, TcpWatch } from "./tcp.js";
+import { findTcp, TCP_THRESHOLDS } from "./tcp.js";
 
 interface Pair extends Partial<TcpSum> {
   readonly from?: string;
@@ -13,16 +13,25 @@ interface Pair extends Partial<TcpSum> {
 
 function said(...pairs: readonly Pair[]): string[] {
   const names = [...new Set(pairs.flatMap(({ from = "a", to = "b" }) => [from, to]))];
-  const watch = new TcpWatch({
-    source: (pair) => names.indexOf(pairs[pair]!.from ?? "a"),
-    destination: (pair) => names.indexOf(pairs[pair]!.to ?? "b"),
-    text: (label) => names[label]!,
-    handshakeP50Us: (pair) => pairs[pair]!.p50Us ?? null,
+  const sums = pairs.map(({ from = "a", to = "b", p50Us = 0, ...sum }) => ({
+    source: names.indexOf(from),
+    destination: names.indexOf(to),
+    sum: { ...createTcpSum(), handshakeUs: p50Us * (sum.handshakes ?? 0), ...sum },
+  }));
+  const total = createTcpSum();
+  for (const { sum } of sums) {
+    total.segments += sum.segments;
+    total.retransmissions += sum.retransmissions;
+  }
+  const durations = (pair: number) => ({
+    handshakeP50: pairs[pair]!.p50Us ?? null,
+    handshakeP95: null,
+    serverP50: null,
+    tripP50: null,
   });
-  pairs.forEach(({ from: _, to: __, p50Us = 0, ...sum }, pair) => {
-    watch.add(pair, { ...createTcpSum(), handshakeUs: p50Us * (sum.handshakes ?? 0), ...sum });
-  });
-  return watch.findings().map(({ severity, text }) => `${severity}: ${text}`);
+  return findTcp({ pairs: sums, total, durations }, (label) => names[label]!).map(
+    ({ severity, text }) => `${severity}: ${text}`,
+  );
 }
 
 test("retransmissions: at least 10 and 1 % of the segments, a warning from 3 % on, held against the rest", () => {

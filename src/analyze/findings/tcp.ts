@@ -1,7 +1,7 @@
 /** How TCP fares: pairs that lose, wait, refuse or reset more than they should. */
 import { formatCount, formatCounted, formatDuration, formatRatio } from "../../format.js";
 import type { Finding } from "../snapshot.js";
-import type { TcpSum } from "../tables/tcp.js";
+import type { TcpPair, TcpSums } from "../sums/tcp.js";
 import { type Candidate, formatTimes, sayWorst } from "./finding.js";
 
 /** Thresholds, in one place; docs/findings.md lists them. Each wants so many cases at least, so that 1 of 3 is no finding. */
@@ -32,60 +32,34 @@ export const TCP_THRESHOLDS = {
 } as const;
 const LIMIT = TCP_THRESHOLDS;
 
-/** The ends of pairs of services, from who begins to who is asked, by their labels' numbers. */
-export interface PairEnds {
-  source(pair: number): number;
-  destination(pair: number): number;
-  text(label: number): string;
-  /** Of the handshakes that were captured whole; null: there are none. */
-  handshakeP50Us(pair: number): number | null;
+type Text = (label: number) => string;
+
+/** Findings of the sums of all pairs; `text` says what a label is called. */
+export function findTcp(sums: TcpSums, text: Text): Finding[] {
+  const services = sumServices(sums.pairs);
+  const open = "got no answer and stay half open";
+  return [
+    ...findRetransmissions(sums, text),
+    ...findFailed("half-open", services, text, ({ halfOpen }) => halfOpen, open),
+    ...findFailed("refused", services, text, ({ refused }) => refused, "were refused"),
+    ...findResets(services, text),
+    ...findZeroWindows(services, text),
+    ...findSlowHandshakes(sums, text),
+  ];
 }
 
-/** Is shown the sums of all pairs one by one, and keeps what may be a finding. */
-export class TcpWatch {
-  readonly #ends: PairEnds;
-  #segments = 0;
-  #retransmissions = 0;
-  readonly #lossy: { readonly pair: number; readonly segments: number; readonly retransmissions: number }[] =
-    [];
-  readonly #services = new Map<number, ServiceSum>();
-  /** Pairs with enough handshakes. */
-  readonly #opened: { readonly pair: number; readonly handshakes: number; readonly meanUs: number }[] = [];
-
-  constructor(ends: PairEnds) {
-    this.#ends = ends;
-  }
-
-  /** Takes up the sum of a pair, borrowed. Each pair once. */
-  add(pair: number, sum: Readonly<TcpSum>): void {
-    const { segments, retransmissions, handshakes, handshakeUs } = sum;
-    this.#segments += segments;
-    this.#retransmissions += retransmissions;
-    const isEvidence = retransmissions >= LIMIT.retransmissions && segments >= LIMIT.segments;
-    if (isEvidence && retransmissions / segments >= LIMIT.retransmissionRatio)
-      this.#lossy.push({ pair, segments, retransmissions });
-    if (handshakes >= LIMIT.handshakes)
-      this.#opened.push({ pair, handshakes, meanUs: handshakeUs / handshakes });
-    this.#addServices(pair, sum);
-  }
-
-  findings(): Finding[] {
-    const services = [...this.#services].map(([label, sum]) => ({ ...sum, label }));
-    const text = (label: number) => this.#ends.text(label);
-    const open = "got no answer and stay half open";
-    return [
-      ...this.#findRetransmissions(),
-      ...findFailed("half-open", services, text, ({ halfOpen }) => halfOpen, open),
-      ...findFailed("refused", services, text, ({ refused }) => refused, "were refused"),
-      ...findResets(services, text),
-      ...findZeroWindows(services, text),
-      ...this.#findSlowHandshakes(),
-    ];
-  }
-
-  #addServices(pair: number, sum: Readonly<TcpSum>): void {
-    const [from, to] = [this.#ends.source(pair), this.#ends.destination(pair)];
-    const [source, destination] = [this.#service(from), this.#service(to)];
+function sumServices(pairs: readonly TcpPair[]): readonly Service[] {
+  const services = new Map<number, ServiceSum>();
+  const of = (label: number): ServiceSum => {
+    const known = services.get(label);
+    if (known !== undefined) return known;
+    const [refused, halfOpen, resets, zeroWindows, zeroWindowUs] = [0, 0, 0, 0, 0];
+    const sum = { label, asked: 0, connections: 0, refused, halfOpen, resets, zeroWindows, zeroWindowUs };
+    services.set(label, sum);
+    return sum;
+  };
+  for (const { source: from, destination: to, sum } of pairs) {
+    const [source, destination] = [of(from), of(to)];
     destination.asked += sum.connections;
     destination.connections += sum.connections;
     if (source !== destination) source.connections += sum.connections;
@@ -98,66 +72,60 @@ export class TcpWatch {
     source.zeroWindows += sum.zeroWindows - sum.zeroWindowsByReply;
     source.zeroWindowUs += sum.zeroWindowUs - sum.zeroWindowUsByReply;
   }
+  return [...services.values()];
+}
 
-  #service(label: number): ServiceSum {
-    const known = this.#services.get(label);
-    if (known !== undefined) return known;
-    const [refused, halfOpen, resets, zeroWindows, zeroWindowUs] = [0, 0, 0, 0, 0];
-    const sum = { asked: 0, connections: 0, refused, halfOpen, resets, zeroWindows, zeroWindowUs };
-    this.#services.set(label, sum);
-    return sum;
-  }
-
-  #findRetransmissions(): Finding[] {
-    const candidates = this.#lossy.map(({ pair, segments, retransmissions }): Candidate => {
-      const ratio = retransmissions / segments;
-      const counts = `${formatCount(retransmissions)} retransmissions in ${formatCounted(segments, "segment")}`;
-      const ends = `${this.#source(pair)} and ${this.#destination(pair)}`;
-      if (ratio >= LIMIT.doubledRatio) {
-        const text = `Between ${ends} there are ${counts}: the capture may hold packets twice.`;
-        return { severity: "notice", weight: ratio, text };
-      }
-      const rest = (this.#retransmissions - retransmissions) / (this.#segments - segments);
-      const times = rest > 0 && ratio > rest ? `, ${formatTimes(ratio / rest)} the ratio of the rest` : "";
-      return {
+function findRetransmissions({ pairs, total }: TcpSums, text: Text): Finding[] {
+  const candidates = pairs.flatMap(({ source, destination, sum }): Candidate[] => {
+    const { segments, retransmissions } = sum;
+    const ratio = retransmissions / segments;
+    const isEvidence = retransmissions >= LIMIT.retransmissions && segments >= LIMIT.segments;
+    if (!isEvidence || ratio < LIMIT.retransmissionRatio) return [];
+    const counts = `${formatCount(retransmissions)} retransmissions in ${formatCounted(segments, "segment")}`;
+    const ends = `${text(source)} and ${text(destination)}`;
+    if (ratio >= LIMIT.doubledRatio) {
+      const words = `Between ${ends} there are ${counts}: the capture may hold packets twice.`;
+      return [{ severity: "notice", weight: ratio, text: words }];
+    }
+    const rest = (total.retransmissions - retransmissions) / (total.segments - segments);
+    const times = rest > 0 && ratio > rest ? `, ${formatTimes(ratio / rest)} the ratio of the rest` : "";
+    return [
+      {
         severity: ratio >= LIMIT.retransmissionWarning ? "warning" : "notice",
         weight: ratio,
         text: `Between ${ends} ${formatRatio(ratio)} of the segments are sent again (${counts})${times}.`,
-      };
-    });
-    return sayWorst("retransmissions", "pair", candidates);
-  }
+      },
+    ];
+  });
+  return sayWorst("retransmissions", "pair", candidates);
+}
 
-  /**
-   * p50s are costly, means are at hand: half of the handshakes take the p50 or longer, so that the mean is half of it at least, and
-   * the median pair is found by its mean.
-   */
-  #findSlowHandshakes(): Finding[] {
-    const slow = this.#opened.filter(({ meanUs }) => meanUs >= (LIMIT.handshakeSeconds * 1e6) / 2);
-    if (slow.length === 0 || this.#opened.length <= LIMIT.handshakePairs) return [];
-    const order = [...this.#opened].sort((x, y) => x.meanUs - y.meanUs);
-    const median = this.#ends.handshakeP50Us(order[(order.length - 1) >> 1]!.pair)!;
-    const candidates = slow.flatMap(({ pair, handshakes }): Candidate[] => {
-      const us = this.#ends.handshakeP50Us(pair)!;
-      if (us / 1e6 < LIMIT.handshakeSeconds || us < median * LIMIT.handshakeTimes) return [];
-      const times = median > 0 ? `${formatTimes(us / median)} the ` : "against ";
-      const text = `Connections of ${this.#source(pair)} to ${this.#destination(pair)} take ${milliseconds(us)} to open (p50 of ${formatCounted(handshakes, "handshake")}), ${times}${milliseconds(median)} of the median pair.`;
-      return [{ severity: "notice", weight: us, text }];
-    });
-    return sayWorst("slow-handshake", "pair", candidates);
-  }
-
-  #source(pair: number): string {
-    return this.#ends.text(this.#ends.source(pair));
-  }
-
-  #destination(pair: number): string {
-    return this.#ends.text(this.#ends.destination(pair));
-  }
+/**
+ * p50s are costly, means are at hand: half of the handshakes take the p50 or longer, so that the mean is half of it at least, and
+ * the median pair is found by its mean.
+ */
+function findSlowHandshakes({ pairs, durations }: TcpSums, text: Text): Finding[] {
+  const opened = pairs.flatMap(({ sum: { handshakes, handshakeUs } }, pair) =>
+    handshakes >= LIMIT.handshakes ? [{ pair, handshakes, meanUs: handshakeUs / handshakes }] : [],
+  );
+  const slow = opened.filter(({ meanUs }) => meanUs >= (LIMIT.handshakeSeconds * 1e6) / 2);
+  if (slow.length === 0 || opened.length <= LIMIT.handshakePairs) return [];
+  const order = [...opened].sort((x, y) => x.meanUs - y.meanUs);
+  const median = durations(order[(order.length - 1) >> 1]!.pair).handshakeP50!;
+  const candidates = slow.flatMap(({ pair, handshakes }): Candidate[] => {
+    const us = durations(pair).handshakeP50!;
+    if (us / 1e6 < LIMIT.handshakeSeconds || us < median * LIMIT.handshakeTimes) return [];
+    const { source, destination } = pairs[pair]!;
+    const times = median > 0 ? `${formatTimes(us / median)} the ` : "against ";
+    const words = `Connections of ${text(source)} to ${text(destination)} take ${milliseconds(us)} to open (p50 of ${formatCounted(handshakes, "handshake")}), ${times}${milliseconds(median)} of the median pair.`;
+    return [{ severity: "notice", weight: us, text: words }];
+  });
+  return sayWorst("slow-handshake", "pair", candidates);
 }
 
 /** Sums over the connections of one service. */
 interface ServiceSum {
+  readonly label: number;
   /** Connections that others began to it, and all that it has. */
   asked: number;
   connections: number;
@@ -169,8 +137,7 @@ interface ServiceSum {
   zeroWindowUs: number;
 }
 
-type Service = Readonly<ServiceSum> & { readonly label: number };
-type Text = (label: number) => string;
+type Service = Readonly<ServiceSum>;
 
 function findFailed(
   code: string,

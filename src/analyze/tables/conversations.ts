@@ -8,10 +8,10 @@ import type { Labels } from "../labels.js";
 import { OTHER } from "../limit.js";
 import { numbers, Sorter } from "../order.js";
 import type { Cell, Column, Row, Table } from "../snapshot.js";
+import type { Sums } from "../sums.js";
 import { formatTime } from "../time.js";
 import { addEvidence, EVIDENCE_COLUMNS } from "../tracking/joined.js";
 import { createTable } from "./table.js";
-import type { TcpSum } from "./tcp.js";
 import { NO_TCP, TCP_COLUMNS, TcpCells, type TcpRow, tcpTotal } from "./tcp-cells.js";
 
 const COLUMNS: readonly Column[] = [
@@ -36,10 +36,8 @@ const COLUMNS: readonly Column[] = [
 /** Every conversation, both directions in one row; the source is the end that began it, as far as that can be told. */
 export function buildConversations(
   analyzer: Analyzer,
-  labels: Labels,
-  addresses: Labels,
+  { labels, addresses, tcp: { total } }: Sums,
   evidence: Evidence | null,
-  tcpSum: Readonly<TcpSum>,
 ): Table {
   const { flows } = analyzer;
   const order = orderConversations(flows, addresses);
@@ -65,7 +63,7 @@ export function buildConversations(
     },
     other: flows.evicted.flows > 0 ? otherConversations(flows.evicted, evidence) : null,
     omitted: flows.evicted.flows,
-    total: { ...conversationTotal(flows), ...tcpTotal(tcpSum) },
+    total: { ...conversationTotal(flows), ...tcpTotal(total) },
   });
 }
 

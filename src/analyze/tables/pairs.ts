@@ -1,11 +1,10 @@
 /** The table of service pairs. */
 import type { Analyzer } from "../analyzer.js";
-import type { FlowTable } from "../flows.js";
-import { Groups } from "../groups.js";
-import type { Labels } from "../labels.js";
 import { OTHER } from "../limit.js";
 import { numbers, Sorter } from "../order.js";
 import type { Column, Row, Table } from "../snapshot.js";
+import type { PairSum, PairSums } from "../sums/pairs.js";
+import type { Sums } from "../sums.js";
 import { createTable, evictedTotal, flowTotal, share } from "./table.js";
 
 const COLUMNS: readonly Column[] = [
@@ -17,17 +16,9 @@ const COLUMNS: readonly Column[] = [
   { name: "conversations", title: "Conversations", kind: "count", priority: 3 },
 ];
 
-/** What went in one direction of a pair. */
-interface PairSum {
-  packets: number;
-  bytes: number;
-  conversations: number;
-}
-
 /** Packets and bytes from each service to each other, a row a direction. */
-export function buildPairs(analyzer: Analyzer, labels: Labels): Table {
+export function buildPairs(analyzer: Analyzer, { labels, pairs }: Sums): Table {
   const { flows } = analyzer;
-  const pairs = new Pairs(flows, labels);
   const order = orderPairs(pairs, labels.ranks);
   const evicted = evictedTotal(flows.evicted);
   const row = (source: string, destination: string, sum: Readonly<PairSum>): Row => ({
@@ -66,89 +57,11 @@ export function buildPairs(analyzer: Analyzer, labels: Labels): Table {
 }
 
 /** Directions that carried a packet, most bytes first, then by the order of their labels. */
-function orderPairs(pairs: Pairs, ranks: Int32Array): Uint32Array {
+function orderPairs(pairs: PairSums, ranks: Int32Array): Uint32Array {
   const order = numbers(pairs.directions, (direction) => pairs.sum(direction).packets > 0);
   new Sorter(order)
     .by("ascending", (direction) => ranks[pairs.destination(direction)]!)
     .by("ascending", (direction) => ranks[pairs.source(direction)]!)
     .by("descending", (direction) => pairs.sum(direction).bytes);
   return order;
-}
-
-/**
- * The pairs of labels that have a flow, found by open addressing. A direction of a pair is twice the pair's number, and
- * one more for that from the higher label to the lower.
- */
-class Pairs {
-  readonly #flows: FlowTable;
-  readonly #labels: Labels;
-  readonly #groups: Groups;
-  /** The two labels of each pair, the lower first. */
-  readonly #low: Int32Array;
-  readonly #sum: PairSum = { packets: 0, bytes: 0, conversations: 0 };
-  readonly #high: Int32Array;
-
-  constructor(flows: FlowTable, labels: Labels) {
-    this.#flows = flows;
-    this.#labels = labels;
-    this.#groups = new Groups(flows.count);
-    this.#low = new Int32Array(flows.count);
-    this.#high = new Int32Array(flows.count);
-    const slots = new Int32Array(2 ** Math.ceil(Math.log2(flows.count * 2 + 2)));
-    const mask = slots.length - 1;
-    for (let flow = 0; flow < flows.count; flow++) {
-      const a = labels.of(flow, false);
-      const b = labels.of(flow, true);
-      const low = Math.min(a, b);
-      const high = Math.max(a, b);
-      let slot = (Math.imul(Math.imul(low, 0x85ebca6b) ^ high, 0xc2b2ae35) >>> 7) & mask;
-      while (
-        slots[slot] !== 0 &&
-        (this.#low[slots[slot]! - 1] !== low || this.#high[slots[slot]! - 1] !== high)
-      )
-        slot = (slot + 1) & mask;
-      const pair = slots[slot] === 0 ? this.#groups.count : slots[slot]! - 1;
-      slots[slot] = pair + 1;
-      this.#low[pair] = low;
-      this.#high[pair] = high;
-      this.#groups.add(pair, flow);
-    }
-  }
-
-  get directions(): number {
-    return this.#groups.count * 2;
-  }
-
-  source(direction: number): number {
-    return (direction & 1) === 0 ? this.#low[direction >> 1]! : this.#high[direction >> 1]!;
-  }
-
-  destination(direction: number): number {
-    return this.source(direction ^ 1);
-  }
-
-  /** Sums what went in this direction, and the conversations that were begun in it. The result is reused by the next call. */
-  sum(direction: number): Readonly<PairSum> {
-    const flows = this.#flows;
-    const from = this.source(direction);
-    const inItself = from === this.destination(direction);
-    const sum = this.#sum;
-    sum.packets = 0;
-    sum.bytes = 0;
-    sum.conversations = 0;
-    if (inItself && (direction & 1) === 1) return sum;
-    for (let flow = this.#groups.first(direction >> 1); flow >= 0; flow = this.#groups.next(flow)) {
-      const byB = this.#labels.of(flow, false) !== from;
-      sum.packets += flows.packets(flow, byB);
-      sum.bytes += flows.bytes(flow, byB);
-      if (inItself) {
-        sum.packets += flows.packets(flow, true);
-        sum.bytes += flows.bytes(flow, true);
-      }
-      // A conversation counts where it began; if nothing was seen from there, where it was answered.
-      const begunByB = flows.isBegunByB(flow);
-      if (inItself || (begunByB === byB) === flows.packets(flow, begunByB) > 0) sum.conversations++;
-    }
-    return sum;
-  }
 }

@@ -65,3 +65,8 @@ export function flowTotal({ packets, bytes, protocols }: Analyzer): { packets: n
 export function evictedTotal(evicted: Evicted): { packets: number; bytes: number } {
   return { packets: evicted.packets + evicted.replyPackets, bytes: evicted.bytes + evicted.replyBytes };
 }
+
+/** Milliseconds of microseconds, to the microsecond; null stays null. */
+export function toMs(us: number | null): number | null {
+  return us === null ? null : Math.round(us) / 1000;
+}

@@ -1,8 +1,9 @@
 /** What the table of conversations says of TCP and of the protocol over it. */
 import type { Analyzer } from "../analyzer.js";
 import type { Cell, Column } from "../snapshot.js";
-import { createHealth, readHealth } from "../tcp/health.js";
-import { connectionOf, roundTripUs, type TcpSum, toMs } from "./tcp.js";
+import { connectionOf, type TcpSum } from "../sums/tcp.js";
+import { createHealth, readHealth, roundTripUs } from "../tcp/health.js";
+import { toMs } from "./table.js";
 
 export const TCP_COLUMNS = [
   { name: "application", title: "Application", kind: "text", short: "App", priority: 4 },

@@ -1,14 +1,12 @@
 /** The table of how TCP fares between services. */
 import type { Analyzer } from "../analyzer.js";
-import type { FlowTable } from "../flows.js";
-import { Groups } from "../groups.js";
-import type { EvictedTcp, Inspector } from "../inspector.js";
-import type { Labels } from "../labels.js";
+import type { EvictedTcp } from "../inspector.js";
 import { OTHER } from "../limit.js";
 import { numbers, Sorter } from "../order.js";
 import type { Column, Row, Table } from "../snapshot.js";
-import { createHealth, readHealth, type TcpHealth } from "../tcp/health.js";
-import { createTable } from "./table.js";
+import type { TcpDurations, TcpSum } from "../sums/tcp.js";
+import type { Sums } from "../sums.js";
+import { createTable, toMs } from "./table.js";
 
 const COLUMNS: readonly Column[] = [
   { name: "source", title: "Source", kind: "text", priority: 1 },
@@ -35,65 +33,20 @@ const COLUMNS: readonly Column[] = [
   { name: "gaps", title: "Gaps in the capture", kind: "count" },
 ];
 
-/** Sums over the connections of one service to another. Durations are microseconds. */
-export interface TcpSum {
-  connections: number;
-  refused: number;
-  halfOpen: number;
-  segments: number;
-  retransmissions: number;
-  fast: number;
-  spurious: number;
-  byReply: number;
-  outOfOrder: number;
-  duplicateAcks: number;
-  zeroWindows: number;
-  zeroWindowUs: number;
-  /** Of these, those of the side that was asked. */
-  zeroWindowsByReply: number;
-  zeroWindowUsByReply: number;
-  resets: number;
-  resetsByReply: number;
-  gaps: number;
-  /** Handshakes that were captured whole, and how long they took together. */
-  handshakes: number;
-  handshakeUs: number;
-}
-
-/** Microseconds; null: none was measured. */
-interface TcpDurations {
-  readonly handshakeP50: number | null;
-  readonly handshakeP95: number | null;
-  readonly serverP50: number | null;
-  readonly tripP50: number | null;
-}
-
-/**
- * Connections of services with each other, a row for each who begins and who is asked; those in most trouble first. `look` is shown the
- * sum of each pair once, borrowed. `total`: of the connections that are kept.
- */
-export function buildTcp(
-  { inspector }: Analyzer,
-  labels: Labels,
-  pairs: TcpPairs,
-  look: (pair: number, sum: Readonly<TcpSum>) => void,
-): { readonly table: Table; readonly total: Readonly<TcpSum> } {
+/** Connections of services with each other, a row for each who begins and who is asked; those in most trouble first. */
+export function buildTcp({ inspector }: Analyzer, { labels, tcp }: Sums): Table {
   const { evicted } = inspector;
-  const order = numbers(pairs.count);
+  const { pairs } = tcp;
+  const order = numbers(pairs.length);
   const { ranks } = labels;
-  const total = createTcpSum();
-  const keys = new Float64Array(pairs.count * 4);
-  for (let pair = 0; pair < pairs.count; pair++) {
-    const sum = pairs.sum(pair);
-    for (const key of SUM_KEYS) total[key] += sum[key];
-    look(pair, sum);
-    keys.set([sum.retransmissions, sum.resets, sum.zeroWindows, sum.connections], pair * 4);
-  }
-  const sorter = new Sorter(order)
-    .by("ascending", (pair) => ranks[pairs.destination(pair)]!)
-    .by("ascending", (pair) => ranks[pairs.source(pair)]!);
-  for (let key = 3; key >= 0; key--) sorter.by("descending", (pair) => keys[pair * 4 + key]!);
-  const table = createTable({
+  new Sorter(order)
+    .by("ascending", (pair) => ranks[pairs[pair]!.destination]!)
+    .by("ascending", (pair) => ranks[pairs[pair]!.source]!)
+    .by("descending", (pair) => pairs[pair]!.sum.connections)
+    .by("descending", (pair) => pairs[pair]!.sum.zeroWindows)
+    .by("descending", (pair) => pairs[pair]!.sum.resets)
+    .by("descending", (pair) => pairs[pair]!.sum.retransmissions);
+  return createTable({
     name: "tcp",
     title: "TCP",
     subject: "tcp",
@@ -101,163 +54,14 @@ export function buildTcp(
     columns: COLUMNS,
     length: order.length,
     rowAt(i) {
-      const pair = order[i]!;
-      const [source, destination] = [labels.text(pairs.source(pair)), labels.text(pairs.destination(pair))];
-      return tcpRow(source, destination, pairs.sum(pair), pairs.durations(pair));
+      const { source, destination, sum } = pairs[order[i]!]!;
+      return tcpRow(labels.text(source), labels.text(destination), sum, tcp.durations(order[i]!));
     },
     other: evicted.connections > 0 ? otherRow(evicted) : null,
     omitted: evicted.connections,
-    total: totalOf(total, evicted),
+    total: totalOf(tcp.total, evicted),
   });
-  return { table, total };
 }
-
-/** The pairs of labels that have a connection, from who began it to who was asked. */
-export class TcpPairs {
-  readonly #flows: FlowTable;
-  readonly #inspector: Inspector;
-  readonly #sources: number[] = [];
-  readonly #destinations: number[] = [];
-  readonly #groups: Groups;
-  readonly #health = createHealth();
-  readonly #sum = createTcpSum();
-
-  constructor(flows: FlowTable, inspector: Inspector, labels: Labels) {
-    this.#flows = flows;
-    this.#inspector = inspector;
-    this.#groups = new Groups(flows.count);
-    const known = new Map<number, number>();
-    for (let flow = 0; flow < flows.count; flow++) {
-      if (connectionOf(flows, inspector, flow) < 0) continue;
-      const origIsB = flows.isBegunByB(flow);
-      const source = labels.of(flow, origIsB);
-      const destination = labels.of(flow, !origIsB);
-      const key = source * labels.count + destination;
-      let pair = known.get(key);
-      if (pair === undefined) {
-        pair = this.#sources.push(source) - 1;
-        this.#destinations.push(destination);
-        known.set(key, pair);
-      }
-      this.#groups.add(pair, flow);
-    }
-  }
-
-  get count(): number {
-    return this.#sources.length;
-  }
-
-  source(pair: number): number {
-    return this.#sources[pair]!;
-  }
-
-  destination(pair: number): number {
-    return this.#destinations[pair]!;
-  }
-
-  /** Sums a pair's connections. The result is reused by the next call. */
-  sum(pair: number): Readonly<TcpSum> {
-    const sum = this.#sum;
-    for (const key of SUM_KEYS) sum[key] = 0;
-    for (let flow = this.#groups.first(pair); flow >= 0; flow = this.#groups.next(flow)) {
-      const health = this.#read(flow);
-      const { orig, reply } = health;
-      sum.connections += health.connections;
-      sum.refused += health.refused;
-      sum.halfOpen += health.unanswered;
-      sum.segments += orig.segments + reply.segments;
-      sum.retransmissions += orig.retransmissions + reply.retransmissions;
-      sum.fast += orig.fastRetransmissions + reply.fastRetransmissions;
-      sum.spurious += orig.spuriousRetransmissions + reply.spuriousRetransmissions;
-      sum.byReply += reply.retransmissions;
-      sum.outOfOrder += orig.outOfOrder + reply.outOfOrder;
-      sum.duplicateAcks += orig.duplicateAcks + reply.duplicateAcks;
-      sum.zeroWindows += orig.zeroWindows + reply.zeroWindows;
-      sum.zeroWindowUs += orig.zeroWindowUs + reply.zeroWindowUs;
-      sum.zeroWindowsByReply += reply.zeroWindows;
-      sum.zeroWindowUsByReply += reply.zeroWindowUs;
-      sum.resets += orig.resets + reply.resets;
-      sum.resetsByReply += reply.resets;
-      sum.gaps += orig.gaps + reply.gaps;
-      if (health.handshakeUs !== null) {
-        sum.handshakes++;
-        sum.handshakeUs += health.handshakeUs;
-      }
-    }
-    return sum;
-  }
-
-  /** How long a pair's handshakes and round trips took. */
-  durations(pair: number): TcpDurations {
-    const [handshakes, server, trips]: [number[], number[], number[]] = [[], [], []];
-    for (let flow = this.#groups.first(pair); flow >= 0; flow = this.#groups.next(flow)) {
-      const health = this.#read(flow);
-      if (health.handshakeUs !== null) handshakes.push(health.handshakeUs);
-      if (health.serverHalfUs !== null) server.push(health.serverHalfUs);
-      const trip = roundTripUs(health);
-      if (trip !== null) trips.push(trip);
-    }
-    return {
-      handshakeP50: quantile(handshakes, 0.5),
-      handshakeP95: quantile(handshakes, 0.95),
-      serverP50: quantile(server, 0.5),
-      tripP50: quantile(trips, 0.5),
-    };
-  }
-
-  #read(flow: number): TcpHealth {
-    const connection = connectionOf(this.#flows, this.#inspector, flow);
-    return readHealth(this.#health, this.#inspector.tcp, connection, this.#flows.isBegunByB(flow));
-  }
-}
-
-/** The TCP connection that is kept of a flow, or -1. */
-export function connectionOf(flows: FlowTable, inspector: Inspector, flow: number): number {
-  return inspector.connectionOf(flows.link(flow), flows.protocolKey(flow));
-}
-
-/** From one end to the other and back: the mean of both parts, where both were measured. */
-export function roundTripUs({ orig, reply }: TcpHealth): number | null {
-  return orig.rttUs === null || reply.rttUs === null ? null : orig.rttUs + reply.rttUs;
-}
-
-/** Milliseconds of microseconds, to the microsecond; null stays null. */
-export function toMs(us: number | null): number | null {
-  return us === null ? null : Math.round(us) / 1000;
-}
-
-/** The smallest of the values that `part` of them are not above; null: there are none. Sorts them. */
-function quantile(values: number[], part: number): number | null {
-  if (values.length <= 1) return values[0] ?? null;
-  values.sort((x, y) => x - y);
-  return values[Math.max(0, Math.ceil(part * values.length) - 1)]!;
-}
-
-export function createTcpSum(): TcpSum {
-  return {
-    connections: 0,
-    refused: 0,
-    halfOpen: 0,
-    segments: 0,
-    retransmissions: 0,
-    fast: 0,
-    spurious: 0,
-    byReply: 0,
-    outOfOrder: 0,
-    duplicateAcks: 0,
-    zeroWindows: 0,
-    zeroWindowUs: 0,
-    zeroWindowsByReply: 0,
-    zeroWindowUsByReply: 0,
-    resets: 0,
-    resetsByReply: 0,
-    gaps: 0,
-    handshakes: 0,
-    handshakeUs: 0,
-  };
-}
-
-const SUM_KEYS = Object.keys(createTcpSum()) as readonly (keyof TcpSum)[];
 
 function tcpRow(
   source: string,
@@ -311,7 +115,7 @@ function otherRow(evicted: EvictedTcp): Row {
 }
 
 /** Of all that can be summed. */
-function totalOf(all: TcpSum, evicted: EvictedTcp): Readonly<Record<string, number>> {
+function totalOf(all: Readonly<TcpSum>, evicted: EvictedTcp): Readonly<Record<string, number>> {
   const sum: TcpSum = {
     ...all,
     connections: all.connections + evicted.connections,

@@ -133,3 +133,8 @@ function readSide(side: SideHealth, words: Int32Array, doubles: Float64Array, at
   const trips = words[at + Side.roundTrips]!;
   side.rttUs = trips === 0 ? null : doubles[(at + Side.roundTripSum) >> 1]! / trips / 1000;
 }
+
+/** From one end to the other and back: the mean of both parts, where both were measured. */
+export function roundTripUs({ orig, reply }: TcpHealth): number | null {
+  return orig.rttUs === null || reply.rttUs === null ? null : orig.rttUs + reply.rttUs;
+}

@@ -181,6 +181,7 @@ export class Evidence {
       const passes = flow.version === 4 ? here.facts?.bridgeIpv4 : here.facts?.bridgeIpv6;
       if (passes !== true) return numberOf("same-bridge");
     }
+    if (here.isUnknown) return UNTOLD;
     if (here.entries.count === 0) return numberOf("no-tracking");
     const { startUs, endUs } = flow;
     if (startUs !== null && startUs > pollUs) return numberOf("between-polls");

@@ -193,7 +193,7 @@ const conntrackSchema = z
     namespaces: z.array(
       z.strictObject({
         netns: z.nullable(text).describe("null: the one netwatch ran in"),
-        entries: count,
+        entries: z.nullable(count).describe("null: not known"),
         limit: z.nullable(count).describe("null: the kernel does no connection tracking there"),
         accounting: z
           .nullable(z.boolean())

@@ -17,6 +17,8 @@ interface Entries {
   readonly pollUs: number;
 }
 
+const UNWRITTEN = "its entries are not written: what is tracked is not known";
+
 export class SidecarState {
   #names: NamesLine | null = null;
   #conntrack: ConntrackLine | null = null;
@@ -100,7 +102,9 @@ function toNamespace(line: ConntrackLine["namespaces"][number], last: Entries | 
   const entries = new ConntrackTable();
   for (const entry of last?.entries ?? []) addEntry(entries, entry);
   entries.omitted += last?.omitted ?? 0;
-  return { netns, entries, facts: facts && toFacts(facts), sockets: null, resyncs, failures, odd, problem };
+  const about = { netns, entries, facts: facts && toFacts(facts), sockets: null, resyncs, failures, odd };
+  // A namespace is first written, or written again, without its entries where the file is bounded.
+  return last === null ? { ...about, isUnknown: true, problem: problem ?? UNWRITTEN } : { ...about, problem };
 }
 
 function toFacts(facts: NonNullable<ConntrackLine["namespaces"][number]["facts"]>): ConntrackFacts {

@@ -189,6 +189,7 @@ function trackingLine({ snapshot, mode }: Model, { glyphs }: OverviewLooks): Lin
       },
     ];
   const { entries, limit } = tracked;
+  if (entries === null) return plain(" Conntrack   how many connections are tracked is not known");
   const count = formatCounted(entries, "connection");
   if (limit === null || limit === 0) return plain(` Conntrack   ${count}, no limit known`);
   const use = entries / limit;

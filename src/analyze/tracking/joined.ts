@@ -255,9 +255,9 @@ export function countVerdicts(flows: FlowTable, evidence: Evidence): Conntrack["
 
 /** What is said of each namespace in the Snapshot. */
 export function summarizeNamespaces(namespaces: readonly TrackedNamespace[]): Conntrack["namespaces"] {
-  return namespaces.map(({ netns, entries, facts, resyncs, failures, odd, problem }) => ({
+  return namespaces.map(({ netns, entries, isUnknown, facts, resyncs, failures, odd, problem }) => ({
     netns,
-    entries: entries.count + entries.omitted,
+    entries: isUnknown ? null : entries.count + entries.omitted,
     limit: facts?.limit ?? null,
     accounting: facts?.accounting ?? null,
     bridge_ipv4: facts?.bridgeIpv4 ?? null,

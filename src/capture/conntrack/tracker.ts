@@ -11,6 +11,8 @@ export interface TrackedNamespace {
   /** Its name; null: the one netwatch runs in, or of a file. */
   readonly netns: string | null;
   readonly entries: ConntrackTable;
+  /** The entries are not known: `entries` has none. */
+  readonly isUnknown?: boolean;
   /** null: not known, as for a file, or the kernel does no connection tracking. */
   readonly facts: ConntrackFacts | null;
   /** null: not asked for, or not to be had. */

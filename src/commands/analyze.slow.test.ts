@@ -123,7 +123,10 @@ test("what a table misses is said in every form: beside rows for programs on std
   await analyze([SHOP], { output: "table", maxFlows: 10, outDir: folder }, "netwatch 0", terminal);
   const lines = readFileSync(join(folder, "missing.csv"), "utf8").trimEnd().split("\n");
   assert.equal(lines[0], "table,reason,count");
-  for (const row of [/^pairs,conversation or part of one summed as other,[1-9]/, /^tcp,connection or part of one summed as other,[1-9]/])
+  for (const row of [
+    /^pairs,conversation or part of one summed as other,[1-9]/,
+    /^tcp,connection or part of one summed as other,[1-9]/,
+  ])
     assert.ok(
       lines.some((line) => row.test(line)),
       String(row),

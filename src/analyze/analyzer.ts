@@ -87,9 +87,10 @@ export class Analyzer {
   readonly #headers = new Headers();
 
   constructor(options: AnalyzerOptions = {}) {
-    this.inspector = new Inspector(options.nameChangesUs);
     this.decapsulator = options.decapsulate ? new Decapsulator() : null;
-    this.flows = new FlowTable(options.maxFlows ?? DEFAULT_MAX_FLOWS, options.seed ?? 0, this.inspector);
+    this.flows = new FlowTable(options.maxFlows ?? DEFAULT_MAX_FLOWS, options.seed ?? 0);
+    this.inspector = new Inspector(this.flows, options.nameChangesUs);
+    this.flows.observers.push(this.inspector);
   }
 
   /** Counts one packet. Borrows it; keeps nothing of it. */
@@ -106,11 +107,11 @@ export class Analyzer {
     switch (headers.network) {
       case Network.ipv4:
         slot = ProtocolSlot.ipv4 + headers.protocol;
-        this.flows.add(packet, headers);
+        this.#follow(packet, headers);
         break;
       case Network.ipv6:
         slot = ProtocolSlot.ipv6 + headers.protocol;
-        this.flows.add(packet, headers);
+        this.#follow(packet, headers);
         break;
       case Network.arp:
         slot = ProtocolSlot.arp;
@@ -141,5 +142,11 @@ export class Analyzer {
       this.lastNanos = packet.nanos;
     }
     this.series.add(seriesClass, timeUs, length);
+  }
+
+  /** Counts a packet in its flow, then looks into it. */
+  #follow(packet: Packet, headers: Headers): void {
+    const place = this.flows.add(packet, headers);
+    if (headers.transport >= 0) this.inspector.inspect(place >> 1, (place & 1) === 1, packet, headers);
   }
 }

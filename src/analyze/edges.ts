@@ -4,7 +4,8 @@ import { protocolName } from "../net.js";
 import type { Analyzer } from "./analyzer.js";
 import { type Edge, EXTERNAL, edgeLabel, edgeProtocol } from "./edge-book.js";
 import { TcpGrowth } from "./edge-tcp.js";
-import type { EvictionWatcher, FlowTable } from "./flows.js";
+import type { FlowObserver } from "./flow-observer.js";
+import type { FlowTable } from "./flows.js";
 import { numbers, Sorter } from "./order.js";
 import type { SeriesBook } from "./series-book.js";
 
@@ -53,7 +54,7 @@ class Counted {
  * has been counted is never moved, so counters only grow, whatever is evicted or renamed. Costs 49 bytes a flow, and at each
  * look some 20 ns a flow, 200 ns for one that has grown and 2 us for one that has a new edge.
  */
-export class EdgeCounter implements EvictionWatcher {
+export class EdgeCounter implements FlowObserver {
   readonly #flows: FlowTable;
   readonly #book: SeriesBook<Edge>;
   readonly #ipv4: Counted;
@@ -69,8 +70,7 @@ export class EdgeCounter implements EvictionWatcher {
     this.#book = book;
     this.#ipv4 = new Counted(analyzer);
     this.#ipv6 = new Counted(analyzer);
-    this.#flows.watchers.push(this);
-    analyzer.inspector.watchers.push(this);
+    this.#flows.observers.push(this);
   }
 
   /** Counts what has come since the last call. */
@@ -119,16 +119,12 @@ export class EdgeCounter implements EvictionWatcher {
       });
   }
 
-  beforeEviction(): void {
-    this.#look();
-  }
-
-  beforeForgetting(): void {
+  evicting(): void {
     this.#look();
   }
 
   /** All has just been counted: what the flows that stayed hold now is what is counted of them. */
-  afterEviction(): void {
+  renumbered(): void {
     for (const counted of [this.#ipv4, this.#ipv6]) {
       counted.edges.fill(null);
       counted.marks.fill(0);

@@ -1,9 +1,9 @@
 /** The flow table: who talked to whom, both directions of every conversation, bounded. */
 import type { Packet } from "../capture/packet.js";
 import { formatIpv4, formatIpv6, IpProtocol } from "../net.js";
+import type { FlowObserver, ObservedFlows } from "./flow-observer.js";
 import { FlowStore, Meta } from "./flowstore.js";
 import { type Headers, Network, TcpFlag } from "./headers.js";
-import type { Inspector } from "./inspector.js";
 import { isBegunByB, type Orientation, orientationOf } from "./orientation.js";
 
 /** Flows that did not fit, summed. */
@@ -35,14 +35,6 @@ export interface Flow {
   orientation: Orientation;
 }
 
-/** Somebody who keeps something beside the flows, by their numbers: evictions change these. */
-export interface EvictionWatcher {
-  /** All flows are still there. */
-  beforeEviction(): void;
-  /** Those that stayed have new numbers. */
-  afterEviction(): void;
-}
-
 /** The part of the table that goes when it is full: the smallest sixteenth. */
 const EVICTED_PART = 16;
 
@@ -54,40 +46,39 @@ const ICMPV6_ECHO = 128;
  * oldest) leave for `evicted`, so that a heavy talker stays through any flood and the totals stay exact.
  * Flows are numbered from 0 to `count` - 1, IPv4 first; the numbers hold until the next `add`.
  */
-export class FlowTable {
-  readonly #ipv4: FlowStore;
-  readonly #ipv6: FlowStore;
+export class FlowTable implements ObservedFlows {
+  readonly ipv4: FlowStore;
+  readonly ipv6: FlowStore;
   readonly maxFlows: number;
   readonly evicted: Evicted = { flows: 0, packets: 0, bytes: 0, replyPackets: 0, replyBytes: 0 };
-  /** Each hears of every eviction, in this order. */
-  readonly watchers: EvictionWatcher[] = [];
-  readonly #inspector: Inspector;
+  /** Each is told of every eviction, in this order. */
+  readonly observers: FlowObserver[] = [];
   readonly #cursor = createFlow();
 
-  /** What is seen inside the flows is told to `inspector`, which keeps a link with each. */
-  constructor(maxFlows: number, seed: number, inspector: Inspector) {
+  constructor(maxFlows: number, seed: number) {
     this.maxFlows = maxFlows;
-    this.#ipv4 = new FlowStore(4, maxFlows, seed);
-    this.#ipv6 = new FlowStore(6, maxFlows, seed);
-    this.#inspector = inspector;
-    inspector.attach(this.#ipv4, this.#ipv6);
+    this.ipv4 = new FlowStore(4, maxFlows, seed);
+    this.ipv6 = new FlowStore(6, maxFlows, seed);
   }
 
   get count(): number {
-    return this.#ipv4.count + this.#ipv6.count;
+    return this.ipv4.count + this.ipv6.count;
   }
 
   /** How many there are of IPv4: the number of the first flow of IPv6. */
   get ipv4Count(): number {
-    return this.#ipv4.count;
+    return this.ipv4.count;
   }
 
   get hasIpv6(): boolean {
-    return this.#ipv6.count > 0;
+    return this.ipv6.count > 0;
   }
 
-  /** Counts the packet, whose headers are IPv4 or IPv6, in its flow. */
-  add(packet: Packet, headers: Headers): void {
+  /**
+   * Counts the packet, whose headers are IPv4 or IPv6, in its flow. Gives twice the flow's place in its store, and one more for a packet
+   * from end b: one number, for an object each would cost more than the rest.
+   */
+  add(packet: Packet, headers: Headers): number {
     const view = packet.view;
     const ip = headers.ip;
     const source = headers.sourcePort;
@@ -98,7 +89,7 @@ export class FlowTable {
     let store: FlowStore;
     let marks = 0;
     if (headers.network === Network.ipv4) {
-      store = this.#ipv4;
+      store = this.ipv4;
       const from = view.getInt32(ip + 12);
       const to = view.getInt32(ip + 16);
       fromB = from === to ? source > destination : from > to;
@@ -112,7 +103,7 @@ export class FlowTable {
         if (fromB) marks = Meta.firstFromB;
       }
     } else {
-      store = this.#ipv6;
+      store = this.ipv6;
       const order = compareWords(view, ip + 8, ip + 24);
       fromB = order === 0 ? source > destination : order > 0;
       const ports = fromB ? (destination << 16) | source : (source << 16) | destination;
@@ -132,12 +123,12 @@ export class FlowTable {
       marks |= fromB ? Meta.begunByB : Meta.begunByA;
     }
     store.count1(entry, fromB, packet.length, packet.timeUs, marks);
-    if (headers.transport >= 0) this.#inspector.inspect(store, entry, fromB, packet, headers);
+    return entry * 2 + (fromB ? 1 : 0);
   }
 
   /** IP version of flow `flow`. */
   version(flow: number): 4 | 6 {
-    return flow < this.#ipv4.count ? 4 : 6;
+    return flow < this.ipv4.count ? 4 : 6;
   }
 
   /** Packets sent by end a (false) or b (true). Which end is which is the table's own affair; see `isBegunByB`. */
@@ -200,19 +191,18 @@ export class FlowTable {
   }
 
   #store(flow: number): FlowStore {
-    return flow < this.#ipv4.count ? this.#ipv4 : this.#ipv6;
+    return flow < this.ipv4.count ? this.ipv4 : this.ipv6;
   }
 
   #entry(flow: number): number {
-    return flow < this.#ipv4.count ? flow : flow - this.#ipv4.count;
+    return flow < this.ipv4.count ? flow : flow - this.ipv4.count;
   }
 
   #makeRoom(): void {
     if (this.count < this.maxFlows) return;
-    for (const watcher of this.watchers) watcher.beforeEviction();
+    for (const observer of this.observers) observer.evicting?.();
     while (this.count >= this.maxFlows)
-      this.#evict(this.#ipv4.count >= this.#ipv6.count ? this.#ipv4 : this.#ipv6);
-    for (const watcher of this.watchers) watcher.afterEviction();
+      this.#evict(this.ipv4.count >= this.ipv6.count ? this.ipv4 : this.ipv6);
   }
 
   #evict(store: FlowStore): void {
@@ -233,10 +223,10 @@ export class FlowTable {
       evicted.bytes += flow.bytes;
       evicted.replyPackets += flow.replyPackets;
       evicted.replyBytes += flow.replyBytes;
-      this.#inspector.forget(store, entry);
+      for (const observer of this.observers) observer.leaving?.(store, entry);
       return false;
     });
-    this.#inspector.renumber(store);
+    for (const observer of this.observers) observer.renumbered?.();
   }
 }
 

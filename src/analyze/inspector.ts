@@ -7,8 +7,9 @@ import { Channels } from "./app/channels.js";
 import { Missed } from "./app/missed.js";
 import { Operations } from "./app/operations.js";
 import { Stream, type StreamHost } from "./app/stream.js";
+import type { FlowObserver, ObservedFlows } from "./flow-observer.js";
 import { type FlowStore, Meta } from "./flowstore.js";
-import { type Headers, TcpFlag } from "./headers.js";
+import { type Headers, Network, TcpFlag } from "./headers.js";
 import { isBegunByB, isGroup } from "./orientation.js";
 import { countSegment } from "./tcp/segment.js";
 import { isSettled, nextState, zeekState } from "./tcp/state.js";
@@ -63,8 +64,8 @@ export interface EvictedTcp {
   resets: number;
 }
 
-/** Follows TCP connections and the protocols over them. Told by the flow table of each packet, once it is counted in its flow. */
-export class Inspector implements StreamHost {
+/** Follows TCP connections and the protocols over them. The analyzer shows it each packet, once it is counted in its flow. */
+export class Inspector implements StreamHost, FlowObserver {
   readonly tcp: TcpStore;
   readonly channels: Channels;
   readonly operations = new Operations();
@@ -77,8 +78,6 @@ export class Inspector implements StreamHost {
     zeroWindows: 0,
     resets: 0,
   };
-  /** Each is told before connections are forgotten for want of room, so that it can count them. */
-  readonly watchers: { beforeForgetting(): void }[] = [];
   roomBytes = ROOM_BYTES;
   roomRequests = ROOM_REQUESTS;
   gaps = 0;
@@ -87,22 +86,20 @@ export class Inspector implements StreamHost {
   readonly #overUdp = overUdp();
   /** By place in `#overUdp`; none: nothing of it was seen. */
   readonly #datagrams: Datagrams[] = [];
-  #ipv4!: FlowStore;
-  #ipv6!: FlowStore;
+  readonly #flows: ObservedFlows;
   readonly #streams: (Stream | null)[] = [];
   readonly #freeStreams: number[] = [];
   #originUs = Number.NaN;
 
-  /** `nameChangesUs`: when names change, as far as it is known beforehand. */
-  constructor(nameChangesUs: readonly number[] = [], maxConnections: number = MAX_CONNECTIONS) {
+  /** Keeps a link with each of `flows`. `nameChangesUs`: when names change, as far as it is known beforehand. */
+  constructor(
+    flows: ObservedFlows,
+    nameChangesUs: readonly number[] = [],
+    maxConnections: number = MAX_CONNECTIONS,
+  ) {
+    this.#flows = flows;
     this.channels = new Channels(nameChangesUs);
     this.tcp = new TcpStore(maxConnections);
-  }
-
-  /** Says where flows are kept. Once, before the first packet. */
-  attach(ipv4: FlowStore, ipv6: FlowStore): void {
-    this.#ipv4 = ipv4;
-    this.#ipv6 = ipv6;
   }
 
   /** When nanosecond 0 of the times in `tcp` was, in microseconds since 1970; NaN: no packet had a time. */
@@ -125,8 +122,9 @@ export class Inspector implements StreamHost {
     this.channels.renew();
   }
 
-  /** Looks into a packet that has a whole TCP or UDP header, of flow `entry`. Borrows it. */
-  inspect(store: FlowStore, entry: number, fromB: boolean, packet: Packet, headers: Headers): void {
+  /** Looks into a packet that has a whole TCP or UDP header, of the flow at `entry` of its store. Borrows it. */
+  inspect(entry: number, fromB: boolean, packet: Packet, headers: Headers): void {
+    const store = headers.network === Network.ipv4 ? this.#flows.ipv4 : this.#flows.ipv6;
     if (packet.timeUs !== Time.none) {
       if (Number.isNaN(this.#originUs)) this.#originUs = packet.timeUs;
       this.tcp.clock[0] = (packet.timeUs - this.#originUs) * 1000 + packet.nanos;
@@ -319,12 +317,12 @@ export class Inspector implements StreamHost {
   }
 
   #storeOf(flow: number): FlowStore {
-    return (flow & 1) === 1 ? this.#ipv6 : this.#ipv4;
+    return (flow & 1) === 1 ? this.#flows.ipv6 : this.#flows.ipv4;
   }
 
   /** The connections with the fewest segments leave for `evicted`; their flows stay. */
   #makeRoom(): void {
-    for (const watcher of this.watchers) watcher.beforeForgetting();
+    for (const observer of this.#flows.observers) observer.evicting?.();
     const { tcp } = this;
     const quota = Math.max(1, Math.floor(tcp.used / EVICTED_PART));
     const bySize = new Int32Array(MANY_SEGMENTS + 1);
@@ -338,7 +336,7 @@ export class Inspector implements StreamHost {
       const size = this.#sizeOf(i);
       if (size < 0 || size > limit) continue;
       const flow = tcp.words[i * Layout.words + Shared.flow]!;
-      this.forget(this.#storeOf(flow), flow >> 1);
+      this.leaving(this.#storeOf(flow), flow >> 1);
       left--;
     }
   }
@@ -351,7 +349,7 @@ export class Inspector implements StreamHost {
   }
 
   /** A flow leaves its table, or its connection this one: what was counted is summed. */
-  forget(store: FlowStore, entry: number): void {
+  leaving(store: FlowStore, entry: number): void {
     const connection = this.connectionOf(store.link(entry), store.meta(entry) & Meta.protocolMask);
     if (connection < 0) return;
     store.setLink(entry, 0);
@@ -373,13 +371,14 @@ export class Inspector implements StreamHost {
     this.tcp.release(connection);
   }
 
-  /** The flows of a store have new places. */
-  renumber(store: FlowStore): void {
+  /** Flows have new places. */
+  renumbered(): void {
     const { words } = this.tcp;
-    for (let entry = 0; entry < store.count; entry++) {
-      const connection = this.connectionOf(store.link(entry), store.meta(entry) & Meta.protocolMask);
-      if (connection >= 0) words[connection * Layout.words + Shared.flow] = placeOf(store, entry);
-    }
+    for (const store of [this.#flows.ipv4, this.#flows.ipv6])
+      for (let entry = 0; entry < store.count; entry++) {
+        const connection = this.connectionOf(store.link(entry), store.meta(entry) & Meta.protocolMask);
+        if (connection >= 0) words[connection * Layout.words + Shared.flow] = placeOf(store, entry);
+      }
   }
 
   /** Another connection begins on the ports of this one: notes how it ended. */

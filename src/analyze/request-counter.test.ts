@@ -3,8 +3,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Names } from "../capture/names/names.js";
 import { parseAddress } from "../net.js";
+import { Analyzer } from "./analyzer.js";
 import { EdgeBook, EXTERNAL, samplesOfRequests } from "./edge-book.js";
-import { Inspector } from "./inspector.js";
+import type { Inspector } from "./inspector.js";
 import { RequestCounter } from "./request-counter.js";
 import { OTHER_EDGE } from "./series-book.js";
 
@@ -26,7 +27,7 @@ function namesAs(server: string): Names {
 }
 
 test("requests go to the names of their ends, errors and durations with them", () => {
-  const inspector = new Inspector();
+  const { inspector } = new Analyzer();
   const book = new EdgeBook(wide).requests;
   const counter = new RequestCounter(inspector, book);
   const asked = operation(inspector, 0);
@@ -49,7 +50,7 @@ test("requests go to the names of their ends, errors and durations with them", (
 });
 
 test("a full page counts under `~other`, and says so", () => {
-  const inspector = new Inspector();
+  const { inspector } = new Analyzer();
   const book = new EdgeBook({ maxSamples: samplesOfRequests(), ttlUs: 100 }).requests;
   const counter = new RequestCounter(inspector, book);
   const names = namesAs("shop");
@@ -75,7 +76,7 @@ test("no counter goes back and no request is lost, whatever is renamed, leaves t
   });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const inspector = new Inspector();
+      const { inspector } = new Analyzer();
       const book = new EdgeBook({ maxSamples: samplesOfRequests() * 2, ttlUs: 300 }).requests;
       const counter = new RequestCounter(inspector, book);
       const before = new Map<string, readonly number[]>();

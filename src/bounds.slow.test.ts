@@ -20,8 +20,8 @@ import { ContainerNames } from "./capture/names/container-names.js";
 import { NameHistory } from "./capture/names/name-history.js";
 import { Authenticator } from "./commands/serve/basic-auth.js";
 import { LoginDelays } from "./commands/serve/login-delays.js";
-import type { ConntrackLine } from "./commands/sidecar-lines.js";
 import { SidecarState } from "./commands/sidecar-state.js";
+import type { ConntrackLine } from "./engine/sidecar-lines.js";
 
 const folder = mkdtempSync(join(tmpdir(), "netwatch-bounds-"));
 const session = new Session();
@@ -279,9 +279,9 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "capture/peers/peer-thread.ts #known": "one an engine or registry of the command line, each with a cap",
   "capture/peers/peer-thread.ts #waiting":
     "one a source and one a check under way; each ends within two seconds",
-  "commands/health-poll.ts #tenancies": "replaced by each answer, which has a cap",
-  "commands/health-poll.ts checks": "replaced by each round",
-  "commands/live-health.ts #rounds": "taken at each look; one more every ten seconds",
+  "engine/health-poll.ts #tenancies": "replaced by each answer, which has a cap",
+  "engine/health-poll.ts checks": "replaced by each round",
+  "engine/health.ts #rounds": "taken at each look; one more every ten seconds",
   "commands/serve/connections.ts #byPeer": "MAX_CONNECTIONS; crowd.slow.test.ts reaches it",
   "commands/serve/connections.ts #byStream": "holds nothing",
   "commands/serve/connections.ts cut": FIXED,

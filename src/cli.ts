@@ -7,7 +7,6 @@ import { dirname } from "node:path";
 import { Command, CommanderError, Option } from "commander";
 import type { Needs } from "./commands/apart.js";
 import { addCaptureCommand, addDecapsulate, addRedact, addSourceWords } from "./commands/capture-words.js";
-import { CommandError, EXIT_MEANINGS, ExitCode, reasonOf } from "./commands/exit.js";
 import { addLab, hasLab, isLabError, type Lab, loadLab } from "./commands/lab.js";
 import { addLabBenchCommand } from "./commands/lab-bench-words.js";
 import { addMetricsCommands } from "./commands/metrics-words.js";
@@ -22,10 +21,11 @@ import {
 } from "./commands/options.js";
 import { interruption, statusOf } from "./commands/signals.js";
 import type { Terminal } from "./commands/terminal.js";
+import { CommandError, EXIT_MEANINGS, ExitCode, reasonOf } from "./exit.js";
 import { visible } from "./format.js";
 import { readWords } from "./path-bytes.js";
 import { SECTIONS } from "./report/sections.js";
-import { gather } from "./report/write.js";
+import { gather } from "./write.js";
 
 /** Two folders up from dist/src/cli.js. */
 const MANIFEST = new URL("../../package.json", import.meta.url);

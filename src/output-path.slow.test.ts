@@ -20,10 +20,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { openCaptureFile } from "./capture/file/capture-file.js";
-import { EventWriter } from "./commands/event-writer.js";
-import { reserveFile } from "./commands/reserved.js";
+import { EventWriter } from "./engine/event-writer.js";
+import { reserveFile } from "./engine/reserved.js";
 import { lookAtOutput } from "./output-path.js";
-import { writeWhole } from "./report/write.js";
+import { writeWhole } from "./write.js";
 
 const NOT_ROOT = process.getuid?.() !== 0 && "needs root: it makes files of other users";
 const cli = new URL("./cli.js", import.meta.url).pathname;

@@ -87,3 +87,13 @@ function checkOwner({ uid, nlink }: Stats): void {
     throw new Error(`belongs to another user (uid ${uid}): remove it, or choose another name`);
   if (nlink > 1) throw new Error("has further hard links: remove it, or choose another name");
 }
+
+/** Whether opening this file may wait. A descriptor's name, such as /dev/fd/63, is a link: it is open already. */
+export function isNamedPipe(path: string | undefined): boolean {
+  if (path === undefined) return false;
+  try {
+    return lstatSync(toPath(path)).isFIFO();
+  } catch {
+    return false;
+  }
+}

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { TABLE_NAMES } from "../analyze/tables/names.js";
+import { keptPath } from "../engine/state-folder.js";
+import { CommandError, ExitCode } from "../exit.js";
 import { type AnalyzeOptions, analyze } from "./analyze.js";
-import { CommandError, ExitCode } from "./exit.js";
-import { keptPath } from "./kept.js";
 import { OUTPUT_FORMATS } from "./options.js";
 import { createFakeTerminal, expectGolden, type FakeTerminal, ROOT } from "./terminal.test.fixture.js";
 

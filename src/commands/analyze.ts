@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import { limitTable } from "../analyze/limit.js";
 import type { Snapshot } from "../analyze/snapshot.js";
+import { CommandError, ExitCode, isMissingModule, reasonOf } from "../exit.js";
 import { renderSnapshotJson } from "../report/json.js";
-import { makeFolder, writeWhole } from "../report/write.js";
 import {
   describeIncompleteness,
   describeMissing,
@@ -11,8 +11,8 @@ import {
   missingHere,
   missingOf,
 } from "../view/missing.js";
+import { makeFolder, writeWhole } from "../write.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
-import { CommandError, ExitCode, isMissingModule, reasonOf } from "./exit.js";
 import { keepSnapshot } from "./kept.js";
 import { renderForm } from "./machine-forms.js";
 import { missingTable, sayMissing } from "./missing-words.js";

@@ -15,9 +15,9 @@ import {
   withEffective,
 } from "../capture/kernel/privilege.js";
 import { beginAnew, takeUpOpener } from "../capture/opener/launch.js";
-import type { LiveOptions } from "./live-options.js";
+import type { LiveOptions } from "../engine/options.js";
+import { type Environment, environmentOf, stateFolder } from "../engine/state-folder.js";
 import { parseListen } from "./serve/listen-address.js";
-import { type Environment, environmentOf, stateFolder } from "./state-folder.js";
 
 /** What the command is going to do that takes a right. */
 export interface Needs

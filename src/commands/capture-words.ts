@@ -1,6 +1,7 @@
 /** What can be said to `netwatch capture`. Light: loaded at every start. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { CAPTURE_FORMATS, type CaptureCommandOptions, ENGINES } from "./live-options.js";
+import { ENGINES } from "../engine/options.js";
+import { CAPTURE_FORMATS, type CaptureCommandOptions } from "./capture-options.js";
 import { parsePositive, parseUrl } from "./options.js";
 import { parseLimit } from "./stop-conditions.js";
 

@@ -2,16 +2,18 @@
 import { limitSnapshot } from "../analyze/limit.js";
 import type { Snapshot } from "../analyze/snapshot.js";
 import { TABLE_NAMES } from "../analyze/tables/names.js";
+import type { LiveOptions } from "../engine/options.js";
+import type { Outputs } from "../engine/outputs.js";
+import { keptPath } from "../engine/state-folder.js";
+import { CommandError, ExitCode, reasonOf } from "../exit.js";
 import { formatCount } from "../format.js";
 import { renderCsv } from "../report/csv.js";
 import { renderSnapshotJson } from "../report/json.js";
 import { renderSummary, renderTableOf } from "../report/text.js";
-import { CommandError, ExitCode, reasonOf } from "./exit.js";
-import { keptPath, keptPieces } from "./kept.js";
+import type { CaptureCommandOptions, CaptureFormat } from "./capture-options.js";
+import { keptPieces } from "./kept.js";
 import { runLive } from "./live.js";
-import type { CaptureCommandOptions, CaptureFormat, LiveOptions } from "./live-options.js";
 import { sayMissing } from "./missing-words.js";
-import type { Outputs } from "./outputs.js";
 import type { Terminal } from "./terminal.js";
 
 /** Rows of each table that a Snapshot of the run so far has, beside `other`: packets come in while it is shown. */

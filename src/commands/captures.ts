@@ -4,7 +4,7 @@ import type { Snapshot } from "../analyze/snapshot.js";
 import { fromStream, openFile } from "../capture/file/bytes.js";
 import { type CaptureProblem, UnreadableError } from "../capture/file/problem.js";
 import { CaptureError } from "../capture/live/live.js";
-import { type Names, NamesError, readNames } from "../capture/names/names.js";
+import type { Names } from "../capture/names/names.js";
 import type { Packet } from "../capture/packet.js";
 import {
   type CaptureInput,
@@ -13,8 +13,9 @@ import {
   countCaptures,
   takerOf as takerOfPackets,
 } from "../captures.js";
+import { loadNames } from "../engine/names.js";
+import { CommandError, ExitCode, reasonOf } from "../exit.js";
 import { formatBytes, formatCount, formatCounted } from "../format.js";
-import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import type { Sidecar } from "./sidecar-reader.js";
 import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
@@ -96,16 +97,6 @@ async function readCaptures(
 function inputOf(file: string, terminal: Terminal): CaptureInput {
   if (file === "-") return { name: "stdin", open: () => fromStream(terminal.stdin) };
   return { name: file, open: () => openFile(file) };
-}
-
-/** Reads a names file. Throws CommandError. */
-export function loadNames(path: string): Names {
-  try {
-    return readNames(path);
-  } catch (error) {
-    const reason = error instanceof NamesError ? error.message : reasonOf(error);
-    throw new CommandError(ExitCode.unreadable, `names file ${path}: ${reason}`);
-  }
 }
 
 /** Reads what a live run wrote beside its capture. Throws CommandError. */

@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { reasonToSkip, withTestNetwork } from "../capture/kernel/netns.test.fixture.js";
-import { ExitCode } from "./exit.js";
+import { ExitCode } from "../exit.js";
 
 const CLI = fileURLToPath(new URL("../cli.js", import.meta.url));
 const skip = reasonToSkip("conntrack", "sysctl", "setpriv");

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { TrackingTableName } from "../analyze/snapshot.js";
+import { CommandError, ExitCode } from "../exit.js";
 import { type ConnectionsOptions, connections } from "./connections.js";
-import { CommandError, ExitCode } from "./exit.js";
 import { TRACKING_TABLE_NAMES } from "./options.js";
 import { createFakeTerminal, expectGolden, ROOT } from "./terminal.test.fixture.js";
 

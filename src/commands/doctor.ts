@@ -1,11 +1,11 @@
 /** `netwatch doctor`: what this machine can and cannot show, and the command that cures it. */
 import stringWidth from "string-width";
 import type { Table } from "../analyze/snapshot.js";
+import { ExitCode } from "../exit.js";
 import { visible } from "../format.js";
 import { renderTableJson } from "../report/json.js";
 import { gatherFacts } from "./doctor-facts.js";
 import { type Diagnosis, diagnose, type State } from "./doctor-findings.js";
-import { ExitCode } from "./exit.js";
 import type { Terminal } from "./terminal.js";
 
 export interface DoctorOptions {

@@ -10,8 +10,8 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import type { HealthReport } from "../analyze/snapshot.js";
 import { PeerThread } from "../capture/peers/peer-thread.js";
+import { type HealthPoll, openHealthPoll } from "../engine/health-poll.js";
 import { until } from "../until.test.fixture.js";
-import { type HealthPoll, openHealthPoll } from "./health-poll.js";
 
 const peers = new PeerThread();
 const folder = mkdtempSync(join(tmpdir(), "netwatch-health-"));

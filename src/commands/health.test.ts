@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { HealthReport } from "../analyze/snapshot.js";
-import { type CommandError, ExitCode } from "./exit.js";
+import { type CommandError, ExitCode } from "../exit.js";
 import { type HealthOptions, health, renderHealth } from "./health.js";
 import type { Terminal } from "./terminal.js";
 import { createFakeTerminal } from "./terminal.test.fixture.js";

@@ -9,10 +9,10 @@ import {
 } from "../capture/live/interfaces.js";
 import { type Engine, engineSockets, readEngine } from "../capture/names/docker.js";
 import { ServiceError } from "../capture/names/json-client.js";
+import { CommandError, ExitCode } from "../exit.js";
 import { formatCell, formatCounted } from "../format.js";
 import { renderTableJson, renderTableNdjson } from "../report/json.js";
 import { renderTable, type TextOptions } from "../report/text.js";
-import { CommandError, ExitCode } from "./exit.js";
 import type { ListFormat } from "./options.js";
 import type { Terminal } from "./terminal.js";
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { CommandError, ExitCode } from "./exit.js";
+import { CommandError, ExitCode } from "../exit.js";
 import { checkRoom } from "./json-memory.js";
 import { readSnapshot } from "./kept.js";
 import { readSidecar } from "./sidecar-reader.js";

@@ -1,23 +1,17 @@
 /** The last Snapshot netwatch made, kept for `netwatch report` to take up. */
-import { join } from "node:path";
 import { limitSnapshot } from "../analyze/limit.js";
 import type { Snapshot } from "../analyze/snapshot.js";
 import { readText } from "../capture/file/text.js";
+import { type Environment, keptPath, stateFolder } from "../engine/state-folder.js";
+import { CommandError, ExitCode, reasonOf } from "../exit.js";
 import { renderSnapshotJson } from "../report/json.js";
-import { makeFolder, writeWhole } from "../report/write.js";
-import { CommandError, ExitCode, reasonOf } from "./exit.js";
+import { makeFolder, writeWhole } from "../write.js";
 import { checkRoom } from "./json-memory.js";
-import { type Environment, stateFolder } from "./state-folder.js";
 
 /** What no Snapshot reaches: a million conversations take less. */
 const MAX_SNAPSHOT_BYTES = 512 * 1024 * 1024 - 1;
 /** Rows a table keeps: more than any report shows. */
 const ROWS_KEPT = 1000;
-
-/** Where the last Snapshot is. */
-export function keptPath(env: Environment): string {
-  return join(stateFolder(env), "last.json");
-}
 
 /** Keeps a Snapshot, its tables cut to what a report can use. Throws the system's error. */
 export function keepSnapshot(snapshot: Snapshot, env: Environment): void {

@@ -7,8 +7,8 @@ import {
   makeRounds,
   makeWire,
 } from "../analyze/benchmark/benchmark.test.fixture.js";
+import { CommandError, ExitCode } from "../exit.js";
 import { renderBenchmark } from "../report/benchmark-text.js";
-import { CommandError, ExitCode } from "./exit.js";
 import { LONGEST_ROUND_SECONDS, planRounds } from "./lab-bench.js";
 import { expectGolden } from "./terminal.test.fixture.js";
 

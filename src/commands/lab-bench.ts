@@ -1,10 +1,10 @@
 /** `netwatch lab bench`: the same load on the same shop in namespaces and in containers, in turn, and what it says. */
 import type { Benchmark, Wire } from "../analyze/benchmark/benchmark.js";
 import { engineSockets } from "../capture/names/docker.js";
+import { CommandError, ExitCode, isMissingModule, reasonOf } from "../exit.js";
 import { formatCount, safeJson } from "../format.js";
 import { renderBenchmark } from "../report/benchmark-text.js";
-import { writeWhole } from "../report/write.js";
-import { CommandError, ExitCode, isMissingModule, reasonOf } from "./exit.js";
+import { writeWhole } from "../write.js";
 import { type Lab, loadLab } from "./lab.js";
 import { fireLoad, requireLoadTool } from "./lab-bench/apache-bench.js";
 import {

@@ -1,7 +1,7 @@
 /** The one door to the lab: a package of its own (`services/`), found by its path in a checkout and in no installed netwatch. */
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
-import { CommandError, ExitCode } from "./exit.js";
+import { CommandError, ExitCode } from "../exit.js";
 import type { BenchTarget } from "./lab-bench/target.js";
 
 /** What `services/lab.ts` gives. `services/lab.test.ts` holds it to this. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { test } from "node:test";
-import { ExitCode } from "./exit.js";
+import { ExitCode } from "../exit.js";
 import { type MetricsOptions, metrics } from "./metrics.js";
 import { createFakeTerminal, expectGolden, ROOT } from "./terminal.test.fixture.js";
 

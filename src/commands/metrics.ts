@@ -1,8 +1,9 @@
 /** `netwatch metrics`: of capture files, once, the page that `netwatch serve` gives of a live run. */
+
+import type { ExitCode } from "../exit.js";
 import { renderExposition } from "../report/metrics/exposition.js";
 import type { ExpositionFormat } from "../report/metrics/metric.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
-import type { ExitCode } from "./exit.js";
 import { DEFAULT_MAX_SERIES, exposeFiles, OTHER_SAMPLES } from "./exposition.js";
 import type { Terminal } from "./terminal.js";
 

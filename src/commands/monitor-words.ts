@@ -1,9 +1,9 @@
 /** What can be said to `netwatch health`, `topology` and `tui`. Light: loaded at every start. */
 import { randomBytes } from "node:crypto";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { ExitCode } from "../exit.js";
 import type { Needs } from "./apart.js";
 import { addDecapsulate, addSourceWords, EVENTS_HELP } from "./capture-words.js";
-import type { ExitCode } from "./exit.js";
 import { parsePositive, parseUrl } from "./options.js";
 import type { Terminal } from "./terminal.js";
 

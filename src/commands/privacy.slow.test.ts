@@ -14,8 +14,8 @@ import {
   u32,
   udp,
 } from "../capture/file/sample.test.fixture.js";
+import { keptPath } from "../engine/state-folder.js";
 import { analyze } from "./analyze.js";
-import { keptPath } from "./kept.js";
 import { metrics } from "./metrics.js";
 import { OUTPUT_FORMATS } from "./options.js";
 import { report } from "./report.js";

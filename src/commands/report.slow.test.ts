@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { CommandError, ExitCode } from "../exit.js";
 import { analyze } from "./analyze.js";
-import { CommandError, ExitCode } from "./exit.js";
 import { report } from "./report.js";
 import { createFakeTerminal, ROOT } from "./terminal.test.fixture.js";
 

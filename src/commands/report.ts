@@ -1,14 +1,15 @@
 /** `netwatch report`: a Snapshot as a PDF. */
 import { limitSnapshot } from "../analyze/limit.js";
 import type { Snapshot } from "../analyze/snapshot.js";
+import type { LiveOptions } from "../engine/options.js";
+import type { Outputs } from "../engine/outputs.js";
+import { keptPath } from "../engine/state-folder.js";
+import { CommandError, ExitCode, isMissingModule, reasonOf } from "../exit.js";
 import { loadPdf, renderPdf } from "../report/pdf.js";
 import { SECTIONS, type Section } from "../report/sections.js";
-import { writeWhole } from "../report/write.js";
+import { writeWhole } from "../write.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
-import { CommandError, ExitCode, isMissingModule, reasonOf } from "./exit.js";
-import { checkMade, keepSnapshot, keptPath, readKeptSnapshot, readSnapshot } from "./kept.js";
-import type { LiveOptions } from "./live-options.js";
-import type { Outputs } from "./outputs.js";
+import { checkMade, keepSnapshot, readKeptSnapshot, readSnapshot } from "./kept.js";
 import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { CommandError, ExitCode } from "./exit.js";
+import { CommandError, ExitCode } from "../exit.js";
 import { type ServeOptions, serve } from "./serve.js";
 import { createFakeTerminal } from "./terminal.test.fixture.js";
 

@@ -4,10 +4,10 @@ import type { TrackingContext } from "../analyze/build.js";
 import { readerOf } from "../analyze/reading.js";
 import type { HealthReport } from "../analyze/snapshot.js";
 import type { Names } from "../capture/names/names.js";
+import { type SidecarLine, sidecarLine } from "../engine/sidecar-lines.js";
+import { CommandError, ExitCode, reasonOf } from "../exit.js";
 import { toPath } from "../path-bytes.js";
-import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import { checkRoom } from "./json-memory.js";
-import { type SidecarLine, sidecarLine } from "./sidecar-lines.js";
 import { SidecarState } from "./sidecar-state.js";
 
 /** What the run knew at its end. */

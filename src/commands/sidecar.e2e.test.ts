@@ -4,9 +4,9 @@ import { after, before, describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import type { Snapshot } from "../analyze/snapshot.js";
 import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
+import type { SidecarLine } from "../engine/sidecar-lines.js";
 import { until } from "../until.test.fixture.js";
 import { Workplace } from "./capture.test.fixture.js";
-import type { SidecarLine } from "./sidecar-lines.js";
 import { readSidecar } from "./sidecar-reader.js";
 
 /** More than the hundredths of a second that the kernel stamps addresses with, so that moments are told apart. */

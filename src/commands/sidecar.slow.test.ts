@@ -8,10 +8,10 @@ import { HealthCourse } from "../analyze/health.js";
 import { ConntrackTable } from "../capture/conntrack/conntrack-table.js";
 import { parseConntrackText } from "../capture/conntrack/conntrack-text.js";
 import { Names } from "../capture/names/names.js";
+import { SidecarWriter } from "../engine/sidecar-writer.js";
+import { CommandError, ExitCode } from "../exit.js";
 import { parseAddress, parseCidr } from "../net.js";
-import { CommandError, ExitCode } from "./exit.js";
 import { readSidecar, SidecarPlayer } from "./sidecar-reader.js";
-import { SidecarWriter } from "./sidecar-writer.js";
 import { ROOT } from "./terminal.test.fixture.js";
 
 const folder = mkdtempSync(join(tmpdir(), "netwatch-sidecar-"));

@@ -1,7 +1,6 @@
 /** Signals that end a command in good order, and when they do not. */
-import { lstatSync } from "node:fs";
 import { constants } from "node:os";
-import { toPath } from "../path-bytes.js";
+import { isNamedPipe } from "../output-path.js";
 import type { Terminal } from "./terminal.js";
 
 /** What ends a command that goes on until it is told to end. `serve` has another use for SIGHUP. */
@@ -50,15 +49,5 @@ export async function waitingFor<T>(
   } finally {
     for (const [name, listeners] of heard)
       for (const listener of listeners) process.on(name, listener as NodeJS.SignalsListener);
-  }
-}
-
-/** Whether opening this file may wait. A descriptor's name, such as /dev/fd/63, is a link: it is open already. */
-export function isNamedPipe(path: string | undefined): boolean {
-  if (path === undefined) return false;
-  try {
-    return lstatSync(toPath(path)).isFIFO();
-  } catch {
-    return false;
   }
 }

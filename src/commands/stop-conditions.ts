@@ -1,11 +1,6 @@
 /** `-a` and `-b` of `netwatch capture`: dumpcap's words for when to end and when to begin a new file. */
 import { InvalidArgumentError } from "commander";
-
-export const LIMITS = ["duration", "filesize", "packets", "files"] as const;
-export type Limit = (typeof LIMITS)[number];
-
-/** What is set of each. Seconds, kilobytes of 1000 bytes, packets, files. */
-export type Limits = Readonly<Partial<Record<Limit, number>>>;
+import { LIMITS, type Limit, type Limits } from "../engine/options.js";
 
 const MOST: Readonly<Record<Limit, number>> = {
   duration: 100_000_000,

@@ -1,10 +1,7 @@
 /** The outside of a command: where its words go. Given to it by cli.ts, or by a test. */
+import type { Outside } from "../engine/outside.js";
 
-export interface Terminal {
-  /** Data, to stdout. Waits where the reader is slow. */
-  write(pieces: Iterable<string | Uint8Array>): Promise<void>;
-  /** One line for the person, to stderr, with the program's name in front. Unsafe characters are shown escaped. */
-  say(line: string): void;
+export interface Terminal extends Outside {
   /** Shows how far a long piece of work is, in place; an empty text takes it away. Nothing where nobody watches. */
   progress(text: string): void;
   readonly stdin: AsyncIterable<Uint8Array>;
@@ -13,5 +10,4 @@ export interface Terminal {
   readonly color: boolean;
   /** Where stdout is a terminal that can be redrawn; its size may change. */
   readonly screen?: { size(): { readonly columns: number; readonly rows: number } };
-  readonly env: Readonly<Record<string, string | undefined>>;
 }

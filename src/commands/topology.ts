@@ -1,5 +1,6 @@
 /** `netwatch topology`: who talks to whom, and what bridges there are. */
 import type { Snapshot } from "../analyze/snapshot.js";
+import { CommandError, ExitCode } from "../exit.js";
 import {
   bridgesOf,
   renderDot,
@@ -9,7 +10,6 @@ import {
   type Topology,
 } from "../report/topology.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
-import { CommandError, ExitCode } from "./exit.js";
 import { checkMade, readKeptSnapshot, readSnapshot } from "./kept.js";
 import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";

@@ -1,11 +1,12 @@
 /** What the monitor writes when asked: the list that is shown, or a report. */
+
+import { reasonOf } from "../exit.js";
 import { renderCsv } from "../report/csv.js";
 import { renderTableJson } from "../report/json.js";
-import { writeWhole } from "../report/write.js";
 import type { App } from "../tui/app.js";
 import { tableOf } from "../tui/grid.js";
 import type { Effect } from "../tui/state.js";
-import { reasonOf } from "./exit.js";
+import { writeWhole } from "../write.js";
 
 type Report = typeof import("../report/pdf.js");
 

@@ -1,7 +1,7 @@
 /** Health for the monitor: a round every interval, while it runs. */
 import { PeerThread } from "../capture/peers/peer-thread.js";
-import type { EventWriter } from "./event-writer.js";
-import { openHealthPoll } from "./health-poll.js";
+import type { EventWriter } from "../engine/event-writer.js";
+import { openHealthPoll } from "../engine/health-poll.js";
 import type { MonitorFeed } from "./tui-feed.js";
 
 export interface HealthWatchOptions {

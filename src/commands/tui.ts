@@ -1,13 +1,13 @@
 /** `netwatch tui`: the monitor, of a live interface, a replay or a snapshot. */
 import { limitSnapshot } from "../analyze/limit.js";
 import type { Snapshot } from "../analyze/snapshot.js";
+import { checkLiveOptions, type LiveOptions } from "../engine/options.js";
+import { CommandError, ExitCode } from "../exit.js";
+import { isNamedPipe } from "../output-path.js";
 import { growTree } from "../report/topology-tree.js";
 import type { App } from "../tui/app.js";
 import { emptyModel, type Model } from "../tui/model.js";
-import { CommandError, ExitCode } from "./exit.js";
 import { checkMade, readKeptSnapshot, readSnapshot } from "./kept.js";
-import { checkLiveOptions, type LiveOptions } from "./live-options.js";
-import { isNamedPipe } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 import { loadExports } from "./tui-exports.js";
 import { MONITOR_ROWS, MonitorFeed } from "./tui-feed.js";
@@ -116,7 +116,8 @@ async function runMonitored(
   terminal: Terminal,
 ): Promise<ExitCode> {
   const feed = new MonitorFeed(app);
-  const { createEvents, runLive } = await import("./live.js");
+  const { createEvents } = await import("../engine/run.js");
+  const { runLive } = await import("./live.js");
   const { summaryLine } = await import("./capture.js");
   const events = createEvents(options, terminal);
   const health = watchHealth(options, feed, events);

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
-import { CommandError } from "../exit.js";
+import { CommandError } from "../../exit.js";
 import { findTool } from "../tool.js";
 import { fireLoad, type LoadFigures, loadWords, parseLoad } from "./apache-bench.js";
 

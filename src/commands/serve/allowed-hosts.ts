@@ -1,6 +1,6 @@
 /** Which names the server answers to: else a page in a browser could read it under a name of its own (DNS rebinding). */
 import { isIP } from "node:net";
-import { CommandError, ExitCode } from "../exit.js";
+import { CommandError, ExitCode } from "../../exit.js";
 
 const NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_][a-z0-9_-]{0,62})*$/;
 

@@ -1,7 +1,7 @@
 /** The web configuration in use: read again when its files change or somebody says so, kept when the new one is wrong. */
 import { statSync } from "node:fs";
+import { CommandError } from "../../exit.js";
 import { toPath } from "../../path-bytes.js";
-import { CommandError } from "../exit.js";
 import type { Terminal } from "../terminal.js";
 import { OPEN_CONFIG, readWebConfig, type WebConfig } from "./web-config.js";
 

@@ -1,8 +1,8 @@
 /** Health checks beside a live run, as the metrics show them: by service, never by address. */
 import type { HealthReport } from "../../analyze/snapshot.js";
 import { PeerThread } from "../../capture/peers/peer-thread.js";
+import { HEALTH_INTERVAL_MS, type HealthPoll, openHealthPoll } from "../../engine/health-poll.js";
 import type { ExposedHealth } from "../../report/metrics/state.js";
-import { HEALTH_INTERVAL_MS, type HealthPoll, openHealthPoll } from "../health-poll.js";
 
 export class HealthRounds {
   readonly #peers = new PeerThread();

@@ -1,6 +1,6 @@
 /** Where the exporter listens: `HOST:PORT`, `[IPv6]:PORT`, `:PORT` (everywhere). */
 import { isIP } from "node:net";
-import { CommandError, ExitCode } from "../exit.js";
+import { CommandError, ExitCode } from "../../exit.js";
 
 /** Not taken by another exporter in Prometheus' list of ports. */
 const DEFAULT_LISTEN = "127.0.0.1:9810";

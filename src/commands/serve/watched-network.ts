@@ -14,13 +14,13 @@ import { buildStates, buildTrackedServices } from "../../analyze/tracking/servic
 import type { NameSources } from "../../capture/names/name-sources.js";
 import { Names } from "../../capture/names/names.js";
 import { PeerThread } from "../../capture/peers/peer-thread.js";
+import { openNames, readNamesOnce } from "../../engine/names.js";
+import { chosenInterfaces, type LiveOptions } from "../../engine/options.js";
+import { Taps } from "../../engine/taps.js";
+import { LiveTracking } from "../../engine/tracking.js";
+import { Next, watch } from "../../engine/watch.js";
 import type { ExposedConnections, ExposedEvidence } from "../../report/metrics/state.js";
-import { Next, watch } from "../../watch.js";
 import { type ExposedPackets, exposeAnalyzer } from "../exposition.js";
-import { openNames, readNamesOnce } from "../live-names.js";
-import { chosenInterfaces, type LiveOptions } from "../live-options.js";
-import { Taps } from "../live-sources.js";
-import { LiveTracking } from "../live-tracking.js";
 import type { Terminal } from "../terminal.js";
 import { PollTimes } from "./poll-times.js";
 import { Residuals } from "./residuals.js";

@@ -3,7 +3,7 @@ import { dirname, isAbsolute, join } from "node:path";
 import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { parse } from "yaml";
 import { z } from "zod";
-import { CommandError, ExitCode, reasonOf } from "../exit.js";
+import { CommandError, ExitCode, reasonOf } from "../../exit.js";
 import { readSmallFile } from "./small-file.js";
 
 const CLIENT_AUTH = [

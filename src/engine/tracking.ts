@@ -5,24 +5,24 @@ import { Tracker } from "../capture/conntrack/tracker.js";
 import { SystemError } from "../capture/kernel/libc.js";
 import { NetnsError } from "../capture/kernel/netns.js";
 import { type Surroundings, SurroundingsReader } from "../capture/live/surroundings.js";
-import { type LiveOptions, quoteWords } from "./live-options.js";
-import type { Terminal } from "./terminal.js";
+import { type LiveOptions, quoteWords } from "./options.js";
+import type { Outside } from "./outside.js";
 
 export class LiveTracking {
   readonly #tracker: Tracker;
   readonly #reader: SurroundingsReader;
-  readonly #terminal: Terminal;
+  readonly #outside: Outside;
   /** Microseconds since 1970: no packet was taken before. */
   readonly #startUs: number;
   #surroundings: Surroundings;
   #pollUs = 0;
   #problem: string | null = null;
 
-  private constructor(tracker: Tracker, reader: SurroundingsReader, startUs: number, terminal: Terminal) {
+  private constructor(tracker: Tracker, reader: SurroundingsReader, startUs: number, outside: Outside) {
     this.#tracker = tracker;
     this.#reader = reader;
     this.#startUs = startUs;
-    this.#terminal = terminal;
+    this.#outside = outside;
     this.#surroundings = reader.read();
   }
 
@@ -34,14 +34,14 @@ export class LiveTracking {
     options: Pick<LiveOptions, "commandLine" | "conntrack" | "netns">,
     interfaces: readonly string[],
     startUs: number,
-    terminal: Terminal,
+    outside: Outside,
   ): Promise<LiveTracking | null> {
     if (!options.conntrack) return null;
     const netns = options.netns ?? null;
     const opened: { close(): void }[] = [];
     const giveUp = (why: string) => {
       for (const part of opened) part.close();
-      terminal.say(`without connection tracking: ${why}`);
+      outside.say(`without connection tracking: ${why}`);
       return null;
     };
     try {
@@ -49,7 +49,7 @@ export class LiveTracking {
       opened.push(tracker);
       const reader = SurroundingsReader.open(interfaces, netns);
       opened.push(reader);
-      const tracking = new LiveTracking(tracker, reader, startUs, terminal);
+      const tracking = new LiveTracking(tracker, reader, startUs, outside);
       await tracking.#poll();
       if (tracker.denied !== null)
         return giveUp(
@@ -67,7 +67,7 @@ export class LiveTracking {
   async poll(): Promise<void> {
     await this.#poll();
     const { problem } = this.#tracker;
-    if (problem !== null && this.#problem === null) this.#terminal.say(problem);
+    if (problem !== null && this.#problem === null) this.#outside.say(problem);
     this.#problem ??= problem;
   }
 

@@ -1,9 +1,15 @@
 /** What can be asked of a live capture, and whether it makes sense. */
-import { CommandError, ExitCode } from "./exit.js";
-import type { Limits } from "./stop-conditions.js";
+import { CommandError, ExitCode } from "../exit.js";
 
 export const ENGINES = ["ring", "cap"] as const;
 export type EngineName = (typeof ENGINES)[number];
+
+/** When to end, and when to begin a new file. */
+export const LIMITS = ["duration", "filesize", "packets", "files"] as const;
+export type Limit = (typeof LIMITS)[number];
+
+/** What is set of each. Seconds, kilobytes of 1000 bytes, packets, files. */
+export type Limits = Readonly<Partial<Record<Limit, number>>>;
 
 export interface LiveOptions {
   readonly interface?: readonly string[];
@@ -46,16 +52,6 @@ export interface LiveOptions {
   readonly signal: AbortSignal;
   /** The words after `netwatch`, for messages that say what to type. */
   readonly commandLine: readonly string[];
-}
-
-export const CAPTURE_FORMATS = ["table", "json", "ndjson", "csv"] as const;
-export type CaptureFormat = (typeof CAPTURE_FORMATS)[number];
-
-export interface CaptureCommandOptions extends LiveOptions {
-  readonly output?: CaptureFormat;
-  readonly table?: string;
-  /** Networks of a container engine: their bridges are listened to. */
-  readonly network?: readonly string[];
 }
 
 export const DEFAULT_SNAPLEN = 262_144;

@@ -13,8 +13,8 @@ import {
   writeSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { lookAtOutput } from "../output-path.js";
-import { toPath } from "../path-bytes.js";
+import { lookAtOutput } from "./output-path.js";
+import { toPath } from "./path-bytes.js";
 
 /**
  * Writes a file beside its final name, syncs it, and only then gives it the name: whatever happens, there is the old file

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { runBounded } from "../until.test.fixture.js";
+import { runBounded } from "./until.test.fixture.js";
 import { makeFolder } from "./write.js";
 
 describe("makeFolder", () => {

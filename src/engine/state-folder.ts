@@ -11,6 +11,11 @@ export function stateFolder(env: Environment): string {
   return join(state && isAbsolute(state) ? state : join(homedir(), ".local", "state"), "netwatch");
 }
 
+/** Where the last Snapshot is. */
+export function keptPath(env: Environment): string {
+  return join(stateFolder(env), "last.json");
+}
+
 /** The environment by which state is kept in the home of the one who called, where somebody did who has one. */
 export function environmentOf(caller: User | null, env: Environment): Environment {
   return caller?.home ? { ...env, XDG_STATE_HOME: join(caller.home, ".local", "state") } : env;

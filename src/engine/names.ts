@@ -1,13 +1,23 @@
 /** Names for a live command: where they come from, and how long they are waited for. */
 import { engineSockets } from "../capture/names/docker.js";
 import { createNameSources, type NameSources } from "../capture/names/name-sources.js";
-import type { Names } from "../capture/names/names.js";
+import { type Names, NamesError, readNames } from "../capture/names/names.js";
 import type { PeerThread } from "../capture/peers/peer-thread.js";
-import { loadNames } from "./captures.js";
-import type { Terminal } from "./terminal.js";
+import { CommandError, ExitCode, reasonOf } from "../exit.js";
+import type { Outside } from "./outside.js";
 
 /** What an engine that does not answer is given. */
 const NAMES_WAIT_MS = 500;
+
+/** Reads a names file. Throws CommandError. */
+export function loadNames(path: string): Names {
+  try {
+    return readNames(path);
+  } catch (error) {
+    const reason = error instanceof NamesError ? error.message : reasonOf(error);
+    throw new CommandError(ExitCode.unreadable, `names file ${path}: ${reason}`);
+  }
+}
 
 /**
  * `near`: interfaces of this namespace that are listened to. `peers`: asks engines and the registry; null: this thread does.
@@ -15,7 +25,7 @@ const NAMES_WAIT_MS = 500;
  */
 export function openNames(
   { names, registry }: { readonly names?: string; readonly registry?: URL },
-  terminal: Terminal,
+  outside: Outside,
   peers: PeerThread | null = null,
   near: readonly string[] = [],
 ): NameSources {
@@ -28,8 +38,8 @@ export function openNames(
     ...(peers === null
       ? {}
       : { readers: { engine: (path) => peers.engine(path), registry: (url) => peers.registry(url) } }),
-    engineSockets: engineSockets(terminal.env.DOCKER_HOST),
-    say: (line) => terminal.say(line),
+    engineSockets: engineSockets(outside.env.DOCKER_HOST),
+    say: (line) => outside.say(line),
   });
 }
 

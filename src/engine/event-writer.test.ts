@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { flawOf } from "../../services/e2e/event-flaw.js";
 import type { HealthReport, HealthTargetReport, LedgerInterface, Snapshot } from "../analyze/snapshot.js";
+import { CommandError, ExitCode } from "../exit.js";
 import { EventWriter } from "./event-writer.js";
-import { CommandError, ExitCode } from "./exit.js";
 
 function folder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), "netwatch-events-"));

@@ -3,9 +3,9 @@ import { constants, writeSync } from "node:fs";
 import { EventCourse, type NetworkEvent } from "../analyze/events.js";
 import type { HealthReport, Snapshot } from "../analyze/snapshot.js";
 import { formatTime } from "../analyze/time.js";
+import { CommandError, ExitCode, reasonOf } from "../exit.js";
 import { agree, escapeUnits, formatCounted, visible } from "../format.js";
 import { type OpenOutput, openOutput } from "../output-path.js";
-import { CommandError, ExitCode, reasonOf } from "./exit.js";
 
 const MAX_TEXT = 400;
 const MAX_FIELD = 200;

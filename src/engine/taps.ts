@@ -12,7 +12,7 @@ import {
   type KernelCounts,
   type LiveSource,
 } from "../capture/live/live.js";
-import { CommandError, ExitCode } from "./exit.js";
+import { CommandError, ExitCode } from "../exit.js";
 import {
   chosenInterfaces,
   DEFAULT_BUFFER_MB,
@@ -20,7 +20,7 @@ import {
   type EngineName,
   type LiveOptions,
   quoteWords,
-} from "./live-options.js";
+} from "./options.js";
 
 const EXIT_CODES: Readonly<Record<CaptureFailure, ExitCode>> = {
   permission: ExitCode.permission,

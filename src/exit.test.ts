@@ -5,7 +5,7 @@ import { EXIT_MEANINGS, ExitCode } from "./exit.js";
 
 test("every exit code has its meaning, and stands with it in the help and in docs/captures.md", () => {
   assert.deepEqual(Object.keys(EXIT_MEANINGS).map(Number), Object.values(ExitCode));
-  const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8");
+  const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
   for (const [what, text] of [
     ["help", read("fixtures/golden/help.txt")],
     ["docs/captures.md", read("docs/captures.md").replaceAll("`", "")],

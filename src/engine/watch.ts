@@ -1,6 +1,6 @@
 /** The loop of a live run: pumps its sources side by side, calls back at every interval, ends when told to. */
-import type { LiveSource } from "./capture/live/live.js";
-import type { Packet } from "./capture/packet.js";
+import type { LiveSource } from "../capture/live/live.js";
+import type { Packet } from "../capture/packet.js";
 
 /** What the taker of a packet wants next. */
 export const enum Next {

@@ -2,8 +2,8 @@
 import { constants } from "node:fs";
 import { Socket } from "node:net";
 import type { ByteStream } from "../capture/file/recorder.js";
+import { CommandError, ExitCode } from "../exit.js";
 import { openOutput } from "../output-path.js";
-import { CommandError, ExitCode } from "./exit.js";
 
 /** What a reader that is slow is given once the run is to end. */
 const PATIENCE_MS = 2000;

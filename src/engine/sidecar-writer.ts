@@ -7,9 +7,9 @@ import { entryToJson } from "../capture/conntrack/conntrack-json.js";
 import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
 import { type CaptureFile, openCaptureFile } from "../capture/file/capture-file.js";
 import type { Names } from "../capture/names/names.js";
+import { CommandError, ExitCode, reasonOf } from "../exit.js";
 import { safeJson } from "../format.js";
 import { formatAddress } from "../net.js";
-import { CommandError, ExitCode, reasonOf } from "./exit.js";
 import type { HealthCheck } from "./health-poll.js";
 import { type ConntrackLine, type NamesLine, SIDECAR_VERSION, type SidecarLine } from "./sidecar-lines.js";
 

@@ -11,20 +11,17 @@ import {
 } from "../capture/kernel/privilege.js";
 import { opener } from "../capture/opener/opener.js";
 import type { EmbeddedName } from "../capture/packet.js";
-import { lookAtOutput } from "../output-path.js";
-import { makeFolder, writeWhole } from "../report/write.js";
+import { CommandError, ExitCode, reasonOf } from "../exit.js";
+import { isNamedPipe, lookAtOutput } from "../output-path.js";
+import { makeFolder, writeWhole } from "../write.js";
 import type { EventWriter } from "./event-writer.js";
-import { CommandError, ExitCode, reasonOf } from "./exit.js";
-import { keptPath } from "./kept.js";
-import type { LiveOptions } from "./live-options.js";
-import type { Taps } from "./live-sources.js";
+import type { Limits, LiveOptions } from "./options.js";
+import type { Outside } from "./outside.js";
 import { openPipe } from "./pipe-output.js";
 import { type ReservedFile, reserveFile } from "./reserved.js";
 import { SidecarWriter } from "./sidecar-writer.js";
-import { isNamedPipe } from "./signals.js";
-import { environmentOf } from "./state-folder.js";
-import type { Limits } from "./stop-conditions.js";
-import type { Terminal } from "./terminal.js";
+import { environmentOf, keptPath } from "./state-folder.js";
+import type { Taps } from "./taps.js";
 
 /** Everything a run writes to. */
 export interface Outputs {
@@ -53,28 +50,28 @@ export function openOutputs(
   options: LiveOptions,
   reserve: readonly string[],
   taps: Taps,
-  terminal: Terminal,
+  outside: Outside,
   context: OutputContext,
 ): Outputs {
-  const caller = chosenUser(options) ?? invokingUser(terminal.env);
-  const env = environmentOf(caller, terminal.env);
+  const caller = chosenUser(options) ?? invokingUser(outside.env);
+  const env = environmentOf(caller, outside.env);
   const reserved = new Map<string, ReservedFile>();
   const writeFile: Outputs["writeFile"] = (path, pieces) => writeTo(reserved, path, pieces);
-  const giveUp = () => dropPrivileges(caller ?? unprivilegedUser(terminal.env), opener().seal(context.polls));
+  const giveUp = () => dropPrivileges(caller ?? unprivilegedUser(outside.env), opener().seal(context.polls));
   if (process.geteuid?.() !== 0 || caller !== null) {
     giveUp();
-    const recorder = openRecorder(options, taps, terminal, context);
+    const recorder = openRecorder(options, taps, outside, context);
     context.events?.open(Date.now() * 1000);
     return { recorder, sidecar: openSidecar(options, context), env, writeFile };
   }
-  const kept = keptPath(terminal.env);
+  const kept = keptPath(outside.env);
   for (const path of reserve) reserved.set(path, reservePlace(path, path === kept));
   const rotates = options.ringBuffer !== undefined;
-  const early = rotates ? null : openRecorder(options, taps, terminal, context);
+  const early = rotates ? null : openRecorder(options, taps, outside, context);
   const sidecar = openSidecar(options, context);
   context.events?.open(Date.now() * 1000);
   giveUp();
-  const recorder = rotates ? openRing(options, taps, terminal, context) : early;
+  const recorder = rotates ? openRing(options, taps, outside, context) : early;
   return { recorder, sidecar, env, writeFile };
 }
 
@@ -88,11 +85,11 @@ function chosenUser({ user }: LiveOptions): User | null {
 function openRing(
   options: LiveOptions,
   taps: Taps,
-  terminal: Terminal,
+  outside: Outside,
   context: OutputContext,
 ): Recorder | null {
   try {
-    return openRecorder(options, taps, terminal, context);
+    return openRecorder(options, taps, outside, context);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     const cure = "files of a ring are made as `nobody`: use a folder nobody may write to, or add --user NAME";
@@ -103,7 +100,7 @@ function openRing(
 function openRecorder(
   options: LiveOptions,
   { taps }: Taps,
-  terminal: Terminal,
+  outside: Outside,
   { application, names }: OutputContext,
 ): Recorder | null {
   const { write, ringBuffer } = options;
@@ -124,7 +121,7 @@ function openRecorder(
   try {
     const target =
       write === "-"
-        ? (pieces: Iterable<Uint8Array>) => terminal.write(pieces)
+        ? (pieces: Iterable<Uint8Array>) => outside.write(pieces)
         : ringBuffer === undefined && isNamedPipe(write)
           ? openPipe(write, options.signal)
           : write;

@@ -8,7 +8,7 @@ import { ServiceError } from "../capture/names/json-client.js";
 import { NamesError } from "../capture/names/names.js";
 import type { Tenancy } from "../capture/names/registry-names.js";
 import type { PeerThread } from "../capture/peers/peer-thread.js";
-import { CommandError, ExitCode, reasonOf } from "./exit.js";
+import { CommandError, ExitCode, reasonOf } from "../exit.js";
 
 /** The service that knows where the moving ones are. */
 const REGISTRY_SERVICE = "service-registry";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkLiveOptions, type LiveOptions, quoteWords } from "./live-options.js";
-import { parseLimit } from "./stop-conditions.js";
+import { parseLimit } from "../commands/stop-conditions.js";
+import { checkLiveOptions, type LiveOptions, quoteWords } from "./options.js";
 
 const OPTIONS: LiveOptions = { signal: new AbortController().signal, commandLine: [] };
 

@@ -1,6 +1,6 @@
 /** A live run of a command: its pipes are waited for, its end is in the result. */
 import type { LiveOptions } from "../engine/options.js";
-import { type LiveResult, type LiveView, openRun } from "../engine/run.js";
+import { type LiveResult, type LiveView, openRecording } from "../engine/recording.js";
 import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 
@@ -11,16 +11,15 @@ export async function runLive(
   producer: string,
   terminal: Terminal,
 ): Promise<LiveResult> {
-  const open = () => openRun(options, view, producer, terminal);
+  const open = () => openRecording(options, view, producer, terminal);
   const { names, write, sidecar } = options;
   const files = [names, write, sidecar, ...(view.reserve ?? [])];
-  const { run, taps, outputs, close } = view.isScreen
-    ? await open()
-    : await waitingFor(files, terminal, open);
+  const recording = view.isScreen ? await open() : await waitingFor(files, terminal, open);
+  const { taps } = recording.run.taps;
   try {
-    terminal.say(`listening on ${taps.taps.map(({ source }) => source.name).join(", ")}; Ctrl-C ends it`);
-    return await run.execute(view, outputs);
+    terminal.say(`listening on ${taps.map(({ source }) => source.name).join(", ")}; Ctrl-C ends it`);
+    return await recording.execute();
   } finally {
-    close();
+    recording.close();
   }
 }

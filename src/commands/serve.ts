@@ -5,7 +5,7 @@ import { dropPrivileges, invokingUser, unprivilegedUser, userNamed } from "../ca
 import { opener } from "../capture/opener/opener.js";
 import type { EventWriter } from "../engine/event-writer.js";
 import type { LiveOptions } from "../engine/options.js";
-import { createEvents } from "../engine/run.js";
+import { createEvents, followEvents } from "../engine/recording.js";
 import { CommandError, ExitCode, reasonOf } from "../exit.js";
 import { renderSnapshotJson } from "../report/json.js";
 import type { Exposition } from "../report/metrics/exposition.js";
@@ -143,7 +143,6 @@ async function openSubject(
       maxFlows: options.maxFlows ?? DEFAULT_MAX_FLOWS,
       maxSamples,
       ttlSeconds: options.seriesTtl ?? DEFAULT_TTL_SECONDS,
-      follow: (take) => events?.look(take(), Date.now() * 1000),
     },
     producer,
     terminal,
@@ -154,7 +153,7 @@ async function openSubject(
     rereadNames: () => watched.rereadNames(),
     polls: watched.polls.times,
     async run(signal) {
-      await watched.run(signal);
+      await watched.run(signal, events && followEvents(events));
       return signal.aborted ? [] : watched.failures;
     },
     close: () => watched.close(),

@@ -1,334 +1,294 @@
-/** A live run: opens what it needs as root, gives root up, then takes packets until it is told to end. */
+/** A live run: interfaces, names and connection tracking, taken in side by side, and told to those who follow it. */
 import { performance } from "node:perf_hooks";
 import { Analyzer } from "../analyze/analyzer.js";
 import { buildSnapshot, type TrackingContext } from "../analyze/build.js";
 import type { Snapshot } from "../analyze/snapshot.js";
-import type { Recorder } from "../capture/file/recorder.js";
 import type { NameSources } from "../capture/names/name-sources.js";
-import type { Names } from "../capture/names/names.js";
+import { Names } from "../capture/names/names.js";
 import type { Packet } from "../capture/packet.js";
 import { PeerThread } from "../capture/peers/peer-thread.js";
-import { CommandError, ExitCode, reasonOf } from "../exit.js";
-import { agree, formatCounted } from "../format.js";
-import { EventWriter } from "./event-writer.js";
-import { LiveHealth } from "./health.js";
-import { openHealthPoll } from "./health-poll.js";
+import type { HealthRound, LiveHealth } from "./health.js";
 import { openNames, readNamesOnce, soon } from "./names.js";
-import { checkLiveOptions, chosenInterfaces, DEFAULT_INTERVAL_SECONDS, type LiveOptions } from "./options.js";
-import { type Outputs, openOutputs } from "./outputs.js";
+import { chosenInterfaces, type LiveOptions } from "./options.js";
 import type { Outside } from "./outside.js";
-import type { SidecarWriter } from "./sidecar-writer.js";
 import { Taps } from "./taps.js";
 import { LiveTracking } from "./tracking.js";
 import { Next, watch } from "./watch.js";
 
-/** What a run is seen by. */
-export interface LiveView {
-  /** A Snapshot of the run so far, once every interval. It is good until this returns. null: nobody looks. */
-  readonly show: ((snapshot: Snapshot) => Promise<void>) | null;
-  /** Loads what is needed later: once root is given up, modules and fonts may be in a folder that is closed. null: nothing. */
-  readonly load: (() => Promise<unknown>) | null;
-  /** Also reserve this file while there is the right to; see `openOutputs`. */
-  readonly reserve?: readonly string[];
-  /** A screen is drawn on, which every end puts back: the run never waits for the other end of a pipe. */
-  readonly isScreen?: boolean;
-  /** Follows the run, in place of one made for `--events`: where others have something to add to it. */
-  readonly events?: EventWriter | null;
+/** Follows a run. What it is called with is good until it returns. What it throws ends the run. */
+export interface Subscriber {
+  /** At every tick: names are those of now. */
+  onTick?(): void;
+  /** A round of health checks is over. */
+  onHealth?(round: HealthRound): void;
+  /** At every look: connection tracking was read anew. `isLast`: the run is over. */
+  onTracking?(context: TrackingContext, isLast: boolean): void;
+  /** At every look: the run so far. */
+  onSnapshot?(snapshot: Snapshot): void | Promise<void>;
+  /** Its Snapshots hold the packets against connection tracking. */
+  readonly wantsEvidence?: boolean;
+  /** Names or connection tracking were asked. `ms`: how long that took. */
+  onPoll?(what: Polled, ms: number, hasFailed: boolean): void;
 }
 
-export interface LiveResult {
-  readonly snapshot: Snapshot;
-  readonly exitCode: ExitCode;
-  readonly outputs: Outputs;
-  /** What ended it early, a sentence each: to be said when nothing is drawn over it any more. */
-  readonly troubles: readonly string[];
+export type Polled = "names" | "conntrack";
+
+/** Takes each packet once it is counted. */
+export interface PacketTaker {
+  /** The hot path: one call a packet. Borrows it. `source`: the number of its interface. */
+  take(packet: Packet, source: number): Next;
+  /** Makes room after `Next.settle`. */
+  settle(): Promise<void>;
+  /** Called at every tick, before the subscribers. */
+  tick(): Promise<void>;
 }
 
-/** All that a run needs is open, and root is given up. */
-export interface OpenRun {
-  readonly run: LiveRun;
-  readonly taps: Taps;
-  readonly outputs: Outputs;
-  /** Ends what is still under way. Call it in any case. */
-  close(): void;
-}
-
-/** Opens all that a run needs, and gives root up. Throws CommandError, and leaves nothing open then. */
-export async function openRun(
-  options: LiveOptions,
-  view: LiveView,
-  producer: string,
-  outside: Outside,
-): Promise<OpenRun> {
-  const interfaces = checkLiveOptions(options);
-  const near = options.netns === undefined ? interfaces : [];
-  // One each: the work on an engine's answer is in no duration of a check.
-  const namePeers = options.numeric ? null : new PeerThread();
-  const healthPeers = options.health ? new PeerThread() : null;
-  const sources = namePeers && openNames(options, outside, namePeers, near);
-  const poll = healthPeers && openHealthPoll(options.names!, options.registry, healthPeers);
-  const startUs = Date.now() * 1000;
-  const taps = await Taps.open(options);
-  let tracking: LiveTracking | null = null;
-  let health: LiveHealth | null = null;
-  let run: LiveRun | null = null;
-  const close = () => {
-    run?.abandon();
-    health?.close();
-    void namePeers?.close();
-    void healthPeers?.close();
-    tracking?.close();
-    taps.close();
-  };
-  try {
-    tracking = await LiveTracking.open(options, interfaces, startUs, outside);
-    await Promise.all([namePeers?.load(), healthPeers?.load()]);
-    await readNamesOnce(sources);
-    const events = view.events ?? createEvents(options, outside);
-    await view.load?.();
-    const outputs = openOutputs(options, view.reserve ?? [], taps, outside, {
-      application: producer,
-      events,
-      polls: sources !== null || tracking !== null,
-      names: () => run?.embeddedNames() ?? [],
-    });
-    health = poll && new LiveHealth(poll, (line) => outside.say(line));
-    run = new LiveRun(options, { taps, ...outputs, sources, tracking, health, events }, producer);
-    return { run, taps, outputs, close };
-  } catch (error) {
-    close();
-    throw error;
-  }
-}
-
-/** What `--events` asks for, not open yet; null: nothing. */
-export function createEvents(options: LiveOptions, outside: Outside): EventWriter | null {
-  if (options.events === undefined) return null;
-  return new EventWriter(options.events, chosenInterfaces(options).join(" "), (line) => outside.say(line));
-}
-
-/** What a run works with: opened before root is given up, closed by others. null: not asked for, or not to be had. */
-interface Parts {
-  readonly taps: Taps;
-  readonly recorder: Recorder | null;
-  readonly sidecar: SidecarWriter | null;
-  readonly events: EventWriter | null;
-  readonly sources: NameSources | null;
-  readonly tracking: LiveTracking | null;
+/** How a run is followed. */
+export interface Following {
+  readonly subscribers: readonly Subscriber[];
+  /** Milliseconds from one tick to the next. */
+  readonly intervalMs: number;
+  /** Ticks from one look to the next; a full table of connection tracking takes a tenth of a second. */
+  readonly lookTicks: number;
+  readonly taker: PacketTaker | null;
   readonly health: LiveHealth | null;
 }
 
+const UNFOLLOWED: Following = {
+  subscribers: [],
+  intervalMs: 1000,
+  lookTicks: 1,
+  taker: null,
+  health: null,
+};
+
+/** What a run works with. null: not asked for, or not to be had. */
+interface Parts {
+  readonly taps: Taps;
+  readonly sources: NameSources | null;
+  readonly peers: PeerThread | null;
+  readonly tracking: LiveTracking | null;
+}
+
 export class LiveRun {
+  readonly analyzer: Analyzer;
+  readonly taps: Taps;
   readonly #options: LiveOptions;
-  readonly #taps: Taps;
-  readonly #recorder: Recorder | null;
-  readonly #sidecar: SidecarWriter | null;
-  readonly #events: EventWriter | null;
   readonly #sources: NameSources | null;
+  readonly #peers: PeerThread | null;
   readonly #tracking: LiveTracking | null;
-  readonly #health: LiveHealth | null;
   readonly #producer: string;
-  readonly #analyzer: Analyzer;
-  readonly #count: number;
-  readonly #fileBytes: number;
-  readonly #files: number;
+  readonly #rest: string | null;
+  #current: Names | null = null;
   #names: Names | null = null;
+  #following = UNFOLLOWED;
+  #ticks = 0;
+  #poll: Promise<void> | null = null;
   /** When packets ceased to be taken, microseconds since 1970; null: not yet. */
   #endUs: number | null = null;
-  /** Every packet that came was taken: the counts can be held against the interface's. */
-  #whole = true;
-  readonly #closeNow = () => this.#recorder?.closeNow();
 
-  constructor(options: LiveOptions, parts: Parts, producer: string) {
-    const { taps, recorder, sidecar, sources, tracking, health, events } = parts;
+  private constructor(
+    { taps, sources, peers, tracking }: Parts,
+    options: LiveOptions,
+    producer: string,
+    rest: string | null,
+  ) {
+    this.taps = taps;
     this.#options = options;
-    this.#taps = taps;
-    this.#recorder = recorder;
-    this.#sidecar = sidecar;
-    this.#events = events;
     this.#sources = sources;
+    this.#peers = peers;
     this.#tracking = tracking;
-    this.#health = health;
     this.#producer = producer;
-    this.#analyzer = new Analyzer({
+    this.#rest = rest;
+    this.analyzer = new Analyzer({
       ...(options.maxFlows === undefined ? {} : { maxFlows: options.maxFlows }),
       decapsulate: options.decapsulate ?? false,
       seed: options.seed ?? 0,
     });
-    const { autostop = {} } = options;
-    this.#count = Math.min(
-      options.count ?? Number.POSITIVE_INFINITY,
-      autostop.packets ?? Number.POSITIVE_INFINITY,
-    );
-    this.#fileBytes = (autostop.filesize ?? Number.POSITIVE_INFINITY) * 1000;
-    this.#files = autostop.files ?? Number.POSITIVE_INFINITY;
-    // A reader of the pipe that goes away ends the program at once: the file must be whole all the same.
-    process.on("exit", this.#closeNow);
   }
 
-  async execute(view: LiveView, outputs: Outputs): Promise<LiveResult> {
-    const { signal, autostop } = this.#options;
-    const ends = autostop?.duration === undefined ? [signal] : [signal, timeout(autostop.duration)];
-    let failure: CommandError | null = null;
+  /**
+   * Opens all that takes rights: what is polled later needs the opener alone. `rest`: what an address without a name is called; null: by
+   * its address. Throws CommandError, and leaves nothing open then.
+   */
+  static async open(
+    options: LiveOptions,
+    producer: string,
+    outside: Outside,
+    rest: string | null = null,
+  ): Promise<LiveRun> {
+    const interfaces = chosenInterfaces(options);
+    const near = options.netns === undefined ? interfaces : [];
+    const peers = options.numeric ? null : new PeerThread();
+    const opened: { close(): unknown }[] = peers ? [peers] : [];
     try {
-      this.#note(false);
-      await this.#watch(view, AbortSignal.any(ends));
-      if (this.#whole) this.#taps.noteCounters();
-      this.#endUs = Date.now() * 1000;
-      await Promise.all([
-        this.#tracking?.poll(),
-        this.#sources && soon(this.#sources.refreshLast(this.#endUs)),
-      ]);
-      await this.#recorder?.close();
-      // Nothing is waited for from here to the Snapshot: both tell the same.
-      this.#note(true);
-      this.#sidecar?.close();
+      const sources = peers && openNames(options, outside, peers, near);
+      const startUs = Date.now() * 1000;
+      const taps = await Taps.open(options);
+      opened.push(taps);
+      const tracking = await LiveTracking.open(options, interfaces, startUs, outside);
+      if (tracking) opened.push(tracking);
+      await peers?.load();
+      await readNamesOnce(sources);
+      return new LiveRun({ taps, sources, peers, tracking }, options, producer, rest);
     } catch (error) {
-      failure = this.#unwritable(error);
+      for (const part of opened) void part.close();
+      throw error;
     }
-    return { ...this.#end(failure), outputs };
   }
 
-  #watch(view: LiveView, signal: AbortSignal): Promise<void> {
-    const { show } = view;
-    return watch({
-      sources: this.#taps.taps.map(({ source }) => source),
-      take: (packet, source) => this.#take(packet, source),
-      settle: async () => await this.#recorder?.flush(),
-      intervalMs: (this.#options.interval ?? DEFAULT_INTERVAL_SECONDS) * 1000,
-      tick: async () => {
-        this.#taps.watchNamespace();
-        void this.#sources?.refresh(Date.now() * 1000);
-        this.#followNames();
-        await this.#recorder?.tick(new Date(), performance.now());
-        if (show === null && this.#sidecar === null && this.#events === null) return;
-        if (show !== null || this.#sidecar !== null) await this.#tracking?.poll();
-        this.#note(false);
-        if (show === null && this.#events === null) return;
-        const snapshot = this.snapshot(show === null ? null : this.#tracking);
-        this.#events?.look(snapshot, Date.now() * 1000);
-        await show?.(snapshot);
+  /** Names or connection tracking are asked again and again. */
+  get polls(): boolean {
+    return this.#sources !== null || this.#tracking !== null;
+  }
+
+  /** Now, or when packets ceased to be taken; microseconds since 1970. */
+  get timeUs(): number {
+    return this.#endUs ?? Date.now() * 1000;
+  }
+
+  /** Names as they are known now; null: none are asked for. What is asked under new names is counted apart. */
+  currentNames(): Names | null {
+    const current = this.#sources?.current() ?? null;
+    if (current !== this.#current) {
+      this.#current = current;
+      this.analyzer.inspector.renewNames();
+      this.#names = current;
+      if (current !== null && this.#rest !== null) {
+        this.#names = new Names(this.#rest);
+        current.addTo(this.#names);
+      }
+    }
+    return this.#names;
+  }
+
+  /** Reads the names file again. Throws what reading it throws; then the names before stay. */
+  rereadNames(): void {
+    this.#sources?.rereadFile();
+  }
+
+  /** Says who follows. Call it before packets are taken. */
+  follow(following: Following): void {
+    this.#following = following;
+  }
+
+  /** Takes packets until the signal comes, the taker has enough or no more come. Throws what a subscriber throws. */
+  async watch(signal: AbortSignal): Promise<void> {
+    const { taker, intervalMs } = this.#following;
+    await watch({
+      sources: this.taps.taps.map(({ source }) => source),
+      take: (packet, source) => {
+        this.analyzer.add(packet);
+        this.taps.taps[source]!.bytes += packet.length;
+        return taker === null ? Next.packet : taker.take(packet, source);
       },
+      settle: async () => await taker?.settle(),
+      intervalMs,
+      tick: () => this.#tick(),
       signal,
     });
   }
 
-  /** The hot path: one call a packet. */
-  #take(packet: Packet, source: number): Next {
-    const analyzer = this.#analyzer;
-    analyzer.add(packet);
-    const tap = this.#taps.taps[source]!;
-    tap.bytes += packet.length;
-    let next = Next.packet;
-    if (this.#recorder !== null) next = this.#record(this.#recorder, packet, source);
-    if (analyzer.packets < this.#count && next !== Next.stop) return next;
-    this.#whole = false;
-    return Next.stop;
+  async #tick(): Promise<void> {
+    const { subscribers, taker, lookTicks } = this.#following;
+    this.taps.watchNamespace();
+    void this.#refreshNames();
+    await taker?.tick();
+    const looks = this.#ticks++ % lookTicks === 0;
+    const startedMs = performance.now();
+    const tracks = looks && subscribers.some((of) => of.onTracking || of.wantsEvidence);
+    if (tracks) await this.#pollTracking();
+    const pollMs = performance.now() - startedMs;
+    this.tell(tracks, false, pollMs);
+    if (looks) await this.#show();
   }
 
-  #record(recorder: Recorder, packet: Packet, source: number): Next {
-    const mustSettle = recorder.add(source, packet);
-    if (recorder.bytes >= this.#fileBytes) return Next.stop;
-    if (recorder.isFull) {
-      if (recorder.files >= this.#files) return Next.stop;
-      recorder.rotate(new Date(), performance.now());
-    }
-    return mustSettle ? Next.settle : Next.packet;
+  /**
+   * Tells the subscribers what is known now, Snapshots aside; `tracks`: connection tracking too. `pollMs`: how long reading that took;
+   * null: it was not read for this. Waits for nothing.
+   */
+  tell(tracks: boolean, isLast: boolean, pollMs: number | null = null): void {
+    const { subscribers, health } = this.#following;
+    // Also where nobody asks for them: what is asked under new names is counted apart.
+    this.currentNames();
+    for (const of of subscribers) of.onTick?.();
+    for (const round of health?.take() ?? []) for (const of of subscribers) of.onHealth?.(round);
+    const context = tracks ? this.trackingContext() : null;
+    if (context === null) return;
+    const startedMs = performance.now();
+    for (const of of subscribers) of.onTracking?.(context, isLast);
+    if (pollMs === null) return;
+    const hasFailed = context.namespaces.some(({ problem }) => problem !== null);
+    const ms = pollMs + performance.now() - startedMs;
+    for (const of of subscribers) of.onPoll?.("conntrack", ms, hasFailed);
   }
 
-  snapshot(tracking = this.#tracking): Snapshot {
-    const { taps } = this.#taps;
-    return buildSnapshot(this.#analyzer, {
+  async #show(): Promise<void> {
+    const lookers = this.#following.subscribers.filter((of) => of.onSnapshot);
+    if (lookers.length === 0) return;
+    const wantsEvidence = lookers.some((of) => of.wantsEvidence);
+    const snapshot = this.snapshot(wantsEvidence ? this.trackingContext() : null);
+    for (const of of lookers) await of.onSnapshot!(snapshot);
+  }
+
+  async #refreshNames(): Promise<void> {
+    const sources = this.#sources;
+    if (sources === null) return;
+    const startedMs = performance.now();
+    await sources.refresh(Date.now() * 1000);
+    const hasFailed = sources.failures.some(({ failing }) => failing);
+    for (const of of this.#following.subscribers)
+      of.onPoll?.("names", performance.now() - startedMs, hasFailed);
+  }
+
+  #pollTracking(): Promise<void> {
+    if (this.#tracking === null) return Promise.resolve();
+    this.#poll ??= this.#tracking.poll().finally(() => {
+      this.#poll = null;
+    });
+    return this.#poll;
+  }
+
+  /** No more packets are taken: asks once more for what the last Snapshot shows. */
+  async end(): Promise<void> {
+    this.#endUs = Date.now() * 1000;
+    await Promise.all([this.#pollTracking(), this.#sources && soon(this.#sources.refreshLast(this.#endUs))]);
+  }
+
+  /** Resolves when no poll of connection tracking is under way: that fills its table anew, and what is in it meanwhile is a part. */
+  async settled(): Promise<void> {
+    while (this.#poll !== null) await this.#poll;
+  }
+
+  /** Connection tracking as it was read last; null: it is not read. */
+  trackingContext(): TrackingContext | null {
+    const { dropped } = this.taps.counts();
+    const filtered = (this.#options.filter?.trim() ?? "") !== "";
+    const gap = filtered || (dropped ?? 0) > 0 || this.analyzer.flows.evicted.flows > 0;
+    return this.#tracking?.context(this.timeUs, gap) ?? null;
+  }
+
+  /** The run so far. `tracking`: what the packets are held against; null: nothing. */
+  snapshot(tracking: TrackingContext | null = this.trackingContext()): Snapshot {
+    return buildSnapshot(this.analyzer, {
       producer: this.#producer,
-      files: taps.map(({ source }) => ({ name: source.name, packets: source.packets, damage: null })),
-      interfaces: this.#taps.ledger(),
-      dropped: this.#taps.counts().dropped,
-      names: this.#sources?.current() ?? null,
+      files: this.taps.taps.map(({ source }) => ({
+        name: source.name,
+        packets: source.packets,
+        damage: null,
+      })),
+      interfaces: this.taps.ledger(),
+      dropped: this.taps.counts().dropped,
+      names: this.currentNames(),
       redact: this.#options.redact ?? false,
       nameFailures: this.#sources?.failures ?? [],
-      ...(tracking ? { tracking: this.#trackingContext(tracking) } : {}),
+      ...(tracking ? { tracking } : {}),
     });
   }
 
-  /** What is asked under new names is counted apart. */
-  #followNames(): void {
-    const current = this.#sources?.current() ?? null;
-    if (current !== this.#names) this.#analyzer.inspector.renewNames();
-    this.#names = current;
-  }
-
-  /** Writes what has been learnt beside the packets. */
-  #note(last: boolean): void {
-    const sidecar = this.#sidecar;
-    sidecar?.addNames(this.#sources?.current() ?? null, Date.now() * 1000);
-    for (const { checks, report, timeUs } of this.#health?.take() ?? []) {
-      sidecar?.addHealth(checks, timeUs);
-      this.#events?.health(report, timeUs);
-    }
-    if (this.#tracking) sidecar?.addTracking(this.#trackingContext(this.#tracking), last);
-  }
-
-  #trackingContext(tracking: LiveTracking): TrackingContext {
-    const { dropped } = this.#taps.counts();
-    const filtered = (this.#options.filter?.trim() ?? "") !== "";
-    const gap = filtered || (dropped ?? 0) > 0 || this.#analyzer.flows.evicted.flows > 0;
-    return tracking.context(this.#endUs ?? Date.now() * 1000, gap);
-  }
-
-  /** Names of the addresses seen, for the file. */
-  embeddedNames(): { address: string; name: string }[] {
-    const names = this.#sources?.current();
-    if (!names) return [];
-    const found: { address: string; name: string }[] = [];
-    for (const { address, service } of this.snapshot(null).tables.endpoints.rows) {
-      if (found.length >= MAX_NAMES) break;
-      const name = names.find(String(address), null, null);
-      if (name !== null && service !== address) found.push({ address: String(address), name });
-    }
-    return found;
-  }
-
-  #unwritable(error: unknown): CommandError {
-    if (error instanceof CommandError) return error;
-    const { syscall, code } = error as NodeJS.ErrnoException;
-    if (code === "EPIPE" || (syscall !== "write" && syscall !== "open" && syscall !== "fsync")) throw error;
-    return new CommandError(ExitCode.unwritable, `${this.#options.write ?? "output"}: ${reasonOf(error)}`);
-  }
-
-  /** How it ended, and with what in hand. */
-  #end(before: CommandError | null): Omit<LiveResult, "outputs"> {
-    const snapshot = this.snapshot();
-    const untold = this.#endEvents(snapshot);
-    const failure = before ?? untold;
-    const lost = this.#taps.failures;
-    const { packets } = this.#analyzer;
-    const counted = `${formatCounted(packets, "packet")} before that ${agree(packets, "are")} counted`;
-    const troubles = lost.map((line) => `${line}; ${counted}`);
-    if (failure !== null) troubles.push(failure.message);
-    const exitCode =
-      failure !== null ? failure.exitCode : lost.length > 0 ? ExitCode.noInterface : ExitCode.ok;
-    return { snapshot, exitCode, troubles };
-  }
-
-  /** Takes the last look, so that what happened since the last tick is told too. */
-  #endEvents(snapshot: Snapshot): CommandError | null {
-    const nowUs = this.#endUs ?? Date.now() * 1000;
-    this.#events?.look(snapshot, nowUs);
-    const problem = this.#events?.close(nowUs) ?? null;
-    return problem === null ? null : new CommandError(ExitCode.unwritable, problem);
-  }
-
-  /** Leaves nothing behind that the run has set up. */
-  abandon(): void {
-    process.removeListener("exit", this.#closeNow);
-    this.#closeNow();
+  close(): void {
+    this.taps.close();
+    void this.#peers?.close();
+    this.#tracking?.close();
   }
 }
-
-/** Comes after some seconds; keeps no one waiting. */
-function timeout(seconds: number): AbortSignal {
-  return AbortSignal.timeout(Math.min(Math.round(seconds * 1000), 2 ** 31 - 1));
-}
-
-/** Names written to a capture file. */
-const MAX_NAMES = 10_000;

@@ -1,0 +1,275 @@
+/** A live run that writes: the packets, what is learnt beside them, what happens. Its end is a result. */
+import { performance } from "node:perf_hooks";
+import type { TrackingContext } from "../analyze/build.js";
+import type { Snapshot } from "../analyze/snapshot.js";
+import type { Recorder } from "../capture/file/recorder.js";
+import type { Packet } from "../capture/packet.js";
+import { PeerThread } from "../capture/peers/peer-thread.js";
+import { CommandError, ExitCode, reasonOf } from "../exit.js";
+import { agree, formatCounted } from "../format.js";
+import { EventWriter } from "./event-writer.js";
+import { type HealthRound, LiveHealth } from "./health.js";
+import { openHealthPoll } from "./health-poll.js";
+import { checkLiveOptions, chosenInterfaces, DEFAULT_INTERVAL_SECONDS, type LiveOptions } from "./options.js";
+import { type Outputs, openOutputs } from "./outputs.js";
+import type { Outside } from "./outside.js";
+import { LiveRun, type PacketTaker, type Subscriber } from "./run.js";
+import type { SidecarWriter } from "./sidecar-writer.js";
+import { Next } from "./watch.js";
+
+/** What a run is seen by. */
+export interface LiveView {
+  /** A Snapshot of the run so far, once every interval. It is good until this returns. null: nobody looks. */
+  readonly show: ((snapshot: Snapshot) => Promise<void>) | null;
+  /** Loads what is needed later: once root is given up, modules and fonts may be in a folder that is closed. null: nothing. */
+  readonly load: (() => Promise<unknown>) | null;
+  /** Also reserve this file while there is the right to; see `openOutputs`. */
+  readonly reserve?: readonly string[];
+  /** A screen is drawn on, which every end puts back: the run never waits for the other end of a pipe. */
+  readonly isScreen?: boolean;
+  /** Follows the run, in place of one made for `--events`: where others have something to add to it. */
+  readonly events?: EventWriter | null;
+}
+
+export interface LiveResult {
+  readonly snapshot: Snapshot;
+  readonly exitCode: ExitCode;
+  readonly outputs: Outputs;
+  /** What ended it early, a sentence each: to be said when nothing is drawn over it any more. */
+  readonly troubles: readonly string[];
+}
+
+/** Opens all that a run needs, and gives root up. Throws CommandError, and leaves nothing open then. */
+export async function openRecording(
+  options: LiveOptions,
+  view: LiveView,
+  producer: string,
+  outside: Outside,
+): Promise<Recording> {
+  checkLiveOptions(options);
+  // A thread of its own: the work on an engine's answer is in no duration of a check.
+  const peers = options.health ? new PeerThread() : null;
+  let run: LiveRun | null = null;
+  try {
+    const poll = peers && openHealthPoll(options.names!, options.registry, peers);
+    run = await LiveRun.open(options, producer, outside);
+    await peers?.load();
+    const events = view.events ?? createEvents(options, outside);
+    await view.load?.();
+    const opened = run;
+    const outputs = openOutputs(options, view.reserve ?? [], run.taps, outside, {
+      application: producer,
+      events,
+      polls: run.polls,
+      names: () => embeddedNames(opened),
+    });
+    const health = poll && new LiveHealth(poll, (line) => outside.say(line));
+    return new Recording(options, { run, outputs, events, health, peers }, view);
+  } catch (error) {
+    void peers?.close();
+    run?.close();
+    throw error;
+  }
+}
+
+/** What `--events` asks for, not open yet; null: nothing. */
+export function createEvents(options: LiveOptions, outside: Outside): EventWriter | null {
+  if (options.events === undefined) return null;
+  return new EventWriter(options.events, chosenInterfaces(options).join(" "), (line) => outside.say(line));
+}
+
+/** Writes what happens. */
+export function followEvents(events: EventWriter): Subscriber {
+  return {
+    onSnapshot: (snapshot) => events.look(snapshot, Date.now() * 1000),
+    onHealth: ({ report, timeUs }) => events.health(report, timeUs),
+  };
+}
+
+/** Writes what has been learnt beside the packets. */
+class SidecarFollower implements Subscriber {
+  readonly #sidecar: SidecarWriter;
+  readonly #run: LiveRun;
+
+  constructor(sidecar: SidecarWriter, run: LiveRun) {
+    this.#sidecar = sidecar;
+    this.#run = run;
+  }
+
+  onTick(): void {
+    this.#sidecar.addNames(this.#run.currentNames(), Date.now() * 1000);
+  }
+
+  onHealth({ checks, timeUs }: HealthRound): void {
+    this.#sidecar.addHealth(checks, timeUs);
+  }
+
+  onTracking(context: TrackingContext, isLast: boolean): void {
+    this.#sidecar.addTracking(context, isLast);
+  }
+}
+
+/** What a recording works with: opened before root is given up. null: not asked for. */
+interface Parts {
+  readonly run: LiveRun;
+  readonly outputs: Outputs;
+  readonly events: EventWriter | null;
+  readonly health: LiveHealth | null;
+  readonly peers: PeerThread | null;
+}
+
+export class Recording implements PacketTaker {
+  readonly run: LiveRun;
+  readonly #options: LiveOptions;
+  readonly #outputs: Outputs;
+  readonly #recorder: Recorder | null;
+  readonly #events: EventWriter | null;
+  readonly #health: LiveHealth | null;
+  readonly #peers: PeerThread | null;
+  readonly #subscribers: readonly Subscriber[];
+  readonly #count: number;
+  readonly #fileBytes: number;
+  readonly #files: number;
+  /** Every packet that came was taken: the counts can be held against the interface's. */
+  #whole = true;
+  readonly #closeNow = () => this.#recorder?.closeNow();
+
+  constructor(options: LiveOptions, { run, outputs, events, health, peers }: Parts, { show }: LiveView) {
+    this.run = run;
+    this.#options = options;
+    this.#outputs = outputs;
+    this.#recorder = outputs.recorder;
+    this.#events = events;
+    this.#health = health;
+    this.#peers = peers;
+    const { sidecar } = outputs;
+    this.#subscribers = [
+      ...(sidecar === null ? [] : [new SidecarFollower(sidecar, run)]),
+      ...(events === null ? [] : [followEvents(events)]),
+      ...(show === null ? [] : [{ onSnapshot: show, wantsEvidence: true }]),
+    ];
+    const { autostop = {} } = options;
+    this.#count = Math.min(
+      options.count ?? Number.POSITIVE_INFINITY,
+      autostop.packets ?? Number.POSITIVE_INFINITY,
+    );
+    this.#fileBytes = (autostop.filesize ?? Number.POSITIVE_INFINITY) * 1000;
+    this.#files = autostop.files ?? Number.POSITIVE_INFINITY;
+    // A reader of the pipe that goes away ends the program at once: the file must be whole all the same.
+    process.on("exit", this.#closeNow);
+  }
+
+  /** Takes packets until the options say it is enough, the signal comes or no more come. Throws nothing that an output answers. */
+  async execute(): Promise<LiveResult> {
+    const { signal, autostop, interval = DEFAULT_INTERVAL_SECONDS } = this.#options;
+    const { run } = this;
+    const ends = autostop?.duration === undefined ? [signal] : [signal, timeout(autostop.duration)];
+    const following = {
+      subscribers: this.#subscribers,
+      intervalMs: interval * 1000,
+      lookTicks: 1,
+      taker: this,
+      health: this.#health,
+    };
+    let failure: CommandError | null = null;
+    try {
+      run.follow(following);
+      run.tell(true, false);
+      await run.watch(AbortSignal.any(ends));
+      if (this.#whole) run.taps.noteCounters();
+      await run.end();
+      await this.#recorder?.close();
+      // Nothing is waited for from here to the Snapshot: both tell the same.
+      run.tell(true, true);
+      this.#outputs.sidecar?.close();
+    } catch (error) {
+      failure = this.#unwritable(error);
+    }
+    return { ...this.#end(failure), outputs: this.#outputs };
+  }
+
+  async settle(): Promise<void> {
+    await this.#recorder?.flush();
+  }
+
+  async tick(): Promise<void> {
+    await this.#recorder?.tick(new Date(), performance.now());
+  }
+
+  take(packet: Packet, source: number): Next {
+    const next = this.#recorder === null ? Next.packet : this.#record(this.#recorder, packet, source);
+    if (this.run.analyzer.packets < this.#count && next !== Next.stop) return next;
+    this.#whole = false;
+    return Next.stop;
+  }
+
+  #record(recorder: Recorder, packet: Packet, source: number): Next {
+    const mustSettle = recorder.add(source, packet);
+    if (recorder.bytes >= this.#fileBytes) return Next.stop;
+    if (recorder.isFull) {
+      if (recorder.files >= this.#files) return Next.stop;
+      recorder.rotate(new Date(), performance.now());
+    }
+    return mustSettle ? Next.settle : Next.packet;
+  }
+
+  #unwritable(error: unknown): CommandError {
+    if (error instanceof CommandError) return error;
+    const { syscall, code } = error as NodeJS.ErrnoException;
+    if (code === "EPIPE" || (syscall !== "write" && syscall !== "open" && syscall !== "fsync")) throw error;
+    return new CommandError(ExitCode.unwritable, `${this.#options.write ?? "output"}: ${reasonOf(error)}`);
+  }
+
+  /** How it ended, and with what in hand. */
+  #end(before: CommandError | null): Omit<LiveResult, "outputs"> {
+    const snapshot = this.run.snapshot();
+    const untold = this.#endEvents(snapshot);
+    const failure = before ?? untold;
+    const lost = this.run.taps.failures;
+    const { packets } = this.run.analyzer;
+    const counted = `${formatCounted(packets, "packet")} before that ${agree(packets, "are")} counted`;
+    const troubles = lost.map((line) => `${line}; ${counted}`);
+    if (failure !== null) troubles.push(failure.message);
+    const exitCode =
+      failure !== null ? failure.exitCode : lost.length > 0 ? ExitCode.noInterface : ExitCode.ok;
+    return { snapshot, exitCode, troubles };
+  }
+
+  /** Takes the last look, so that what happened since the last tick is told too. */
+  #endEvents(snapshot: Snapshot): CommandError | null {
+    const nowUs = this.run.timeUs;
+    this.#events?.look(snapshot, nowUs);
+    const problem = this.#events?.close(nowUs) ?? null;
+    return problem === null ? null : new CommandError(ExitCode.unwritable, problem);
+  }
+
+  /** Closes all that was opened; what is still under way is given up. */
+  close(): void {
+    process.removeListener("exit", this.#closeNow);
+    this.#closeNow();
+    this.#health?.close();
+    void this.#peers?.close();
+    this.run.close();
+  }
+}
+
+/** Names of the addresses seen so far, for the file. */
+function embeddedNames(run: LiveRun): { address: string; name: string }[] {
+  const names = run.currentNames();
+  if (!names) return [];
+  const found: { address: string; name: string }[] = [];
+  for (const { address, service } of run.snapshot(null).tables.endpoints.rows) {
+    if (found.length >= MAX_NAMES) break;
+    const name = names.find(String(address), null, null);
+    if (name !== null && service !== address) found.push({ address: String(address), name });
+  }
+  return found;
+}
+
+/** Comes after some seconds; keeps no one waiting. */
+function timeout(seconds: number): AbortSignal {
+  return AbortSignal.timeout(Math.min(Math.round(seconds * 1000), 2 ** 31 - 1));
+}
+
+/** Names written to a capture file. */
+const MAX_NAMES = 10_000;

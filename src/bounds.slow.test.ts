@@ -281,7 +281,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
     "one a source and one a check under way; each ends within two seconds",
   "engine/health-poll.ts #tenancies": "replaced by each answer, which has a cap",
   "engine/health-poll.ts checks": "replaced by each round",
-  "engine/health.ts #rounds": "taken at each look; one more every ten seconds",
+  "engine/recording.ts #rounds": "taken at each look; one more every ten seconds",
   "commands/serve/connections.ts #byPeer": "MAX_CONNECTIONS; crowd.slow.test.ts reaches it",
   "commands/serve/connections.ts #byStream": "holds nothing",
   "commands/serve/connections.ts cut": FIXED,

@@ -1,9 +1,10 @@
 /** `netwatch serve`: a live run, or capture files, as a page that Prometheus scrapes. */
 import { limitSnapshot } from "../analyze/limit.js";
-import type { Snapshot } from "../analyze/snapshot.js";
+import type { HealthReport, Snapshot } from "../analyze/snapshot.js";
 import { dropPrivileges, invokingUser, unprivilegedUser, userNamed } from "../capture/kernel/privilege.js";
 import { opener } from "../capture/opener/opener.js";
 import type { EventWriter } from "../engine/event-writer.js";
+import { type HealthRound, HealthRounds } from "../engine/health.js";
 import type { LiveOptions } from "../engine/options.js";
 import { createEvents, followEvents } from "../engine/recording.js";
 import { CommandError, ExitCode, reasonOf } from "../exit.js";
@@ -15,7 +16,7 @@ import { DEFAULT_MAX_SERIES, DEFAULT_TTL_SECONDS, exposeFiles, OTHER_SAMPLES } f
 import { AllowedHosts } from "./serve/allowed-hosts.js";
 import type { Compare } from "./serve/basic-auth.js";
 import { ConfigWatch } from "./serve/config-watch.js";
-import { HealthRounds } from "./serve/health-rounds.js";
+import { exposeHealth } from "./serve/expose-health.js";
 import { formatListen, isLoopback, type ListenAddress, parseListen } from "./serve/listen-address.js";
 import { createRoutes, type Served } from "./serve/pages.js";
 import { PasswordChecker } from "./serve/password-checker.js";
@@ -62,9 +63,14 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
   const events = openEvents(options, terminal);
   // Capture files say themselves what they wait for.
   const waited = options.read === undefined ? [options.names] : [];
+  let report: HealthReport | null = null;
+  const onRound = (round: HealthRound) => {
+    report = round.report;
+    events?.health(round.report, round.timeUs);
+  };
   const [subject, health] = await waitingFor(waited, terminal, async () => [
     await openSubject(options, events, producer, terminal),
-    openHealth(options, events),
+    openHealth(options, onRound),
   ]);
   await health?.load();
   const meter = new ProcessMeter();
@@ -89,7 +95,7 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
     return {
       ...subject.expose(),
       version: producer.split(" ")[1]!,
-      health: health?.expose() ?? null,
+      health: health && (report === null ? [] : exposeHealth(report)),
       process: own,
     };
   }
@@ -115,7 +121,7 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
   } finally {
     process.removeListener("SIGHUP", reload);
     watchConfig.stop();
-    health?.stop();
+    health?.close();
     await server.close();
     await passwords?.close();
     meter.close();
@@ -184,12 +190,12 @@ async function openFiles(
 
 function openHealth(
   { health, names, registry }: ServeOptions,
-  events: EventWriter | null,
+  onRound: (round: HealthRound) => void,
 ): HealthRounds | null {
   if (!health) return null;
   if (names === undefined)
     throw new CommandError(ExitCode.usage, "--health asks the services of a names file: add --names FILE");
-  return new HealthRounds(names, registry, (report) => events?.health(report, Date.now() * 1000));
+  return new HealthRounds(names, registry, onRound);
 }
 
 function rereadNames(

@@ -39,10 +39,10 @@ test("services are asked again at every interval, never twice at once, until it 
   };
   const app = new App(emptyModel("x", "live"), looks);
   const history = () => app.model.health?.targets[0]?.history ?? [];
-  const watch = watchHealth({ names, healthInterval: 0.01 }, new MonitorFeed(app));
+  const watch = watchHealth({ names, healthInterval: 0.01 }, new MonitorFeed(app))!;
   try {
     await until(() => history().length >= 3);
-    watch.end();
+    watch.close();
     assert.deepEqual(history().slice(0, 3), ["up", "up", "up"]);
     assert.equal(most, 1);
     const { length } = history();
@@ -50,7 +50,7 @@ test("services are asked again at every interval, never twice at once, until it 
     await setTimeout(20); // what came back of the round under way would have been told, and twice the interval is over
     assert.deepEqual([asked <= length + 1, history().length], [true, length]);
   } finally {
-    watch.end();
+    watch.close();
     server.close();
     server.closeAllConnections();
     terminal.dispose();

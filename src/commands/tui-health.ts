@@ -1,7 +1,6 @@
 /** Health for the monitor: a round every interval, while it runs. */
-import { PeerThread } from "../capture/peers/peer-thread.js";
 import type { EventWriter } from "../engine/event-writer.js";
-import { openHealthPoll } from "../engine/health-poll.js";
+import { HealthRounds } from "../engine/health.js";
 import type { MonitorFeed } from "./tui-feed.js";
 
 export interface HealthWatchOptions {
@@ -11,46 +10,20 @@ export interface HealthWatchOptions {
   readonly healthInterval: number;
 }
 
-export interface HealthWatch {
-  /** Resolves when all that it needs is read from disk. */
-  load(): Promise<void>;
-  end(): void;
-}
-
-const NOBODY: HealthWatch = { load: async () => {}, end: () => {} };
-
-/** Begins where a names file says whom to ask. Throws CommandError. */
+/** Begins where a names file says whom to ask; null: none does. Throws CommandError. */
 export function watchHealth(
   { names, registry, healthInterval }: HealthWatchOptions,
   feed: MonitorFeed,
   events: EventWriter | null = null,
-): HealthWatch {
-  if (names === undefined) return NOBODY;
-  const peers = new PeerThread();
-  const poll = openHealthPoll(names, registry, peers);
-  let problem: string | null = null;
-  let busy = false;
-  let ended = false;
-  const round = async () => {
-    if (busy) return;
-    busy = true;
-    const report = await poll.round();
-    busy = false;
-    if (ended) return;
+): HealthRounds | null {
+  if (names === undefined) return null;
+  let before: string | null = null;
+  const rounds = new HealthRounds(names, registry, ({ report, problem, timeUs }) => {
     if (report.targets.length > 0) feed.showHealth(report);
-    events?.health(report, Date.now() * 1000);
-    if (poll.problem !== null && poll.problem !== problem)
-      feed.app.onNote("error", poll.problem, report.time);
-    problem = poll.problem;
-  };
-  void round();
-  const timer = setInterval(() => void round(), healthInterval * 1000);
-  return {
-    load: () => peers.load(),
-    end() {
-      ended = true;
-      clearInterval(timer);
-      void peers.close();
-    },
-  };
+    events?.health(report, timeUs);
+    if (problem !== null && problem !== before) feed.app.onNote("error", problem, report.time);
+    before = problem;
+  });
+  rounds.start(healthInterval * 1000);
+  return rounds;
 }

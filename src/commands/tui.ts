@@ -121,7 +121,7 @@ async function runMonitored(
   const { summaryLine } = await import("./capture.js");
   const events = createEvents(options, terminal);
   const health = watchHealth(options, feed, events);
-  const load = () => Promise.all([loadExports(), health.load()]);
+  const load = () => Promise.all([loadExports(), health?.load()]);
   try {
     const asked = { ...options, waits: true };
     const result = await runLive(
@@ -137,7 +137,7 @@ async function runMonitored(
     await untilAborted(options.signal);
     return result.exitCode;
   } finally {
-    health.end();
+    health?.close();
   }
 }
 

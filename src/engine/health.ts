@@ -1,47 +1,69 @@
-/** Health rounds beside a live run, gathered for its sidecar and its events. */
+/** Rounds of health checks beside whatever else runs: at once, then at every interval, never two at a time. */
 import type { HealthReport } from "../analyze/snapshot.js";
-import { HEALTH_INTERVAL_MS, type HealthCheck, type HealthPoll } from "./health-poll.js";
+import { PeerThread } from "../capture/peers/peer-thread.js";
+import { HEALTH_INTERVAL_MS, type HealthCheck, type HealthPoll, openHealthPoll } from "./health-poll.js";
 
 /** One round that is over. */
 export interface HealthRound {
+  /** None where nobody could be asked. */
   readonly checks: readonly HealthCheck[];
   readonly report: HealthReport;
+  /** What went wrong in it, a line; null: nothing. */
+  readonly problem: string | null;
   /** Microseconds since 1970. */
   readonly timeUs: number;
 }
 
-/** Asks at once and then at every interval, until it is closed. A round under way then is given up. */
-export class LiveHealth {
-  readonly #poll: HealthPoll;
-  readonly #timer: NodeJS.Timeout;
-  #rounds: HealthRound[] = [];
-  #problem: string | null = null;
-  readonly #say: (line: string) => void;
+/** Asks the services of a names file, by a thread of its own: the work on another answer is in no duration of a check. */
+export class HealthRounds {
+  readonly #namesFile: string;
+  readonly #registry: URL | undefined;
+  readonly #onRound: (round: HealthRound) => void;
+  readonly #peers = new PeerThread();
+  #poll: HealthPoll;
+  #timer: NodeJS.Timeout | null = null;
+  #busy = false;
+  #closed = false;
 
-  constructor(poll: HealthPoll, say: (line: string) => void, intervalMs = HEALTH_INTERVAL_MS) {
-    this.#poll = poll;
-    this.#say = say;
-    this.#timer = setInterval(() => this.#ask(), intervalMs);
-    this.#ask();
+  /** `onRound` is called with each round that ends before `close`. Throws CommandError. */
+  constructor(namesFile: string, registry: URL | undefined, onRound: (round: HealthRound) => void) {
+    this.#namesFile = namesFile;
+    this.#registry = registry;
+    this.#onRound = onRound;
+    this.#poll = openHealthPoll(namesFile, registry, this.#peers);
   }
 
-  /** The rounds that have ended since the last call. */
-  take(): readonly HealthRound[] {
-    const rounds = this.#rounds;
-    this.#rounds = [];
-    return rounds;
+  /** Resolves when all that it needs is read from disk: afterwards root may be given up. */
+  async load(): Promise<void> {
+    await this.#peers.load();
   }
 
+  /** Keeps no process alive. */
+  start(intervalMs = HEALTH_INTERVAL_MS): void {
+    this.#timer = setInterval(() => void this.#ask(), intervalMs).unref();
+    void this.#ask();
+  }
+
+  /** Asks from the next round on what the names file lists now. Throws CommandError; then it asks as before. */
+  reread(): void {
+    this.#poll = openHealthPoll(this.#namesFile, this.#registry, this.#peers);
+  }
+
+  /** A round under way is given up. */
   close(): void {
-    clearInterval(this.#timer);
+    this.#closed = true;
+    if (this.#timer !== null) clearInterval(this.#timer);
+    void this.#peers.close();
   }
 
-  #ask(): void {
-    void this.#poll.round().then((report) => {
-      const { checks, problem } = this.#poll;
-      if (checks.length > 0) this.#rounds.push({ checks, report, timeUs: Date.now() * 1000 });
-      if (problem !== null && this.#problem === null) this.#say(problem);
-      this.#problem ??= problem;
-    });
+  async #ask(): Promise<void> {
+    if (this.#busy) return;
+    this.#busy = true;
+    const poll = this.#poll;
+    const report = await poll.round();
+    this.#busy = false;
+    if (this.#closed) return;
+    const { checks, problem } = poll;
+    this.#onRound({ checks, report, problem, timeUs: Date.now() * 1000 });
   }
 }

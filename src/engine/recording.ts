@@ -4,12 +4,10 @@ import type { TrackingContext } from "../analyze/build.js";
 import type { Snapshot } from "../analyze/snapshot.js";
 import type { Recorder } from "../capture/file/recorder.js";
 import type { Packet } from "../capture/packet.js";
-import { PeerThread } from "../capture/peers/peer-thread.js";
 import { CommandError, ExitCode, reasonOf } from "../exit.js";
 import { agree, formatCounted } from "../format.js";
 import { EventWriter } from "./event-writer.js";
-import { type HealthRound, LiveHealth } from "./health.js";
-import { openHealthPoll } from "./health-poll.js";
+import { type HealthRound, HealthRounds } from "./health.js";
 import { checkLiveOptions, chosenInterfaces, DEFAULT_INTERVAL_SECONDS, type LiveOptions } from "./options.js";
 import { type Outputs, openOutputs } from "./outputs.js";
 import type { Outside } from "./outside.js";
@@ -47,13 +45,14 @@ export async function openRecording(
   outside: Outside,
 ): Promise<Recording> {
   checkLiveOptions(options);
-  // A thread of its own: the work on an engine's answer is in no duration of a check.
-  const peers = options.health ? new PeerThread() : null;
+  const rounds = new RoundQueue((line) => outside.say(line));
+  const health = options.health
+    ? new HealthRounds(options.names!, options.registry, (round) => rounds.add(round))
+    : null;
   let run: LiveRun | null = null;
   try {
-    const poll = peers && openHealthPoll(options.names!, options.registry, peers);
     run = await LiveRun.open(options, producer, outside);
-    await peers?.load();
+    await health?.load();
     const events = view.events ?? createEvents(options, outside);
     await view.load?.();
     const opened = run;
@@ -63,10 +62,10 @@ export async function openRecording(
       polls: run.polls,
       names: () => embeddedNames(opened),
     });
-    const health = poll && new LiveHealth(poll, (line) => outside.say(line));
-    return new Recording(options, { run, outputs, events, health, peers }, view);
+    health?.start();
+    return new Recording(options, { run, outputs, events, health, rounds }, view);
   } catch (error) {
-    void peers?.close();
+    health?.close();
     run?.close();
     throw error;
   }
@@ -109,13 +108,39 @@ class SidecarFollower implements Subscriber {
   }
 }
 
+/** Rounds of health checks until they are written: at the next tick, where a file that cannot be written ends the run. */
+class RoundQueue {
+  readonly #say: (line: string) => void;
+  #rounds: HealthRound[] = [];
+  #hasSaid = false;
+
+  constructor(say: (line: string) => void) {
+    this.#say = say;
+  }
+
+  /** Where nobody could be asked there is nothing to write. The first problem is said. */
+  add(round: HealthRound): void {
+    if (round.checks.length > 0) this.#rounds.push(round);
+    if (round.problem === null || this.#hasSaid) return;
+    this.#hasSaid = true;
+    this.#say(round.problem);
+  }
+
+  /** The rounds that have ended since the last call. */
+  take(): readonly HealthRound[] {
+    const rounds = this.#rounds;
+    this.#rounds = [];
+    return rounds;
+  }
+}
+
 /** What a recording works with: opened before root is given up. null: not asked for. */
 interface Parts {
   readonly run: LiveRun;
   readonly outputs: Outputs;
   readonly events: EventWriter | null;
-  readonly health: LiveHealth | null;
-  readonly peers: PeerThread | null;
+  readonly health: HealthRounds | null;
+  readonly rounds: RoundQueue;
 }
 
 export class Recording implements PacketTaker {
@@ -124,8 +149,8 @@ export class Recording implements PacketTaker {
   readonly #outputs: Outputs;
   readonly #recorder: Recorder | null;
   readonly #events: EventWriter | null;
-  readonly #health: LiveHealth | null;
-  readonly #peers: PeerThread | null;
+  readonly #health: HealthRounds | null;
+  readonly #rounds: RoundQueue;
   readonly #subscribers: readonly Subscriber[];
   readonly #count: number;
   readonly #fileBytes: number;
@@ -134,14 +159,14 @@ export class Recording implements PacketTaker {
   #whole = true;
   readonly #closeNow = () => this.#recorder?.closeNow();
 
-  constructor(options: LiveOptions, { run, outputs, events, health, peers }: Parts, { show }: LiveView) {
+  constructor(options: LiveOptions, { run, outputs, events, health, rounds }: Parts, { show }: LiveView) {
     this.run = run;
     this.#options = options;
     this.#outputs = outputs;
     this.#recorder = outputs.recorder;
     this.#events = events;
     this.#health = health;
-    this.#peers = peers;
+    this.#rounds = rounds;
     const { sidecar } = outputs;
     this.#subscribers = [
       ...(sidecar === null ? [] : [new SidecarFollower(sidecar, run)]),
@@ -169,7 +194,7 @@ export class Recording implements PacketTaker {
       intervalMs: interval * 1000,
       lookTicks: 1,
       taker: this,
-      health: this.#health,
+      takeHealth: () => this.#rounds.take(),
     };
     let failure: CommandError | null = null;
     try {
@@ -248,7 +273,6 @@ export class Recording implements PacketTaker {
     process.removeListener("exit", this.#closeNow);
     this.#closeNow();
     this.#health?.close();
-    void this.#peers?.close();
     this.run.close();
   }
 }

@@ -7,7 +7,7 @@ import type { NameSources } from "../capture/names/name-sources.js";
 import { Names } from "../capture/names/names.js";
 import type { Packet } from "../capture/packet.js";
 import { PeerThread } from "../capture/peers/peer-thread.js";
-import type { HealthRound, LiveHealth } from "./health.js";
+import type { HealthRound } from "./health.js";
 import { openNames, readNamesOnce, soon } from "./names.js";
 import { chosenInterfaces, type LiveOptions } from "./options.js";
 import type { Outside } from "./outside.js";
@@ -51,7 +51,8 @@ export interface Following {
   /** Ticks from one look to the next; a full table of connection tracking takes a tenth of a second. */
   readonly lookTicks: number;
   readonly taker: PacketTaker | null;
-  readonly health: LiveHealth | null;
+  /** The rounds of health checks that have ended since the last call. */
+  readonly takeHealth: () => readonly HealthRound[];
 }
 
 const UNFOLLOWED: Following = {
@@ -59,7 +60,7 @@ const UNFOLLOWED: Following = {
   intervalMs: 1000,
   lookTicks: 1,
   taker: null,
-  health: null,
+  takeHealth: () => [],
 };
 
 /** What a run works with. null: not asked for, or not to be had. */
@@ -208,11 +209,11 @@ export class LiveRun {
    * null: it was not read for this. Waits for nothing.
    */
   tell(tracks: boolean, isLast: boolean, pollMs: number | null = null): void {
-    const { subscribers, health } = this.#following;
+    const { subscribers, takeHealth } = this.#following;
     // Also where nobody asks for them: what is asked under new names is counted apart.
     this.currentNames();
     for (const of of subscribers) of.onTick?.();
-    for (const round of health?.take() ?? []) for (const of of subscribers) of.onHealth?.(round);
+    for (const round of takeHealth()) for (const of of subscribers) of.onHealth?.(round);
     const context = tracks ? this.trackingContext() : null;
     if (context === null) return;
     const startedMs = performance.now();

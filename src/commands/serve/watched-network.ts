@@ -66,7 +66,7 @@ export class WatchedNetwork implements Subscriber {
   async run(signal: AbortSignal, follower: Subscriber | null): Promise<void> {
     const subscribers = follower === null ? [this] : [this, follower];
     const pace = { intervalMs: TICK_MS, lookTicks: LOOK_TICKS };
-    this.#run.follow({ subscribers, ...pace, taker: null, health: null });
+    this.#run.follow({ subscribers, ...pace, taker: null, takeHealth: () => [] });
     await this.#run.watch(signal);
     this.#update();
     if (follower?.onSnapshot) await follower.onSnapshot(this.#run.snapshot(null));

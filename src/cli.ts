@@ -226,9 +226,8 @@ Examples:
     .action(async (options) => {
       if (options.read === undefined) await shed({});
       const { connections } = await import("./commands/connections.js");
-      const { dropPrivileges, unprivilegedUser } = await import("./capture/kernel/privilege.js");
-      const { opener } = await import("./capture/opener/opener.js");
-      const giveUpRoot = () => dropPrivileges(unprivilegedUser(process.env), opener().seal(true));
+      const { rightsOf } = await import("./engine/rights.js");
+      const giveUpRoot = () => rightsOf(undefined, process.env).giveUp(true);
       end(await connections({ ...options, signal: interruption(), giveUpRoot }, producer, terminal));
     });
 

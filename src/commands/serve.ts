@@ -1,12 +1,11 @@
 /** `netwatch serve`: a live run, or capture files, as a page that Prometheus scrapes. */
 import { limitSnapshot } from "../analyze/limit.js";
 import type { HealthReport, Snapshot } from "../analyze/snapshot.js";
-import { dropPrivileges, invokingUser, unprivilegedUser, userNamed } from "../capture/kernel/privilege.js";
-import { opener } from "../capture/opener/opener.js";
 import type { EventWriter } from "../engine/event-writer.js";
 import { type HealthRound, HealthRounds } from "../engine/health.js";
 import type { LiveOptions } from "../engine/options.js";
 import { createEvents, followEvents } from "../engine/recording.js";
+import { rightsOf } from "../engine/rights.js";
 import { CommandError, ExitCode, reasonOf } from "../exit.js";
 import { renderSnapshotJson } from "../report/json.js";
 import type { Exposition } from "../report/metrics/exposition.js";
@@ -246,11 +245,8 @@ async function listen(
 
 /** What remains is the right to ask connection tracking. Root's own file is opened as root, another's as that user. */
 function giveUpRoot({ user, read }: ServeOptions, terminal: Terminal, events: EventWriter | null): void {
-  const chosen = user === undefined ? null : userNamed(user);
-  if (user !== undefined && chosen === null) throw new CommandError(ExitCode.usage, `no user ${user}`);
-  const keep = opener().seal(read === undefined);
-  const isRoots = chosen === null && invokingUser(terminal.env) === null;
-  if (isRoots) events?.open(Date.now() * 1000);
-  dropPrivileges(chosen ?? unprivilegedUser(terminal.env), keep);
-  if (!isRoots) events?.open(Date.now() * 1000);
+  const rights = rightsOf(user, terminal.env);
+  if (rights.isRoots) events?.open(Date.now() * 1000);
+  rights.giveUp(read === undefined);
+  if (!rights.isRoots) events?.open(Date.now() * 1000);
 }

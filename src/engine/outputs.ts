@@ -2,14 +2,6 @@
 import { rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { Recorder } from "../capture/file/recorder.js";
-import {
-  dropPrivileges,
-  invokingUser,
-  type User,
-  unprivilegedUser,
-  userNamed,
-} from "../capture/kernel/privilege.js";
-import { opener } from "../capture/opener/opener.js";
 import type { EmbeddedName } from "../capture/packet.js";
 import { CommandError, ExitCode, reasonOf } from "../exit.js";
 import { isNamedPipe, lookAtOutput } from "../output-path.js";
@@ -19,6 +11,7 @@ import type { Limits, LiveOptions } from "./options.js";
 import type { Outside } from "./outside.js";
 import { openPipe } from "./pipe-output.js";
 import { type ReservedFile, reserveFile } from "./reserved.js";
+import { rightsOf } from "./rights.js";
 import { SidecarWriter } from "./sidecar-writer.js";
 import { environmentOf, keptPath } from "./state-folder.js";
 import type { Taps } from "./taps.js";
@@ -53,13 +46,12 @@ export function openOutputs(
   outside: Outside,
   context: OutputContext,
 ): Outputs {
-  const caller = chosenUser(options) ?? invokingUser(outside.env);
-  const env = environmentOf(caller, outside.env);
+  const rights = rightsOf(options.user, outside.env);
+  const env = environmentOf(rights.caller, outside.env);
   const reserved = new Map<string, ReservedFile>();
   const writeFile: Outputs["writeFile"] = (path, pieces) => writeTo(reserved, path, pieces);
-  const giveUp = () => dropPrivileges(caller ?? unprivilegedUser(outside.env), opener().seal(context.polls));
-  if (process.geteuid?.() !== 0 || caller !== null) {
-    giveUp();
+  if (!rights.isRoots) {
+    rights.giveUp(context.polls);
     const recorder = openRecorder(options, taps, outside, context);
     context.events?.open(Date.now() * 1000);
     return { recorder, sidecar: openSidecar(options, context), env, writeFile };
@@ -70,16 +62,9 @@ export function openOutputs(
   const early = rotates ? null : openRecorder(options, taps, outside, context);
   const sidecar = openSidecar(options, context);
   context.events?.open(Date.now() * 1000);
-  giveUp();
+  rights.giveUp(context.polls);
   const recorder = rotates ? openRing(options, taps, outside, context) : early;
   return { recorder, sidecar, env, writeFile };
-}
-
-function chosenUser({ user }: LiveOptions): User | null {
-  if (user === undefined) return null;
-  const found = userNamed(user);
-  if (found === null) throw new CommandError(ExitCode.usage, `no user ${user}`);
-  return found;
 }
 
 function openRing(

@@ -3,7 +3,7 @@ import { limitSnapshot } from "../analyze/limit.js";
 import type { HealthReport, Snapshot } from "../analyze/snapshot.js";
 import type { EventWriter } from "../engine/event-writer.js";
 import { type HealthRound, HealthRounds } from "../engine/health.js";
-import type { LiveOptions } from "../engine/options.js";
+import type { CapturedOptions, EnrichingOptions, RecordedOptions } from "../engine/options.js";
 import { createEvents, followEvents } from "../engine/recording.js";
 import { rightsOf } from "../engine/rights.js";
 import { CommandError, ExitCode, reasonOf } from "../exit.js";
@@ -28,7 +28,10 @@ import type { Terminal } from "./terminal.js";
 /** Fewer than other commands keep: it runs for months, and what leaves the table has been counted. */
 const DEFAULT_MAX_FLOWS = 262_144;
 
-export interface ServeOptions extends LiveOptions {
+export interface ServeOptions
+  extends CapturedOptions,
+    EnrichingOptions,
+    Pick<RecordedOptions, "events" | "signal" | "user"> {
   readonly listen?: string;
   readonly webConfig?: string;
   /** Names besides those of loopback and of `listen` that it answers to. */
@@ -38,7 +41,6 @@ export interface ServeOptions extends LiveOptions {
   readonly seriesTtl?: number;
   /** Capture files in place of interfaces. */
   readonly read?: readonly string[];
-  readonly registry?: URL;
   /** Also ask the services of the names file whether they serve. */
   readonly health?: boolean;
 }

@@ -4,6 +4,7 @@ import { createNameSources, type NameSources } from "../capture/names/name-sourc
 import { type Names, NamesError, readNames } from "../capture/names/names.js";
 import type { PeerThread } from "../capture/peers/peer-thread.js";
 import { CommandError, ExitCode, reasonOf } from "../exit.js";
+import type { EnrichingOptions } from "./options.js";
 import type { Outside } from "./outside.js";
 
 /** What an engine that does not answer is given. */
@@ -24,7 +25,7 @@ export function loadNames(path: string): Names {
  * Throws CommandError for a names file that is wrong.
  */
 export function openNames(
-  { names, registry }: { readonly names?: string; readonly registry?: URL },
+  { names, registry }: Pick<EnrichingOptions, "names" | "registry">,
   outside: Outside,
   peers: PeerThread | null = null,
   near: readonly string[] = [],

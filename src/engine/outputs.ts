@@ -7,7 +7,7 @@ import { CommandError, ExitCode, reasonOf } from "../exit.js";
 import { isNamedPipe, lookAtOutput } from "../output-path.js";
 import { makeFolder, writeWhole } from "../write.js";
 import type { EventWriter } from "./event-writer.js";
-import type { Limits, LiveOptions } from "./options.js";
+import type { CapturedOptions, Limits, RecordedOptions } from "./options.js";
 import type { Outside } from "./outside.js";
 import { openPipe } from "./pipe-output.js";
 import { type ReservedFile, reserveFile } from "./reserved.js";
@@ -40,7 +40,7 @@ interface OutputContext {
  * up first. Where root itself called, its files are opened before, and stay root's.
  */
 export function openOutputs(
-  options: LiveOptions,
+  options: RecordedOptions & Pick<CapturedOptions, "filter">,
   reserve: readonly string[],
   taps: Taps,
   outside: Outside,
@@ -68,7 +68,7 @@ export function openOutputs(
 }
 
 function openRing(
-  options: LiveOptions,
+  options: RecordedOptions & Pick<CapturedOptions, "filter">,
   taps: Taps,
   outside: Outside,
   context: OutputContext,
@@ -83,7 +83,7 @@ function openRing(
 }
 
 function openRecorder(
-  options: LiveOptions,
+  options: RecordedOptions & Pick<CapturedOptions, "filter">,
   { taps }: Taps,
   outside: Outside,
   { application, names }: OutputContext,
@@ -116,7 +116,7 @@ function openRecorder(
   }
 }
 
-function openSidecar({ sidecar }: LiveOptions, { application }: OutputContext): SidecarWriter | null {
+function openSidecar({ sidecar }: RecordedOptions, { application }: OutputContext): SidecarWriter | null {
   return sidecar === undefined ? null : new SidecarWriter(sidecar, application, Date.now() * 1000);
 }
 

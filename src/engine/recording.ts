@@ -8,7 +8,14 @@ import { CommandError, ExitCode, reasonOf } from "../exit.js";
 import { agree, formatCounted } from "../format.js";
 import { EventWriter } from "./event-writer.js";
 import { type HealthRound, HealthRounds } from "./health.js";
-import { checkLiveOptions, chosenInterfaces, DEFAULT_INTERVAL_SECONDS, type LiveOptions } from "./options.js";
+import {
+  type CapturedOptions,
+  checkLiveOptions,
+  chosenInterfaces,
+  DEFAULT_INTERVAL_SECONDS,
+  type LiveOptions,
+  type RecordedOptions,
+} from "./options.js";
 import { type Outputs, openOutputs } from "./outputs.js";
 import type { Outside } from "./outside.js";
 import { LiveRun, type PacketTaker, type Subscriber } from "./run.js";
@@ -72,7 +79,10 @@ export async function openRecording(
 }
 
 /** What `--events` asks for, not open yet; null: nothing. */
-export function createEvents(options: LiveOptions, outside: Outside): EventWriter | null {
+export function createEvents(
+  options: CapturedOptions & Pick<RecordedOptions, "events">,
+  outside: Outside,
+): EventWriter | null {
   if (options.events === undefined) return null;
   return new EventWriter(options.events, chosenInterfaces(options).join(" "), (line) => outside.say(line));
 }

@@ -9,7 +9,7 @@ import type { Packet } from "../capture/packet.js";
 import { PeerThread } from "../capture/peers/peer-thread.js";
 import type { HealthRound } from "./health.js";
 import { openNames, readNamesOnce, soon } from "./names.js";
-import { chosenInterfaces, type LiveOptions } from "./options.js";
+import { type CapturedOptions, chosenInterfaces, type EnrichingOptions } from "./options.js";
 import type { Outside } from "./outside.js";
 import { Taps } from "./taps.js";
 import { LiveTracking } from "./tracking.js";
@@ -74,7 +74,7 @@ interface Parts {
 export class LiveRun {
   readonly analyzer: Analyzer;
   readonly taps: Taps;
-  readonly #options: LiveOptions;
+  readonly #options: CapturedOptions & EnrichingOptions;
   readonly #sources: NameSources | null;
   readonly #peers: PeerThread | null;
   readonly #tracking: LiveTracking | null;
@@ -90,7 +90,7 @@ export class LiveRun {
 
   private constructor(
     { taps, sources, peers, tracking }: Parts,
-    options: LiveOptions,
+    options: CapturedOptions & EnrichingOptions,
     producer: string,
     rest: string | null,
   ) {
@@ -113,7 +113,7 @@ export class LiveRun {
    * its address. Throws CommandError, and leaves nothing open then.
    */
   static async open(
-    options: LiveOptions,
+    options: CapturedOptions & EnrichingOptions,
     producer: string,
     outside: Outside,
     rest: string | null = null,

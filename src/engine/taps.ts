@@ -14,11 +14,11 @@ import {
 } from "../capture/live/live.js";
 import { CommandError, ExitCode } from "../exit.js";
 import {
+  type CapturedOptions,
   chosenInterfaces,
   DEFAULT_BUFFER_MB,
   DEFAULT_SNAPLEN,
   type EngineName,
-  type LiveOptions,
   quoteWords,
 } from "./options.js";
 
@@ -50,7 +50,7 @@ export class Taps {
   #after: readonly (InterfaceCounters | null)[] | null = null;
   #netnsGone = false;
 
-  private constructor(taps: readonly Tap[], options: LiveOptions) {
+  private constructor(taps: readonly Tap[], options: CapturedOptions) {
     this.taps = taps;
     this.#netns = options.netns ?? null;
     this.#netnsId = this.#netns === null ? null : idOf(this.#netns);
@@ -59,7 +59,7 @@ export class Taps {
   }
 
   /** Opens all of them, or none. Throws CommandError. */
-  static async open(options: LiveOptions): Promise<Taps> {
+  static async open(options: CapturedOptions): Promise<Taps> {
     const interfaces = chosenInterfaces(options);
     const taps: Tap[] = [];
     try {
@@ -145,7 +145,7 @@ function idOf(netns: string): number | null | "hidden" {
   }
 }
 
-async function openTap(name: string, options: LiveOptions): Promise<Tap> {
+async function openTap(name: string, options: CapturedOptions): Promise<Tap> {
   const netns = options.netns ?? null;
   const live = {
     interface: name,
@@ -171,7 +171,7 @@ async function openTap(name: string, options: LiveOptions): Promise<Tap> {
 }
 
 /** Counters are a check, not a need: without them there is no residual. */
-function openCountersIfAny(name: string, options: LiveOptions): CounterReader | null {
+function openCountersIfAny(name: string, options: CapturedOptions): CounterReader | null {
   try {
     return openCounters(name, options.netns ?? null);
   } catch {
@@ -195,7 +195,7 @@ function difference(
   return packets < 0 || bytes < 0 ? null : { packets, bytes };
 }
 
-function explain(error: unknown, options: LiveOptions): unknown {
+function explain(error: unknown, options: CapturedOptions): unknown {
   if (!(error instanceof CaptureError)) return error;
   const cure =
     error.failure === "permission" ? `: run \`sudo netwatch ${quoteWords(options.commandLine)}\`` : "";

@@ -5,7 +5,7 @@ import { Tracker } from "../capture/conntrack/tracker.js";
 import { SystemError } from "../capture/kernel/libc.js";
 import { NetnsError } from "../capture/kernel/netns.js";
 import { type Surroundings, SurroundingsReader } from "../capture/live/surroundings.js";
-import { type LiveOptions, quoteWords } from "./options.js";
+import { type CapturedOptions, type EnrichingOptions, quoteWords } from "./options.js";
 import type { Outside } from "./outside.js";
 
 export class LiveTracking {
@@ -31,7 +31,7 @@ export class LiveTracking {
    * is said. `startUs`: when the interfaces were opened.
    */
   static async open(
-    options: Pick<LiveOptions, "commandLine" | "conntrack" | "netns">,
+    options: Pick<CapturedOptions & EnrichingOptions, "commandLine" | "conntrack" | "netns">,
     interfaces: readonly string[],
     startUs: number,
     outside: Outside,

@@ -10,7 +10,7 @@ import { EndNames } from "../../analyze/tracking/ends.js";
 import { countVerdicts } from "../../analyze/tracking/joined.js";
 import { buildLimits } from "../../analyze/tracking/limits.js";
 import { buildStates, buildTrackedServices } from "../../analyze/tracking/services.js";
-import type { LiveOptions } from "../../engine/options.js";
+import type { CapturedOptions, EnrichingOptions } from "../../engine/options.js";
 import { LiveRun, type Polled, type Subscriber } from "../../engine/run.js";
 import type { ExposedConnections, ExposedEvidence } from "../../report/metrics/state.js";
 import { type ExposedPackets, exposeAnalyzer } from "../exposition.js";
@@ -26,11 +26,10 @@ const LOOK_TICKS = 5;
 /** Conversations and tracked connections that are held against each other; of more it is not said who saw them. */
 const MAX_JUDGED = 50_000;
 
-export interface WatchedOptions extends LiveOptions {
+export interface WatchedOptions extends CapturedOptions, EnrichingOptions {
   readonly maxFlows: number;
   readonly maxSamples: number;
   readonly ttlSeconds: number;
-  readonly registry?: URL;
 }
 
 /** The parts of a page that come from what is watched. */

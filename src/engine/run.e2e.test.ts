@@ -1,0 +1,91 @@
+/** One run and those who follow it: each is told, in step, and what one throws ends the run. */
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
+import { FrameSender, udpFrame } from "../capture/live/live.test.fixture.js";
+import type { HealthRound } from "./health.js";
+import type { Outside } from "./outside.js";
+import { type Following, LiveRun, type Subscriber } from "./run.js";
+import { Next } from "./watch.js";
+
+describe("a live run", { skip: reasonToSkip() }, () => {
+  let network: TestNetwork;
+  let there: string;
+  let run: LiveRun;
+  const outside: Outside = { write: async () => {}, say: () => {}, env: {} };
+
+  beforeEach(async () => {
+    network = new TestNetwork();
+    const here = network.add();
+    there = network.add();
+    for (const name of [here, there]) network.set(name, "net.ipv6.conf.default.disable_ipv6", 1);
+    network.link(here, "w0", "", there, "w1", "");
+    const options = { interface: ["w0"], netns: here, numeric: true, conntrack: true, commandLine: [] };
+    run = await LiveRun.open(options, "netwatch 0", outside);
+  });
+  afterEach(async () => {
+    run.close();
+    await network.close();
+  });
+
+  const follow = (subscribers: readonly Subscriber[], more: Partial<Following> = {}) =>
+    run.follow({ subscribers, intervalMs: 5, lookTicks: 2, taker: null, takeHealth: () => [], ...more });
+  const send = (frames: number) => {
+    const sender = new FrameSender(there, "w1");
+    for (let i = 0; i < frames; i++) sender.send(udpFrame(9, i));
+    sender.close();
+  };
+
+  test("every subscriber is told of ticks, and at every look of tracking and of a Snapshot, in this order", async () => {
+    const ended = new AbortController();
+    const told: string[] = [];
+    const first: Subscriber = {
+      onTick: () => void told.push("tick"),
+      onTracking: ({ capture }, isLast) => void told.push(`tracking ${capture.gap} ${isLast}`),
+      onPoll: (what, ms) => void (ms >= 0 && told.push(what)),
+    };
+    const second: Subscriber = {
+      wantsEvidence: true,
+      async onSnapshot({ totals, conntrack }) {
+        told.push("snapshot");
+        assert.ok(conntrack, "it was asked for");
+        if (totals.packets === 3 && told.filter((what) => what === "snapshot").length >= 2) ended.abort();
+      },
+    };
+    follow([first, second]);
+    send(3);
+    await run.watch(ended.signal);
+    const look = ["tick", "tracking false false", "conntrack", "snapshot"];
+    assert.deepEqual(told.slice(0, 9), [...look, "tick", ...look]);
+    assert.equal(run.snapshot().totals.packets, 3);
+    await run.end();
+    run.tell(true, true);
+    assert.deepEqual(told.slice(-2), ["tick", "tracking false true"]);
+  });
+
+  test("the taker ends the run, and gets each packet after it is counted", async () => {
+    const counts: number[] = [];
+    const take = () => {
+      counts.push(run.analyzer.packets);
+      return counts.length === 2 ? Next.stop : Next.packet;
+    };
+    follow([], { taker: { take, settle: async () => {}, tick: async () => {} } });
+    send(5);
+    await run.watch(new AbortController().signal);
+    assert.deepEqual(counts, [1, 2]);
+  });
+
+  test("rounds of health go to each subscriber once, and what one throws ends the run", async () => {
+    const round = { checks: [], problem: null, timeUs: 1 } as unknown as HealthRound;
+    const rounds = [round];
+    const got: HealthRound[] = [];
+    const failing: Subscriber = {
+      onHealth: () => {
+        throw new Error("the disk is full");
+      },
+    };
+    follow([{ onHealth: (of) => void got.push(of) }, failing], { takeHealth: () => rounds.splice(0) });
+    await assert.rejects(run.watch(new AbortController().signal), /the disk is full/);
+    assert.deepEqual(got, [round]);
+  });
+});

@@ -37,7 +37,7 @@ export interface CountOptions {
   readonly decapsulate?: boolean | undefined;
   /** Show stand-ins for names that the packets hold. Absent: no. */
   readonly redact?: boolean | undefined;
-  /** Conversations kept; those beyond are summed as `other`. */
+  /** Conversations kept, a whole number from 1 on; those beyond are summed as `other`. */
   readonly maxFlows?: number | undefined;
   /** Stirs the flow table's hash, a 32-bit integer; changes no result. Absent: 0. */
   readonly seed?: number | undefined;
@@ -64,13 +64,15 @@ const PROGRESS_MS = 200;
 
 /**
  * Reads captures as one, in time order, and closes them. Throws UnreadableError where nothing of any could be read, and
- * CaptureError where the filter is wrong.
+ * CaptureError where the filter is wrong, RangeError where `maxFlows` is no whole number from 1 on.
  */
 export async function countCaptures(
   inputs: readonly CaptureInput[],
   options: CountContext,
 ): Promise<Counted> {
   const { maxFlows, onProgress } = options;
+  if (maxFlows !== undefined && !(Number.isSafeInteger(maxFlows) && maxFlows >= 1))
+    throw new RangeError(`maxFlows is ${maxFlows}, not a whole number from 1 on`);
   const { readers, size, unopened } = await openAll(inputs);
   const analyzer = new Analyzer({
     ...(maxFlows === undefined ? {} : { maxFlows }),

@@ -193,3 +193,10 @@ test("a filter counts what matches; a wrong one is an error, and closes the stre
   await assert.rejects(analyzeBytes(stream(), { filter: "nonsense (" }), CaptureError);
   assert.ok(closed);
 });
+
+test("room for conversations that is no whole number from 1 on is refused, before anything is read", async () => {
+  for (const maxFlows of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])
+    await assert.rejects(analyzeFiles(["nothing here"], { maxFlows }), RangeError);
+  const { snapshot } = await analyzeFiles([SHOP], { maxFlows: 1 });
+  assert.ok(snapshot.ledger.evicted!.conversations > 0);
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Command } from "commander";
-import { isLabError, type Lab, loadLab } from "../src/commands/lab.js";
+import { isLabError, type Lab, loadLab } from "../src/commands/lab-bench/lab.js";
 import * as own from "./lab.js";
 import { LabError } from "./lab-error.js";
 

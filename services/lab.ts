@@ -1,4 +1,4 @@
-/** What the lab can be told: its commands, and what netwatch asks of it. `src/commands/lab.ts` finds this file by its path. */
+/** What the lab can be told: its commands, and what netwatch asks of it. `src/commands/lab-bench/lab.ts` finds this file by its path. */
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { counted } from "./counted.js";

@@ -2,8 +2,8 @@
 import { conntrackBench } from "./capture/conntrack/conntrack.bench.js";
 import { liveBench } from "./capture/live/live.bench.js";
 import { soakBench } from "./capture/live/soak.bench.js";
-import { analyzeBench } from "./commands/analyze.bench.js";
-import { applicationsBench } from "./commands/applications.bench.js";
+import { analyzeBench } from "./commands/analyze/analyze.bench.js";
+import { applicationsBench } from "./commands/analyze/applications.bench.js";
 import { prometheusBench } from "./report/metrics/exposition.bench.js";
 import { tuiBench, tuiHourBench } from "./tui/tui.bench.js";
 

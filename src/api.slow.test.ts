@@ -22,7 +22,7 @@ import {
   UnreadableError,
 } from "./api.js";
 import { pcapFile } from "./capture/file/sample.test.fixture.js";
-import { analyze } from "./commands/analyze.js";
+import { analyze } from "./commands/analyze/analyze.js";
 import { createFakeTerminal, ROOT } from "./commands/terminal.test.fixture.js";
 
 const SHOP = join(ROOT, "fixtures/shop.pcapng");
@@ -101,7 +101,7 @@ console.log(process.getActiveResourcesInfo().length - before);
   );
   assert.equal(report, "0\n");
   const loading = loadedBy("src/api.ts");
-  assert.ok(loading.has("src/report/csv.ts"));
+  assert.ok(loading.has("src/report/data/csv.ts"));
   for (const heavy of ["zod", "koffi", "pdfkit", "chart.js", "@dagrejs/dagre", "blessed", "prom-client"])
     assert.ok(!loading.has(heavy), heavy);
 });

@@ -4,16 +4,16 @@
  * `netwatch capture -w` records one, and `analyzeBytes` reads it, also from a pipe.
  */
 import { readFileSync } from "node:fs";
-import type { Snapshot, Table } from "./analyze/snapshot.js";
+import type { Snapshot, Table } from "./analyze/snapshot/snapshot.js";
 import type { CaptureProblem } from "./capture/file/problem.js";
 import type { CaptureInput, CountOptions } from "./captures.js";
-import { renderCsv } from "./report/csv.js";
-import { renderSnapshotJson } from "./report/json.js";
-import { renderMarkdown } from "./report/markdown.js";
-import type { PdfOptions } from "./report/pdf.js";
-import { renderSummary, renderTableOf } from "./report/text.js";
+import { renderCsv } from "./report/data/csv.js";
+import { renderSnapshotJson } from "./report/data/json.js";
+import { renderMarkdown } from "./report/data/markdown.js";
+import type { PdfOptions } from "./report/pdf/pdf.js";
+import { renderSummary, renderTableOf } from "./report/text/text.js";
 
-export { limitSnapshot } from "./analyze/limit.js";
+export { limitSnapshot } from "./analyze/snapshot/limit.js";
 export type {
   Cell,
   Column,
@@ -25,12 +25,12 @@ export type {
   Snapshot,
   Table,
   Tables,
-} from "./analyze/snapshot.js";
+} from "./analyze/snapshot/snapshot.js";
 export { type CaptureProblem, UnreadableError } from "./capture/file/problem.js";
 export { CaptureError } from "./capture/live/live.js";
 export { Names, NamesError, parseNames, readNames } from "./capture/names/names.js";
 export type { CaptureProgress, CountOptions } from "./captures.js";
-export type { PdfOptions } from "./report/pdf.js";
+export type { PdfOptions } from "./report/pdf/pdf.js";
 
 /** What came of reading captures. */
 export interface Analysis {
@@ -102,7 +102,7 @@ function producer(): string {
  * is passed over. Rejects with an Error of one line where it is no Snapshot.
  */
 export async function parseSnapshot(json: string): Promise<Snapshot> {
-  const { parseSnapshot: parse } = await import("./analyze/read-snapshot.js");
+  const { parseSnapshot: parse } = await import("./analyze/snapshot/read-snapshot.js");
   return parse(json);
 }
 
@@ -135,6 +135,6 @@ export function toMarkdown(table: Table): string {
  * of large tables. The bytes are the caller's. Rejects where the optional package of charts is not installed; the message says which.
  */
 export async function toPdf(snapshot: Snapshot, options: PdfOptions): Promise<Uint8Array> {
-  const { renderPdf } = await import("./report/pdf.js");
+  const { renderPdf } = await import("./report/pdf/pdf.js");
   return await renderPdf(snapshot, options);
 }

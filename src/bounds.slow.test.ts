@@ -8,19 +8,19 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Operations } from "./analyze/app/operations.js";
 import { Vocabulary } from "./analyze/app/vocabulary.js";
+import { SampleBudget, SeriesBook } from "./analyze/edges/series-book.js";
 import { EventCourse } from "./analyze/events.js";
 import { HealthCourse } from "./analyze/health.js";
-import { SampleBudget, SeriesBook } from "./analyze/series-book.js";
-import type { HealthReport, Snapshot } from "./analyze/snapshot.js";
+import type { HealthReport, Snapshot } from "./analyze/snapshot/snapshot.js";
 import { InputBuffer } from "./capture/file/input.js";
 import { PcapngDecoder } from "./capture/file/pcapng.js";
 import { Recorder } from "./capture/file/recorder.js";
 import { interfaceBlock, join as joinBytes, section } from "./capture/file/sample.test.fixture.js";
 import { ContainerNames } from "./capture/names/container-names.js";
 import { NameHistory } from "./capture/names/name-history.js";
+import { SidecarState } from "./commands/analyze/sidecar-state.js";
 import { Authenticator } from "./commands/serve/basic-auth.js";
 import { LoginDelays } from "./commands/serve/login-delays.js";
-import { SidecarState } from "./commands/sidecar-state.js";
 import type { ConntrackLine } from "./engine/sidecar-lines.js";
 
 const folder = mkdtempSync(join(tmpdir(), "netwatch-bounds-"));
@@ -122,7 +122,7 @@ const BOUNDED: readonly Bounded[] = [
     },
   },
   {
-    file: "analyze/series-book.ts",
+    file: "analyze/edges/series-book.ts",
     most: { "#listed": 10, "#kept": 40, "#other": 1 },
     grow: () => {
       const create = (source: string, destination: string, kind: string) =>
@@ -222,7 +222,7 @@ const BOUNDED: readonly Bounded[] = [
     },
   },
   {
-    file: "commands/sidecar-state.ts",
+    file: "commands/analyze/sidecar-state.ts",
     most: { "#entries": 1 },
     grow: () => {
       const state = new SidecarState();
@@ -248,14 +248,14 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "analyze/app/stream.ts waiting": "64 pieces and 256 KiB; stream.slow.test.ts reaches both",
   "analyze/evidence.ts #idleness": OF_ONE_LOOK,
   "analyze/findings/scans.ts #announced": OF_ONE_LOOK,
-  "analyze/flows.ts observers": "one a counter that is made, and the inspector",
+  "analyze/flow/flows.ts observers": "one a counter that is made, and the inspector",
   "analyze/inspector.ts #datagrams": "one a protocol over UDP",
   "analyze/inspector.ts #freeStreams": "as many as streams, of which MAX_STREAMS are made",
   "analyze/inspector.ts #streams": "MAX_STREAMS; those that wait for one are counted as unfollowed",
-  "analyze/labels.ts #names": OF_ONE_LOOK,
-  "analyze/labels.ts #texts": OF_ONE_LOOK,
+  "analyze/flow/labels.ts #names": OF_ONE_LOOK,
+  "analyze/flow/labels.ts #texts": OF_ONE_LOOK,
   "analyze/redact.ts #numbers": OF_ONE_LOOK,
-  "analyze/request-counter.ts #counted": "as many as operations",
+  "analyze/edges/request-counter.ts #counted": "as many as operations",
   "analyze/sums/operations.ts #known": OF_ONE_LOOK,
   "analyze/tracking/activity.ts #full": OF_ONE_LOOK,
   "analyze/tracking/connections.ts #first": OF_ONE_LOOK,
@@ -289,11 +289,11 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "commands/serve/residuals.ts #looks": "five an interface of the command line",
   "commands/serve/web-server.ts #underWay": FIXED,
   "commands/serve/web-server.ts refused": FIXED,
-  "commands/tui-monitor.ts lastWords": "MAX_WORDS",
-  "report/charts-trace.ts #path": "lives as long as one drawing",
-  "report/pdf-type.ts #clean": "lives as long as one report",
+  "commands/tui/tui-monitor.ts lastWords": "MAX_WORDS",
+  "report/charts/charts-trace.ts #path": "lives as long as one drawing",
+  "report/pdf/pdf-type.ts #clean": "lives as long as one report",
   "report/metrics/metric.ts #samples": "lives as long as one page",
-  "tui/cells.ts widths": "emptied at MAX_WIDTHS",
+  "tui/chrome/cells.ts widths": "emptied at MAX_WIDTHS",
 };
 
 /** Fields of classes and names of files that begin as an empty Map, Set or array. */

@@ -1,8 +1,8 @@
 /** From captures to a Snapshot: opens them, runs them through an analyzer, tells how each fared. */
 import { basename } from "node:path";
 import { Analyzer } from "./analyze/analyzer.js";
-import { buildSnapshot, type TrackingContext } from "./analyze/build.js";
-import type { LedgerFile, Snapshot } from "./analyze/snapshot.js";
+import { buildSnapshot, type TrackingContext } from "./analyze/snapshot/build.js";
+import type { LedgerFile, Snapshot } from "./analyze/snapshot/snapshot.js";
 import type { ByteSource } from "./capture/file/bytes.js";
 import { CaptureReader, readPackets } from "./capture/file/file.js";
 import { PacketFilter } from "./capture/file/file-filter.js";

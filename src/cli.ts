@@ -6,10 +6,14 @@ import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { Command, CommanderError, Option } from "commander";
 import type { Needs } from "./commands/apart.js";
-import { addCaptureCommand, addDecapsulate, addRedact, addSourceWords } from "./commands/capture-words.js";
-import { addLab, hasLab, isLabError, type Lab, loadLab } from "./commands/lab.js";
-import { addLabBenchCommand } from "./commands/lab-bench-words.js";
-import { addMetricsCommands } from "./commands/metrics-words.js";
+import {
+  addCaptureCommand,
+  addDecapsulate,
+  addRedact,
+  addSourceWords,
+} from "./commands/capture/capture-words.js";
+import { addLab, hasLab, isLabError, type Lab, loadLab } from "./commands/lab-bench/lab.js";
+import { addLabBenchCommand } from "./commands/lab-bench/lab-bench-words.js";
 import { addMonitorCommands, type Start } from "./commands/monitor-words.js";
 import {
   LIST_FORMATS,
@@ -19,12 +23,13 @@ import {
   parsePositive,
   TRACKING_TABLE_NAMES,
 } from "./commands/options.js";
+import { addMetricsCommands } from "./commands/serve/metrics-words.js";
 import { interruption, statusOf } from "./commands/signals.js";
 import type { Terminal } from "./commands/terminal.js";
 import { CommandError, EXIT_MEANINGS, ExitCode, reasonOf } from "./exit.js";
 import { visible } from "./format.js";
 import { readWords } from "./path-bytes.js";
-import { SECTIONS } from "./report/sections.js";
+import { SECTIONS } from "./report/pdf/sections.js";
 import { gather } from "./write.js";
 
 /** Two folders up from dist/src/cli.js. */
@@ -110,7 +115,7 @@ Examples:
   netwatch analyze shop.pcapng -o json | jq '.tables.pairs.rows[:3]'`,
     )
     .action(async (files: string[], options) => {
-      const { analyze } = await import("./commands/analyze.js");
+      const { analyze } = await import("./commands/analyze/analyze.js");
       end(await analyze(files, { ...options, seed: randomBytes(4).readInt32LE() }, producer, terminal));
     });
 
@@ -164,12 +169,12 @@ Examples:
 
   addCaptureCommand(program, tables, async (filter, { listInterfaces: isList, ...words }) => {
     if (isList) {
-      const { listInterfaces } = await import("./commands/interfaces.js");
+      const { listInterfaces } = await import("./commands/doctor/interfaces.js");
       end(await listInterfaces(words, terminal));
       return;
     }
     await shed(words);
-    const { capture } = await import("./commands/capture.js");
+    const { capture } = await import("./commands/capture/capture.js");
     const context = { seed: randomBytes(4).readInt32LE(), commandLine: argv, signal: interruption() };
     end(await capture(filter, { ...words, ...context }, producer, terminal));
   });
@@ -183,7 +188,7 @@ Examples:
     )
     .addHelpText("after", "\n`netwatch capture -D` prints the same list.")
     .action(async (options) => {
-      const { listInterfaces } = await import("./commands/interfaces.js");
+      const { listInterfaces } = await import("./commands/doctor/interfaces.js");
       end(await listInterfaces(options, terminal));
     });
 
@@ -195,7 +200,7 @@ Examples:
       new Option("-o, --output <format>", "form of the output").choices(["table", "json"]).default("table"),
     )
     .action(async (options) => {
-      const { doctor } = await import("./commands/doctor.js");
+      const { doctor } = await import("./commands/doctor/doctor.js");
       end(await doctor(options, terminal));
     });
 

@@ -1,5 +1,5 @@
 /** Values as people read them. The only place that knows "1.5 MiB/s", and the only one that makes foreign text safe to show. */
-import type { Cell, ColumnKind } from "./analyze/snapshot.js";
+import type { Cell, ColumnKind } from "./analyze/snapshot/snapshot.js";
 
 /**
  * The one list of unsafe characters, those that could move a cursor, switch a terminal, hide or reorder text, or look blank: controls,

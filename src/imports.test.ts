@@ -65,7 +65,7 @@ const ALLOWED: Readonly<Record<string, readonly (readonly [to: RegExp, what: "va
   exit: [],
   "output-path": [[/^src\/path-bytes\.ts$/, "value"]],
   write: [[/^src\/(output-path|path-bytes)\.ts$/, "value"]],
-  format: [[/^src\/analyze\/snapshot\.ts$/, "type"]],
+  format: [[/^src\/analyze\/snapshot\/snapshot\.ts$/, "type"]],
   capture: [[/^src\/(net|output-path|path-bytes)\.ts$/, "value"]],
   analyze: [
     [/^src\/(net|format)\.ts$/, "value"],
@@ -73,18 +73,18 @@ const ALLOWED: Readonly<Record<string, readonly (readonly [to: RegExp, what: "va
     [/^src\/capture\//, "type"],
   ],
   view: [
-    [/^src\/analyze\/snapshot\.ts$/, "type"],
+    [/^src\/analyze\/snapshot\/snapshot\.ts$/, "type"],
     [/^src\/(net|format)\.ts$/, "value"],
   ],
   report: [
     [/^src\/view\//, "value"],
-    [/^src\/analyze\/(snapshot|benchmark\/benchmark)\.ts$/, "type"],
-    [/^src\/(analyze\/limit|format)\.ts$/, "value"],
+    [/^src\/analyze\/(snapshot\/snapshot|benchmark\/benchmark)\.ts$/, "type"],
+    [/^src\/(analyze\/snapshot\/limit|format)\.ts$/, "value"],
   ],
   tui: [
     [/^src\/view\//, "value"],
-    [/^src\/analyze\/(snapshot|events)\.ts$/, "type"],
-    [/^src\/(analyze\/limit|format)\.ts$/, "value"],
+    [/^src\/analyze\/(snapshot\/snapshot|events)\.ts$/, "type"],
+    [/^src\/(analyze\/snapshot\/limit|format)\.ts$/, "value"],
   ],
   captures: [
     [/^src\/(analyze|capture)\//, "value"],
@@ -111,10 +111,10 @@ test("imports are found in every form", () => {
   const edge = (from: string, to: string) => EDGES.filter((e) => e.from === from && e.to === to);
   assert.equal(edge("src/capture/file/file.ts", "src/capture/file/pcap.ts")[0]?.erased, false);
   assert.equal(edge("src/capture/file/pcap.ts", "src/capture/file/input.ts")[0]?.erased, true);
-  assert.equal(edge("src/analyze/headers.ts", "src/net.ts")[0]?.erased, true);
+  assert.equal(edge("src/analyze/flow/headers.ts", "src/net.ts")[0]?.erased, true);
   assert.equal(edge("src/analyze/analyzer.ts", "src/capture/packet.ts")[0]?.erased, true);
-  assert.equal(edge("src/analyze/flows.ts", "src/analyze/flowstore.ts")[0]?.erased, false);
-  assert.ok(edge("src/commands/analyze.ts", "src/report/csv.ts").length > 0, "import() counts");
+  assert.equal(edge("src/analyze/flow/flows.ts", "src/analyze/flow/flowstore.ts")[0]?.erased, false);
+  assert.ok(edge("src/commands/analyze/analyze.ts", "src/report/data/csv.ts").length > 0, "import() counts");
 });
 
 test("every import goes to a file that is there", () => {
@@ -141,7 +141,7 @@ test("src and services share lab.json and nothing else, but for the one door tha
   );
   assert.deepEqual(crossings.sort(), [
     "src/commands/lab-bench/docker-target.ts -> services/lab.json",
-    "src/commands/lab.ts -> services/lab.js",
+    "src/commands/lab-bench/lab.ts -> services/lab.js",
   ]);
 });
 
@@ -177,32 +177,32 @@ test("the lab's package.json names what the lab imports, and the tool needs noth
 test("edges that are not allowed are told from those that are", () => {
   const cases: readonly (readonly [string, string, boolean, boolean])[] = [
     ["src/net.ts", "src/format.ts", true, false],
-    ["src/format.ts", "src/analyze/snapshot.ts", true, true],
-    ["src/format.ts", "src/analyze/snapshot.ts", false, false],
+    ["src/format.ts", "src/analyze/snapshot/snapshot.ts", true, true],
+    ["src/format.ts", "src/analyze/snapshot/snapshot.ts", false, false],
     ["src/capture/file/file.ts", "src/net.ts", false, true],
-    ["src/capture/file/file.ts", "src/analyze/flows.ts", true, false],
+    ["src/capture/file/file.ts", "src/analyze/flow/flows.ts", true, false],
     ["src/capture/file/file.ts", "src/format.ts", false, false],
-    ["src/analyze/flows.ts", "src/capture/packet.ts", true, true],
-    ["src/analyze/flows.ts", "src/capture/packet.ts", false, false],
-    ["src/analyze/flows.ts", "src/report/csv.ts", true, false],
-    ["src/report/csv.ts", "src/analyze/limit.ts", false, true],
-    ["src/report/csv.ts", "src/analyze/flows.ts", true, false],
-    ["src/report/csv.ts", "src/capture/names/names.ts", true, false],
-    ["src/report/csv.ts", "src/report/json.ts", false, true],
+    ["src/analyze/flow/flows.ts", "src/capture/packet.ts", true, true],
+    ["src/analyze/flow/flows.ts", "src/capture/packet.ts", false, false],
+    ["src/analyze/flow/flows.ts", "src/report/data/csv.ts", true, false],
+    ["src/report/data/csv.ts", "src/analyze/snapshot/limit.ts", false, true],
+    ["src/report/data/csv.ts", "src/analyze/flow/flows.ts", true, false],
+    ["src/report/data/csv.ts", "src/capture/names/names.ts", true, false],
+    ["src/report/data/csv.ts", "src/report/data/json.ts", false, true],
     ["src/engine/run.ts", "src/analyze/analyzer.ts", false, true],
     ["src/engine/run.ts", "src/commands/signals.ts", false, false],
-    ["src/engine/outputs.ts", "src/report/csv.ts", false, false],
+    ["src/engine/outputs.ts", "src/report/data/csv.ts", false, false],
     ["src/capture/live/live.ts", "src/engine/run.ts", true, false],
-    ["src/report/csv.ts", "src/view/cells.ts", false, true],
-    ["src/view/cells.ts", "src/report/csv.ts", false, false],
-    ["src/analyze/build.ts", "src/view/cells.ts", false, false],
-    ["src/tui/screen.ts", "src/report/text.ts", false, false],
-    ["src/commands/analyze.ts", "services/lab.ts", true, false],
-    ["src/report/csv.ts", "services/lab.ts", true, false],
+    ["src/report/data/csv.ts", "src/view/cells.ts", false, true],
+    ["src/view/cells.ts", "src/report/data/csv.ts", false, false],
+    ["src/analyze/snapshot/build.ts", "src/view/cells.ts", false, false],
+    ["src/tui/screen.ts", "src/report/text/text.ts", false, false],
+    ["src/commands/analyze/analyze.ts", "services/lab.ts", true, false],
+    ["src/report/data/csv.ts", "services/lab.ts", true, false],
     ["services/lab.ts", "src/net.ts", true, false],
     ["src/captures.ts", "src/commands/exit.ts", false, false],
     ["src/api.ts", "src/captures.ts", false, true],
-    ["src/api.ts", "src/commands/captures.ts", true, false],
+    ["src/api.ts", "src/commands/analyze/captures.ts", true, false],
     ["src/elsewhere/x.ts", "src/net.ts", false, false],
   ];
   for (const [from, to, erased, allowed] of cases)
@@ -270,26 +270,26 @@ const LATE = [
   "services/start-instance.ts",
   "src/api.ts",
   "src/cli.ts",
-  "src/commands/analyze.ts",
-  "src/commands/capture.ts",
-  "src/commands/captures.ts",
-  "src/commands/doctor-facts.ts",
-  "src/commands/interfaces.ts",
-  "src/commands/kept.ts",
-  "src/commands/lab-bench-words.ts",
-  "src/commands/lab-bench.ts",
-  "src/commands/lab.ts",
-  "src/commands/metrics-words.ts",
+  "src/commands/analyze/analyze.ts",
+  "src/commands/analyze/captures.ts",
+  "src/commands/analyze/kept.ts",
+  "src/commands/capture/capture.ts",
+  "src/commands/doctor/doctor-facts.ts",
+  "src/commands/doctor/interfaces.ts",
+  "src/commands/lab-bench/lab-bench-words.ts",
+  "src/commands/lab-bench/lab-bench.ts",
+  "src/commands/lab-bench/lab.ts",
   "src/commands/monitor-words.ts",
   "src/commands/options.ts",
   "src/commands/report.ts",
+  "src/commands/serve/metrics-words.ts",
   "src/commands/topology.ts",
-  "src/commands/tui-exports.ts",
-  "src/commands/tui.ts",
+  "src/commands/tui/tui-exports.ts",
+  "src/commands/tui/tui.ts",
   "src/engine/taps.ts",
-  "src/report/charts-canvas.ts",
-  "src/report/map-layout.ts",
-  "src/report/pdf-document.ts",
+  "src/report/charts/charts-canvas.ts",
+  "src/report/graph/map-layout.ts",
+  "src/report/pdf/pdf-document.ts",
 ];
 
 test("no file loads another late, but these, and those before root is given up", () => {

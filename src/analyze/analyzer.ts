@@ -1,12 +1,12 @@
 /** Takes packets, keeps the counts that everything later is built from. The hot path of the program. */
 import { type Packet, Time } from "../capture/packet.js";
 import { IpProtocol } from "../net.js";
-import { Decapsulator } from "./decapsulate.js";
-import { FlowTable } from "./flows.js";
-import { Headers, MALFORMED, Network } from "./headers.js";
+import { Decapsulator } from "./flow/decapsulate.js";
+import { FlowTable } from "./flow/flows.js";
+import { Headers, MALFORMED, Network } from "./flow/headers.js";
+import { UdpTunnels } from "./flow/tunnels.js";
 import { Inspector } from "./inspector.js";
 import { Series } from "./series.js";
-import { UdpTunnels } from "./tunnels.js";
 
 /** Conversations kept unless told otherwise. */
 export const DEFAULT_MAX_FLOWS = 1_000_000;

@@ -2,7 +2,7 @@
 
 import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
 import type { Names } from "../capture/names/names.js";
-import type { ConnectionsSnapshot, Table } from "./snapshot.js";
+import type { ConnectionsSnapshot, Table } from "./snapshot/snapshot.js";
 import { formatTime } from "./time.js";
 import { buildTracked } from "./tracking/connections.js";
 import { EndNames } from "./tracking/ends.js";

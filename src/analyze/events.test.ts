@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { EventCourse } from "./events.js";
-import type { HealthReport, HealthTargetReport, LedgerInterface, Snapshot } from "./snapshot.js";
+import type { HealthReport, HealthTargetReport, LedgerInterface, Snapshot } from "./snapshot/snapshot.js";
 
 /** As much of a Snapshot as is looked at. */
 function snapshot(

@@ -1,6 +1,6 @@
 /** What happens between one look and the next, as events: losses, new pairs, health, moves. Bounded; reads no clock. */
 import { formatCounted, visible } from "../format.js";
-import type { HealthReport, HealthTargetReport, LedgerInterface, Snapshot } from "./snapshot.js";
+import type { HealthReport, HealthTargetReport, LedgerInterface, Snapshot } from "./snapshot/snapshot.js";
 
 /** What an event says beside its sentence; the lab's event schema describes each. */
 export type EventFields = Readonly<Record<string, string | number>>;

@@ -12,9 +12,9 @@ import { reasonToSkip, type TestNetwork, withTestNetwork } from "../capture/kern
 import { parseCidr } from "../net.js";
 import { until } from "../until.test.fixture.js";
 import { Analyzer } from "./analyzer.js";
-import { buildSnapshot } from "./build.js";
 import type { CaptureFacts } from "./evidence.js";
-import type { Row } from "./snapshot.js";
+import { buildSnapshot } from "./snapshot/build.js";
+import type { Row } from "./snapshot/snapshot.js";
 
 const skip = reasonToSkip("nft", "sysctl", "tcpdump", "conntrack");
 /** What two clocks may be apart before a moment counts as earlier, and some more. */

@@ -7,13 +7,13 @@ import { parseConntrackText } from "../capture/conntrack/conntrack-text.js";
 import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
 import { asPacket, talkPacket, talks } from "../capture/file/sample.test.fixture.js";
 import { formatAddress, parseCidr } from "../net.js";
-import { renderSnapshotJson } from "../report/json.js";
+import { renderSnapshotJson } from "../report/data/json.js";
 import { Analyzer } from "./analyzer.js";
-import { buildSnapshot } from "./build.js";
 import { type CaptureFacts, Evidence } from "./evidence.js";
-import { limitSnapshot } from "./limit.js";
-import { parseSnapshot } from "./read-snapshot.js";
-import type { Snapshot } from "./snapshot.js";
+import { buildSnapshot } from "./snapshot/build.js";
+import { limitSnapshot } from "./snapshot/limit.js";
+import { parseSnapshot } from "./snapshot/read-snapshot.js";
+import type { Snapshot } from "./snapshot/snapshot.js";
 
 const START = 1_000_000_000;
 const TIMEOUTS = new Map([

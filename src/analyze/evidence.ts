@@ -3,7 +3,7 @@
 import { EntryMeta, type Value, Word } from "../capture/conntrack/conntrack-table.js";
 import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
 import type { Cidr } from "../net.js";
-import type { Flow, FlowTable } from "./flows.js";
+import type { Flow, FlowTable } from "./flow/flows.js";
 import { Idleness, lifetimeUs, SECOND_US } from "./tracking/activity.js";
 import { EntryIndex, showsPorts } from "./tracking/entry-index.js";
 import { Places } from "./tracking/places.js";

@@ -12,9 +12,9 @@ import {
 } from "../capture/file/sample.test.fixture.js";
 import { parseNames } from "../capture/names/names.js";
 import { Analyzer, type AnalyzerOptions } from "./analyzer.js";
-import { buildSnapshot, type SnapshotContext } from "./build.js";
 import { MAX_FINDINGS } from "./findings.js";
-import type { Finding } from "./snapshot.js";
+import { buildSnapshot, type SnapshotContext } from "./snapshot/build.js";
+import type { Finding } from "./snapshot/snapshot.js";
 
 /** One TCP packet of 100 bytes from 10.1.1.1, port 40000, to 10.1.1.2, port 80. */
 function talk(fields: Partial<Talk> = {}): SamplePacket {

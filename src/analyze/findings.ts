@@ -6,8 +6,8 @@ import { findRequests } from "./findings/requests.js";
 import { findScans } from "./findings/scans.js";
 import { findTcp } from "./findings/tcp.js";
 import { findLargest, findMix, findRhythm } from "./findings/traffic.js";
-import type { FlowTable } from "./flows.js";
-import type { Finding, Snapshot } from "./snapshot.js";
+import type { FlowTable } from "./flow/flows.js";
+import type { Finding, Snapshot } from "./snapshot/snapshot.js";
 import type { Sums } from "./sums.js";
 
 /** Findings said at most: a list that is not read through says nothing. */

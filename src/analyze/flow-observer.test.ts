@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { asPacket, SEED, talkPacket, talks } from "../capture/file/sample.test.fixture.js";
 import { Analyzer } from "./analyzer.js";
+import type { FlowStore } from "./flow/flowstore.js";
 import type { FlowObserver } from "./flow-observer.js";
-import type { FlowStore } from "./flowstore.js";
 
 /** A subscriber that keeps the packets of all flows that have left: the whole of what a flow export would need. */
 class Departed implements FlowObserver {

@@ -1,5 +1,5 @@
 /** The seam between the flow table and what keeps something beside its flows: connections, edges, a history, an export. */
-import type { FlowStore } from "./flowstore.js";
+import type { FlowStore } from "./flow/flowstore.js";
 
 /**
  * Keeps something beside flows, by their store and place there. Add it to `FlowTable.observers`: each is told of everything, in the

@@ -1,6 +1,6 @@
 /** What many health checks say together: state, latency over a window, availability, last change. Bounded; reads no clock. */
 import type { CheckResult, HealthTarget } from "../capture/health/health.js";
-import type { HealthReport, HealthState, HealthTargetReport } from "./snapshot.js";
+import type { HealthReport, HealthState, HealthTargetReport } from "./snapshot/snapshot.js";
 import { formatTime } from "./time.js";
 
 /** Checks that a target is remembered by: ten minutes at the usual interval. */

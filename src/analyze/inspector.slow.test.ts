@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { asPacket } from "../capture/file/sample.test.fixture.js";
 import { Analyzer } from "./analyzer.js";
-import { buildSnapshot } from "./build.js";
-import type { Snapshot } from "./snapshot.js";
+import { buildSnapshot } from "./snapshot/build.js";
+import type { Snapshot } from "./snapshot/snapshot.js";
 import { analyze, frameOf, HANDSHAKE, type Segment } from "./tcp/tcp.test.fixture.js";
 
 function snapshotOf(analyzer: Analyzer): Snapshot {

@@ -2,9 +2,9 @@
 import type { Names } from "../capture/names/names.js";
 import type { Analyzer } from "./analyzer.js";
 import type { Application } from "./app/application.js";
-import type { FlowTable } from "./flows.js";
+import type { FlowTable } from "./flow/flows.js";
+import { Labels } from "./flow/labels.js";
 import type { Inspector } from "./inspector.js";
-import { Labels } from "./labels.js";
 import { type OperationSum, sumOperations } from "./sums/operations.js";
 import { PairSums } from "./sums/pairs.js";
 import { sumTcp, type TcpSums } from "./sums/tcp.js";

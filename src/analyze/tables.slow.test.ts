@@ -16,9 +16,9 @@ import {
 import { Names, parseNames } from "../capture/names/names.js";
 import { formatAddress, parseAddress, protocolName } from "../net.js";
 import { Analyzer, type AnalyzerOptions } from "./analyzer.js";
-import { buildSnapshot } from "./build.js";
-import { limitSnapshot, limitTable, OTHER } from "./limit.js";
-import type { Row, Snapshot, Table } from "./snapshot.js";
+import { buildSnapshot } from "./snapshot/build.js";
+import { limitSnapshot, limitTable, OTHER } from "./snapshot/limit.js";
+import type { Row, Snapshot, Table } from "./snapshot/snapshot.js";
 import { NO_TCP } from "./tables/tcp-cells.js";
 
 function snapshotOf(

@@ -1,7 +1,8 @@
-/** All tables of what an analyzer holds. */
+/** All tables of what an analyzer holds. A new table is its builder and a line here: it describes itself to every view. */
 import type { Analyzer } from "./analyzer.js";
+import { APPLICATIONS } from "./app/applications.js";
 import type { Evidence } from "./evidence.js";
-import type { Tables } from "./snapshot.js";
+import type { CoreTable, Table, Tables } from "./snapshot/snapshot.js";
 import type { Sums } from "./sums.js";
 import { buildApplications } from "./tables/applications.js";
 import { buildConversations } from "./tables/conversations.js";
@@ -11,15 +12,26 @@ import { buildProtocols } from "./tables/protocols.js";
 import { buildTalkers } from "./tables/talkers.js";
 import { buildTcp } from "./tables/tcp.js";
 
+type BuildTable = (analyzer: Analyzer, sums: Sums, evidence: Evidence | null) => Table;
+
+/** In the order they are shown. Those that every Snapshot has are all here: the type says so. */
+const BUILDERS: Readonly<Record<CoreTable, BuildTable>> & Readonly<Record<string, BuildTable>> = {
+  pairs: buildPairs,
+  protocols: buildProtocols,
+  talkers: (analyzer, { labels }) => buildTalkers(analyzer, labels),
+  conversations: buildConversations,
+  endpoints: (analyzer, { addresses, names }) => buildEndpoints(analyzer, addresses, names),
+  tcp: buildTcp,
+};
+
+/** What the tables of a Snapshot are called, in the order they are shown. */
+export const TABLE_NAMES: readonly string[] = [
+  ...Object.keys(BUILDERS),
+  ...APPLICATIONS.filter(({ requests }) => requests !== null).map(({ name }) => name),
+];
+
 /** Builds the tables of an analyzer and its sums. They read from both: use them before the analyzer goes on. */
 export function buildTables(analyzer: Analyzer, sums: Sums, evidence: Evidence | null): Tables {
-  return {
-    pairs: buildPairs(analyzer, sums),
-    protocols: buildProtocols(analyzer),
-    talkers: buildTalkers(analyzer, sums.labels),
-    conversations: buildConversations(analyzer, sums, evidence),
-    endpoints: buildEndpoints(analyzer, sums.addresses, sums.names),
-    tcp: buildTcp(analyzer, sums),
-    ...buildApplications(sums.operations),
-  };
+  const built = Object.entries(BUILDERS).map(([name, build]) => [name, build(analyzer, sums, evidence)]);
+  return { ...Object.fromEntries(built), ...buildApplications(sums.operations) } as Tables;
 }

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import type { Snapshot } from "../analyze/snapshot.js";
+import type { Snapshot } from "../analyze/snapshot/snapshot.js";
 import { landlockVersion } from "../capture/kernel/landlock.js";
 import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
 import { capIsMissing } from "../capture/live/live.test.fixture.js";
 import { childrenOf, openerOf, rightsOf, until } from "../capture/opener/opener.test.fixture.js";
-import { type Running, Workplace } from "./capture.test.fixture.js";
+import { type Running, Workplace } from "./capture/capture.test.fixture.js";
 import { PtyProgram } from "./pty.test.fixture.js";
 
 const NOBODY = 65_534;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { TrackingTableName } from "../analyze/snapshot.js";
+import type { TrackingTableName } from "../analyze/snapshot/snapshot.js";
 import { CommandError, ExitCode } from "../exit.js";
 import { type ConnectionsOptions, connections } from "./connections.js";
 import { TRACKING_TABLE_NAMES } from "./options.js";

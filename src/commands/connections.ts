@@ -1,7 +1,7 @@
 /** `netwatch connections`: what connection tracking says, of this machine or of a file. */
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { buildConnectionsSnapshot } from "../analyze/connections.js";
-import type { ConnectionsSnapshot, TrackingTableName } from "../analyze/snapshot.js";
+import type { ConnectionsSnapshot, TrackingTableName } from "../analyze/snapshot/snapshot.js";
 import { ConntrackTable } from "../capture/conntrack/conntrack-table.js";
 import { parseConntrackText } from "../capture/conntrack/conntrack-text.js";
 import { Tracker } from "../capture/conntrack/tracker.js";
@@ -12,9 +12,9 @@ import type { Names } from "../capture/names/names.js";
 import { loadNames, openNames, readNamesOnce } from "../engine/names.js";
 import { CommandError, ExitCode, reasonOf } from "../exit.js";
 import { formatCounted } from "../format.js";
-import { renderTable } from "../report/text.js";
-import { renderConnections } from "../report/text-connections.js";
-import { renderForm } from "./machine-forms.js";
+import { renderTable } from "../report/text/text.js";
+import { renderConnections } from "../report/text/text-connections.js";
+import { renderForm } from "./analyze/machine-forms.js";
 import { type ListFormat, TRACKING_TABLE_NAMES } from "./options.js";
 import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";

@@ -8,7 +8,7 @@ import { flawOf } from "../../services/e2e/event-flaw.js";
 import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
 import { type BridgeLab, createBridge, udpFrame } from "../capture/live/live.test.fixture.js";
 import { until } from "../until.test.fixture.js";
-import { Workplace } from "./capture.test.fixture.js";
+import { Workplace } from "./capture/capture.test.fixture.js";
 
 /** The samples that the Wazuh rules are tested with; RECORD_EVENTS=1 writes them anew, of a real run. */
 const SAMPLES = new URL("../../../deploy/wazuh/samples/netwatch.ndjson", import.meta.url);

@@ -8,7 +8,7 @@ import { type AddressInfo, createServer as createTcp } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { HealthReport } from "../analyze/snapshot.js";
+import type { HealthReport } from "../analyze/snapshot/snapshot.js";
 import { PeerThread } from "../capture/peers/peer-thread.js";
 import { type HealthPoll, openHealthPoll } from "../engine/health-poll.js";
 import { until } from "../until.test.fixture.js";

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { HealthReport } from "../analyze/snapshot.js";
+import type { HealthReport } from "../analyze/snapshot/snapshot.js";
 import { type CommandError, ExitCode } from "../exit.js";
 import { type HealthOptions, health, renderHealth } from "./health.js";
 import type { Terminal } from "./terminal.js";

@@ -1,11 +1,11 @@
 /** `netwatch health`: whether the services answer, how fast, and since when. */
 import { setTimeout } from "node:timers/promises";
-import type { Column, HealthReport, HealthState, Row, Table } from "../analyze/snapshot.js";
+import type { Column, HealthReport, HealthState, Row, Table } from "../analyze/snapshot/snapshot.js";
 import { PeerThread } from "../capture/peers/peer-thread.js";
 import { type HealthPoll, openHealthPoll } from "../engine/health-poll.js";
 import { CommandError, ExitCode } from "../exit.js";
 import { formatCell, formatCounted, formatInstant, safeJson } from "../format.js";
-import { renderTable, strong, type TextColumn } from "../report/text.js";
+import { renderTable, strong, type TextColumn } from "../report/text/text.js";
 import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 

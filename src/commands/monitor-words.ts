@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ExitCode } from "../exit.js";
 import type { Needs } from "./apart.js";
-import { addDecapsulate, addSourceWords, EVENTS_HELP } from "./capture-words.js";
+import { addDecapsulate, addSourceWords, EVENTS_HELP } from "./capture/capture-words.js";
 import { parsePositive, parseUrl } from "./options.js";
 import type { Terminal } from "./terminal.js";
 
@@ -156,7 +156,7 @@ Examples:
     .action((options) =>
       start(
         async ({ producer, argv, terminal, signal }) => {
-          const { tui } = await import("./tui.js");
+          const { tui } = await import("./tui/tui.js");
           const context = { seed: randomBytes(4).readInt32LE(), commandLine: argv, signal };
           return tui({ ...options, ...context }, producer, terminal);
         },

@@ -1,6 +1,6 @@
 /** What the command line accepts: closed sets and checked values. Light: loaded at every start. */
 import { InvalidArgumentError } from "commander";
-import type { TrackingTableName } from "../analyze/snapshot.js";
+import type { TrackingTableName } from "../analyze/snapshot/snapshot.js";
 
 export const OUTPUT_FORMATS = ["table", "json", "ndjson", "csv", "markdown"] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
@@ -11,7 +11,7 @@ export type ListFormat = (typeof LIST_FORMATS)[number];
 
 /** The names that `--table` takes. Loads the analysis, which the commands that print tables load anyway. */
 export async function loadTableNames(): Promise<readonly string[]> {
-  const { TABLE_NAMES } = await import("../analyze/tables/names.js");
+  const { TABLE_NAMES } = await import("../analyze/tables.js");
   return TABLE_NAMES;
 }
 

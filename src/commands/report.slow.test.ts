@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "n
 import { join } from "node:path";
 import { test } from "node:test";
 import { CommandError, ExitCode } from "../exit.js";
-import { analyze } from "./analyze.js";
+import { analyze } from "./analyze/analyze.js";
 import { report } from "./report.js";
 import { createFakeTerminal, ROOT } from "./terminal.test.fixture.js";
 

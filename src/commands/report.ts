@@ -1,15 +1,15 @@
 /** `netwatch report`: a Snapshot as a PDF. */
-import { limitSnapshot } from "../analyze/limit.js";
-import type { Snapshot } from "../analyze/snapshot.js";
+import { limitSnapshot } from "../analyze/snapshot/limit.js";
+import type { Snapshot } from "../analyze/snapshot/snapshot.js";
 import type { LiveOptions } from "../engine/options.js";
 import type { Outputs } from "../engine/outputs.js";
 import { keptPath } from "../engine/state-folder.js";
 import { CommandError, ExitCode, isMissingModule, reasonOf } from "../exit.js";
-import { loadPdf, renderPdf } from "../report/pdf.js";
-import { SECTIONS, type Section } from "../report/sections.js";
+import { loadPdf, renderPdf } from "../report/pdf/pdf.js";
+import { SECTIONS, type Section } from "../report/pdf/sections.js";
 import { writeWhole } from "../write.js";
-import { analyzeCaptures, type CaptureOptions } from "./captures.js";
-import { checkMade, keepSnapshot, readKeptSnapshot, readSnapshot } from "./kept.js";
+import { analyzeCaptures, type CaptureOptions } from "./analyze/captures.js";
+import { checkMade, keepSnapshot, readKeptSnapshot, readSnapshot } from "./analyze/kept.js";
 import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 
@@ -89,8 +89,8 @@ async function takeLive(
   producer: string,
   terminal: Terminal,
 ): Promise<Taken> {
-  const { runLive } = await import("./live.js");
-  const { keepLive, summaryLine } = await import("./capture.js");
+  const { runLive } = await import("./capture/live.js");
+  const { keepLive, summaryLine } = await import("./capture/capture.js");
   const view = { show: null, reserve: [keptPath(terminal.env), path], load: loadPdf };
   const live = { signal: new AbortController().signal, commandLine: [], ...options };
   const { snapshot, exitCode, outputs, troubles } = await runLive(live, view, producer, terminal);

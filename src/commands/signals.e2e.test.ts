@@ -6,7 +6,7 @@ import { closeSync, constants, existsSync, openSync, readFileSync } from "node:f
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { reasonToSkip } from "../capture/kernel/netns.test.fixture.js";
-import { Workplace } from "./capture.test.fixture.js";
+import { Workplace } from "./capture/capture.test.fixture.js";
 import { ROOT } from "./terminal.test.fixture.js";
 
 const skip = reasonToSkip("ip", "mkfifo", "ping");

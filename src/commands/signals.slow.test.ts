@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { Workplace } from "./capture.test.fixture.js";
+import { Workplace } from "./capture/capture.test.fixture.js";
 import { ROOT } from "./terminal.test.fixture.js";
 
 const SHOP = join(ROOT, "fixtures/shop.pcapng");

@@ -1,5 +1,5 @@
 /** `netwatch topology`: who talks to whom, and what bridges there are. */
-import type { Snapshot } from "../analyze/snapshot.js";
+import type { Snapshot } from "../analyze/snapshot/snapshot.js";
 import { CommandError, ExitCode } from "../exit.js";
 import {
   bridgesOf,
@@ -8,9 +8,9 @@ import {
   renderTopologyJson,
   renderTree,
   type Topology,
-} from "../report/topology.js";
-import { analyzeCaptures, type CaptureOptions } from "./captures.js";
-import { checkMade, readKeptSnapshot, readSnapshot } from "./kept.js";
+} from "../report/graph/topology.js";
+import { analyzeCaptures, type CaptureOptions } from "./analyze/captures.js";
+import { checkMade, readKeptSnapshot, readSnapshot } from "./analyze/kept.js";
 import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 
@@ -60,7 +60,7 @@ async function lookHere(options: TopologyOptions, terminal: Terminal): Promise<T
 
 async function readBridges() {
   const { readHostNetwork } = await import("../capture/live/interfaces.js");
-  const { buildInterfaces } = await import("./interfaces.js");
+  const { buildInterfaces } = await import("./doctor/interfaces.js");
   return bridgesOf(buildInterfaces(readHostNetwork(), new Map()));
 }
 
@@ -80,7 +80,7 @@ async function render(found: Topology, output: TopologyOptions["output"]): Promi
 }
 
 async function drawSvg(found: Topology): Promise<string[]> {
-  const { renderSvg } = await import("../report/topology-svg.js");
+  const { renderSvg } = await import("../report/graph/topology-svg.js");
   const pieces: string[] = [];
   for await (const piece of renderSvg(found)) pieces.push(piece);
   return pieces;

@@ -5,7 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { flawOf } from "../../services/e2e/event-flaw.js";
-import type { HealthReport, HealthTargetReport, LedgerInterface, Snapshot } from "../analyze/snapshot.js";
+import type {
+  HealthReport,
+  HealthTargetReport,
+  LedgerInterface,
+  Snapshot,
+} from "../analyze/snapshot/snapshot.js";
 import { CommandError, ExitCode } from "../exit.js";
 import { EventWriter } from "./event-writer.js";
 

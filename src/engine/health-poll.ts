@@ -1,7 +1,7 @@
 /** Health checks again and again, by a thread of their own: never a round while one is under way. */
 import { networkInterfaces } from "node:os";
 import { HealthCourse } from "../analyze/health.js";
-import type { HealthReport } from "../analyze/snapshot.js";
+import type { HealthReport } from "../analyze/snapshot/snapshot.js";
 import type { CheckResult, HealthTarget } from "../capture/health/health.js";
 import { type Candidate, onlyLocal, readCandidates, targetsOf } from "../capture/health/health-targets.js";
 import { ServiceError } from "../capture/names/json-client.js";

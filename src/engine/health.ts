@@ -1,5 +1,5 @@
 /** Rounds of health checks beside whatever else runs: at once, then at every interval, never two at a time. */
-import type { HealthReport } from "../analyze/snapshot.js";
+import type { HealthReport } from "../analyze/snapshot/snapshot.js";
 import { PeerThread } from "../capture/peers/peer-thread.js";
 import { HEALTH_INTERVAL_MS, type HealthCheck, type HealthPoll, openHealthPoll } from "./health-poll.js";
 

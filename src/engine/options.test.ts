@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseLimit } from "../commands/stop-conditions.js";
+import { parseLimit } from "../commands/capture/stop-conditions.js";
 import { checkLiveOptions, type LiveOptions, quoteWords } from "./options.js";
 
 const OPTIONS: LiveOptions = { signal: new AbortController().signal, commandLine: [] };

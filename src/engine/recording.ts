@@ -1,7 +1,7 @@
 /** A live run that writes: the packets, what is learnt beside them, what happens. Its end is a result. */
 import { performance } from "node:perf_hooks";
-import type { TrackingContext } from "../analyze/build.js";
-import type { Snapshot } from "../analyze/snapshot.js";
+import type { TrackingContext } from "../analyze/snapshot/build.js";
+import type { Snapshot } from "../analyze/snapshot/snapshot.js";
 import type { Recorder } from "../capture/file/recorder.js";
 import type { Packet } from "../capture/packet.js";
 import { CommandError, ExitCode, reasonOf } from "../exit.js";

@@ -1,8 +1,8 @@
 /** A live run: interfaces, names and connection tracking, taken in side by side, and told to those who follow it. */
 import { performance } from "node:perf_hooks";
 import { Analyzer } from "../analyze/analyzer.js";
-import { buildSnapshot, type TrackingContext } from "../analyze/build.js";
-import type { Snapshot } from "../analyze/snapshot.js";
+import { buildSnapshot, type TrackingContext } from "../analyze/snapshot/build.js";
+import type { Snapshot } from "../analyze/snapshot/snapshot.js";
 import type { NameSources } from "../capture/names/name-sources.js";
 import { Names } from "../capture/names/names.js";
 import type { Packet } from "../capture/packet.js";

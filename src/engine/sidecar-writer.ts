@@ -1,6 +1,7 @@
 /** Writes the sidecar of a live run: a line for names that changed, for each poll of connection tracking, for each round of health. */
-import type { TrackingContext } from "../analyze/build.js";
+
 import type { CaptureFacts } from "../analyze/evidence.js";
+import type { TrackingContext } from "../analyze/snapshot/build.js";
 import { formatTime } from "../analyze/time.js";
 import type { ConntrackFacts } from "../capture/conntrack/conntrack-facts.js";
 import { entryToJson } from "../capture/conntrack/conntrack-json.js";

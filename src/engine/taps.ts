@@ -1,5 +1,5 @@
 /** The interfaces of a live capture: opened together, their losses and counters told together. */
-import type { LedgerInterface } from "../analyze/snapshot.js";
+import type { LedgerInterface } from "../analyze/snapshot/snapshot.js";
 import { netnsId } from "../capture/kernel/netns.js";
 import {
   type CounterReader,

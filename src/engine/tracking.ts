@@ -1,6 +1,6 @@
 /** Connection tracking beside a live capture: polled for each Snapshot that is shown, said once where it is not to be had. */
 import { setImmediate } from "node:timers/promises";
-import type { TrackingContext } from "../analyze/build.js";
+import type { TrackingContext } from "../analyze/snapshot/build.js";
 import { Tracker } from "../capture/conntrack/tracker.js";
 import { SystemError } from "../capture/kernel/libc.js";
 import { NetnsError } from "../capture/kernel/netns.js";

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { Analyzer } from "../analyze/analyzer.js";
-import { buildSnapshot } from "../analyze/build.js";
-import { Headers } from "../analyze/headers.js";
-import { snapshotSchema } from "../analyze/snapshot.js";
+import { Headers } from "../analyze/flow/headers.js";
+import { buildSnapshot } from "../analyze/snapshot/build.js";
+import { snapshotSchema } from "../analyze/snapshot/snapshot.js";
 import { fromStream } from "../capture/file/bytes.js";
 import { CaptureReader } from "../capture/file/file.js";
 import {
@@ -38,7 +38,7 @@ import {
   vlanTag,
 } from "../capture/file/sample.test.fixture.js";
 import type { Packet } from "../capture/packet.js";
-import { renderSnapshotJson } from "../report/json.js";
+import { renderSnapshotJson } from "../report/data/json.js";
 import { latin1, type Target } from "./target.fuzz.js";
 
 /** Bytes that a stream gives at once. */

@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ZodError } from "zod";
-import { parseSnapshot } from "../analyze/read-snapshot.js";
-import { snapshotSchema } from "../analyze/snapshot.js";
+import { parseSnapshot } from "../analyze/snapshot/read-snapshot.js";
+import { snapshotSchema } from "../analyze/snapshot/snapshot.js";
 import { entryToJson } from "../capture/conntrack/conntrack-json.js";
 import { ConntrackTable } from "../capture/conntrack/conntrack-table.js";
 import { parseConntrackText } from "../capture/conntrack/conntrack-text.js";
@@ -16,11 +16,11 @@ import { readEngine } from "../capture/names/docker.js";
 import { ServiceError } from "../capture/names/json-client.js";
 import { NamesError, parseNames } from "../capture/names/names.js";
 import { parseHistory } from "../capture/names/registry-names.js";
+import { readSidecar } from "../commands/analyze/sidecar-reader.js";
 import { readWebConfig } from "../commands/serve/web-config.js";
-import { readSidecar } from "../commands/sidecar-reader.js";
 import { CommandError } from "../exit.js";
-import { renderSnapshotJson } from "../report/json.js";
-import { parseFilter } from "../tui/filter.js";
+import { renderSnapshotJson } from "../report/data/json.js";
+import { parseFilter } from "../tui/lists/filter.js";
 import { latin1, type Target, utf8 } from "./target.fuzz.js";
 
 const fixture = (name: string) =>

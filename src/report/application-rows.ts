@@ -1,5 +1,5 @@
 /** What services ask of each other, whatever the protocol: the rows of all application tables. */
-import type { Row, Snapshot, Table } from "../analyze/snapshot.js";
+import type { Row, Snapshot, Table } from "../analyze/snapshot/snapshot.js";
 import { requestTables } from "../view/tables.js";
 import { countListed } from "./top-rows.js";
 

@@ -11,8 +11,8 @@ import {
   makeRounds,
   makeWire,
 } from "../analyze/benchmark/benchmark.test.fixture.js";
-import { renderBenchmarkPdf } from "./benchmark-pdf.js";
 import { hopsOf } from "./benchmark-rows.js";
+import { renderBenchmarkPdf } from "./pdf/benchmark-pdf.js";
 
 const poppler = spawnSync("pdftotext", ["-v"]).error
   ? "pdftotext (package poppler-utils) is not installed"

@@ -1,8 +1,8 @@
 /** What is known to be missing, as a report says it. */
-import type { Snapshot } from "../analyze/snapshot.js";
+import type { Snapshot } from "../analyze/snapshot/snapshot.js";
 import { captureLosses, captureNotes } from "../view/completeness.js";
 import { describeRequests, tablesThatMiss } from "../view/missing.js";
-import { cutMiddle } from "./legible.js";
+import { cutMiddle } from "./pdf/legible.js";
 
 /** Characters of a name that a reason shows. */
 const NAME_CHARACTERS = 48;

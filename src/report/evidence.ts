@@ -1,5 +1,5 @@
 /** Who saw the conversations, the wire or connection tracking, in one sentence. */
-import type { Conntrack } from "../analyze/snapshot.js";
+import type { Conntrack } from "../analyze/snapshot/snapshot.js";
 import { formatCount, formatCounted } from "../format.js";
 
 const CAUSES: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 /** Snapshots for the tests of this folder. */
 import { Analyzer } from "../analyze/analyzer.js";
-import { buildSnapshot } from "../analyze/build.js";
-import { type Row, SNAPSHOT_VERSION, type Snapshot, type Table } from "../analyze/snapshot.js";
+import { buildSnapshot } from "../analyze/snapshot/build.js";
+import { type Row, SNAPSHOT_VERSION, type Snapshot, type Table } from "../analyze/snapshot/snapshot.js";
 
 /** The tables as they are, without rows. */
 const { tables: EMPTY } = buildSnapshot(new Analyzer({ maxFlows: 1 }), {

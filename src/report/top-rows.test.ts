@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Column, Row, Table } from "../analyze/snapshot.js";
+import type { Column, Row, Table } from "../analyze/snapshot/snapshot.js";
 import { showRest, takeTop } from "./top-rows.js";
 
 const operation = (errors: number | null, unseen = 0): Row => ({ requests: 10, errors, unseen });

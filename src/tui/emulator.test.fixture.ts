@@ -1,7 +1,7 @@
 /** A terminal that is none: what is painted is read back from an emulator, keys are typed into it. */
 import { PassThrough, Writable } from "node:stream";
 import xterm from "@xterm/headless";
-import type { Size } from "./frame.js";
+import type { Size } from "./chrome/frame.js";
 
 export interface Emulator {
   readonly input: NodeJS.ReadStream;

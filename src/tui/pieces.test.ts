@@ -2,16 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { NetworkEvent } from "../analyze/events.js";
-import type { Column, HealthReport, Row, Snapshot } from "../analyze/snapshot.js";
+import type { Column, HealthReport, Row, Snapshot } from "../analyze/snapshot/snapshot.js";
 import { EVIDENCE_COLUMNS } from "../analyze/tracking/joined.js";
 import { ringSnapshot } from "../report/ring.test.fixture.js";
 import { runBounded } from "../until.test.fixture.js";
-import { clip, columnsOf, cut, cutEnd, fit, textOf, unitsOf, wrap } from "./cells.js";
-import { chartLines, resample } from "./chart.js";
-import { MAX_FILTER, parseFilter } from "./filter.js";
-import { ASCII, UNICODE } from "./glyphs.js";
-import { arrange, type Grid, shownCell, tellingColumns } from "./grid.js";
-import { gridOf } from "./grids.js";
+import { clip, columnsOf, cut, cutEnd, fit, textOf, unitsOf, wrap } from "./chrome/cells.js";
+import { chartLines, resample } from "./chrome/chart.js";
+import { ASCII, UNICODE } from "./chrome/glyphs.js";
+import { MAX_FILTER, parseFilter } from "./lists/filter.js";
+import { arrange, type Grid, shownCell, tellingColumns } from "./lists/grid.js";
+import { gridOf } from "./lists/grids.js";
 import { emptyModel, note, withHealth, withSnapshot } from "./model.js";
 import { press, START, type State } from "./state.js";
 
@@ -81,7 +81,7 @@ test("no filter is slow, whatever it and the row hold", () => {
   const code = `
     for (const [letter, filter] of [["a", "a".repeat(1_000_000)], [" ", "src:" + " ".repeat(1_000_000) + "b"], ["a", "(a+)+$"]])
       console.log(it.parseFilter(filter)({ source: letter.repeat(10_000_000) }));`;
-  assert.equal(runBounded(new URL("./filter.js", import.meta.url), code), "true\ntrue\nfalse\n");
+  assert.equal(runBounded(new URL("./lists/filter.js", import.meta.url), code), "true\ntrue\nfalse\n");
 });
 
 function keys(state: State, ...pressed: readonly string[]): State {

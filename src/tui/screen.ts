@@ -1,8 +1,8 @@
 /** Paints lines on a terminal and reads its keys. The only file that knows blessed; it holds nothing but the terminal. */
 import blessed from "blessed";
 import type { MouseEvent } from "./app.js";
-import { type Line, type Style, unitsOf } from "./cells.js";
-import type { Size } from "./frame.js";
+import { type Line, type Style, unitsOf } from "./chrome/cells.js";
+import type { Size } from "./chrome/frame.js";
 
 export interface ScreenOptions {
   readonly input: NodeJS.ReadStream;

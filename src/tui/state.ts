@@ -1,5 +1,5 @@
 /** What the person at the keyboard has chosen, and what each key makes of it. Pure. */
-import { MAX_FILTER } from "./filter.js";
+import { MAX_FILTER } from "./lists/filter.js";
 
 export const SCREENS = [
   "overview",

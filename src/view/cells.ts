@@ -1,5 +1,5 @@
 /** Cells as every view shows them: a number that is not known is told from one that does not apply, and from 0. */
-import type { Cell, Column, Row } from "../analyze/snapshot.js";
+import type { Cell, Column, Row } from "../analyze/snapshot/snapshot.js";
 import { formatCell } from "../format.js";
 
 /** Stands for a number that nobody knows. A number that does not apply is `-`. */

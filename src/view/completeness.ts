@@ -1,5 +1,5 @@
 /** How complete a capture is, in words. What a table of it misses is told by missing.ts. */
-import type { Ledger } from "../analyze/snapshot.js";
+import type { Ledger } from "../analyze/snapshot/snapshot.js";
 import { agree, formatBytes, formatCount, formatCounted, visible } from "../format.js";
 
 /** Something that is in no table, because it never came in. */

@@ -3,11 +3,11 @@ import { test } from "node:test";
 import { Analyzer } from "../analyze/analyzer.js";
 import { APPLICATION_NAMES } from "../analyze/app/applications.js";
 import { MissedCounts } from "../analyze/app/missed.js";
-import { buildSnapshot } from "../analyze/build.js";
-import type { Ledger, LedgerInterface, Snapshot } from "../analyze/snapshot.js";
+import { buildSnapshot } from "../analyze/snapshot/build.js";
+import type { Ledger, LedgerInterface, Snapshot } from "../analyze/snapshot/snapshot.js";
 import { describeCompleteness, findGaps } from "../report/completeness.js";
-import { renderSummary, renderTableOf } from "../report/text.js";
-import { completenessText } from "../tui/ledger.js";
+import { renderSummary, renderTableOf } from "../report/text/text.js";
+import { completenessText } from "../tui/lists/ledger.js";
 import { captureLosses, captureNotes, describeEntered, describeTunnels } from "./completeness.js";
 import { describeIncompleteness, describeMissing, listMissing, missingHere, missingOf } from "./missing.js";
 

@@ -1,5 +1,5 @@
 /** What each table misses, by reason: the one place from which every output says it. */
-import type { Snapshot, Table } from "../analyze/snapshot.js";
+import type { Snapshot, Table } from "../analyze/snapshot/snapshot.js";
 import { formatCount } from "../format.js";
 import { captureLosses, describeTunnels, describeUnknown, tunnelText } from "./completeness.js";
 

@@ -1,5 +1,5 @@
 /** Which tables a Snapshot has, and which of their columns a view has room for. A table says so itself. */
-import type { Column, Snapshot, Table } from "../analyze/snapshot.js";
+import type { Column, Snapshot, Table } from "../analyze/snapshot/snapshot.js";
 
 /** Tables of what services ask of each other, in their order. */
 export function requestTables({ tables }: Snapshot): readonly Table[] {

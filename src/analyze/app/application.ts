@@ -1,5 +1,5 @@
 /** What an application protocol is: how it is recognised, how it is followed, and what its table shows. All else derives from it. */
-import type { Cell, Column } from "../snapshot.js";
+import type { Cell, Column } from "../snapshot/snapshot.js";
 import type { Exchanges } from "./exchanges.js";
 import type { Channel, Operations } from "./operations.js";
 import type { OutcomeCounts } from "./outcomes.js";

@@ -1,5 +1,5 @@
 /** How often each outcome came: what tables and findings make of them. */
-import type { Cell } from "../snapshot.js";
+import type { Cell } from "../snapshot/snapshot.js";
 import type { Outcome, OutcomeColumn } from "./application.js";
 
 /** Answers by their outcome, a number that the protocol gives a meaning. */

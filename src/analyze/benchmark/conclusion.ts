@@ -8,7 +8,7 @@ import {
   formatFrequency,
   formatRatio,
 } from "../../format.js";
-import type { Finding } from "../snapshot.js";
+import type { Finding } from "../snapshot/snapshot.js";
 import type { Benchmark, BenchmarkMode, Comparison, Figure } from "./benchmark.js";
 
 export type Measured = Omit<Benchmark, "findings">;

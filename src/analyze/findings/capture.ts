@@ -1,6 +1,6 @@
 /** What makes the numbers doubtful: losses, damages, names that are missing. */
 import { agree, formatBytes, formatCount, formatCounted, formatRatio } from "../../format.js";
-import type { Finding, Snapshot } from "../snapshot.js";
+import type { Finding, Snapshot } from "../snapshot/snapshot.js";
 
 const TRUNCATED_RATIO = 0.5;
 

@@ -1,6 +1,6 @@
 /** Findings of one kind: the worst are said one by one, the rest is counted. */
 import { formatCount, formatCounted } from "../../format.js";
-import type { Finding } from "../snapshot.js";
+import type { Finding } from "../snapshot/snapshot.js";
 
 /** Said one by one of each kind. */
 export const MAX_OF_A_KIND = 3;

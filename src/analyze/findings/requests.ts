@@ -3,7 +3,7 @@ import { formatClock, formatCount, formatCounted, formatDuration, formatRatio } 
 import type { Application } from "../app/application.js";
 import { Durations } from "../app/durations.js";
 import { commonestError } from "../app/outcomes.js";
-import type { Finding } from "../snapshot.js";
+import type { Finding } from "../snapshot/snapshot.js";
 import { later, type OperationSum } from "../sums/operations.js";
 import { formatTime } from "../time.js";
 import { type Candidate, formatTimes, sayWorst } from "./finding.js";

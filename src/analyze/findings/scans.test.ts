@@ -4,7 +4,7 @@ import { asPacket, talkPacket } from "../../capture/file/sample.test.fixture.js"
 import { Names } from "../../capture/names/names.js";
 import { parseAddress } from "../../net.js";
 import { Analyzer } from "../analyzer.js";
-import { buildSnapshot } from "../build.js";
+import { buildSnapshot } from "../snapshot/build.js";
 
 const SYN = 0x02;
 const SYN_ACK = 0x12;

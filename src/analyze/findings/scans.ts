@@ -1,8 +1,8 @@
 /** Who looks like a scan: many ports or hosts tried with few packets each, most refused or not answered. */
 import { agree, formatCount, formatCounted, formatRatio } from "../../format.js";
 import { IpProtocol } from "../../net.js";
-import type { FlowTable } from "../flows.js";
-import type { Finding } from "../snapshot.js";
+import type { FlowTable } from "../flow/flows.js";
+import type { Finding } from "../snapshot/snapshot.js";
 import { connectionOf } from "../sums/tcp.js";
 import type { Sums } from "../sums.js";
 import { countRefused } from "../tcp/health.js";

@@ -1,6 +1,6 @@
 /** How TCP fares: pairs that lose, wait, refuse or reset more than they should. */
 import { formatCount, formatCounted, formatDuration, formatRatio } from "../../format.js";
-import type { Finding } from "../snapshot.js";
+import type { Finding } from "../snapshot/snapshot.js";
 import type { TcpPair, TcpSums } from "../sums/tcp.js";
 import { type Candidate, formatTimes, sayWorst } from "./finding.js";
 

@@ -7,7 +7,7 @@ import {
   formatRate,
   formatRatio,
 } from "../../format.js";
-import type { Finding, Row, SeriesData, Snapshot, Table } from "../snapshot.js";
+import type { Finding, Row, SeriesData, Snapshot, Table } from "../snapshot/snapshot.js";
 import { formatTime } from "../time.js";
 
 /** Thresholds, in one place. */

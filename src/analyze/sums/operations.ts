@@ -5,8 +5,8 @@ import type { Application } from "../app/application.js";
 import { APPLICATIONS } from "../app/applications.js";
 import type { Channels } from "../app/channels.js";
 import { createCounts, type Operation, type RequestCounts } from "../app/operations.js";
-import { OTHER } from "../limit.js";
 import { StandIns } from "../redact.js";
+import { OTHER } from "../snapshot/limit.js";
 
 /** Everything one service asked of another under one name. */
 export interface OperationSum extends RequestCounts {

@@ -1,7 +1,7 @@
 /** What services send each other, summed. */
-import type { FlowTable } from "../flows.js";
-import { Groups } from "../groups.js";
-import type { Labels } from "../labels.js";
+import type { FlowTable } from "../flow/flows.js";
+import { Groups } from "../flow/groups.js";
+import type { Labels } from "../flow/labels.js";
 
 /** What went in one direction of a pair. */
 export interface PairSum {

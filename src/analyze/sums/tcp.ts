@@ -1,8 +1,8 @@
 /** How TCP fares between services, summed. */
-import type { FlowTable } from "../flows.js";
-import { Groups } from "../groups.js";
+import type { FlowTable } from "../flow/flows.js";
+import { Groups } from "../flow/groups.js";
+import type { Labels } from "../flow/labels.js";
 import type { Inspector } from "../inspector.js";
-import type { Labels } from "../labels.js";
 import { createHealth, readHealth, roundTripUs, type TcpHealth } from "../tcp/health.js";
 
 /** Sums over the connections of one service to another. Durations are microseconds. */

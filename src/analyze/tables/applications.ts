@@ -1,7 +1,7 @@
 /** The tables of what services ask of each other, one an application protocol. */
 import type { Application, OutcomeColumn, Requests } from "../app/application.js";
 import { APPLICATIONS } from "../app/applications.js";
-import type { Column, Row, Table } from "../snapshot.js";
+import type { Column, Row, Table } from "../snapshot/snapshot.js";
 import type { OperationSum } from "../sums/operations.js";
 import { createTable, toMs } from "./table.js";
 

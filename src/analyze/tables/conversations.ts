@@ -1,13 +1,13 @@
 /** The table of conversations. */
 import { protocolName } from "../../net.js";
 import type { Analyzer } from "../analyzer.js";
-import { communityId } from "../communityid.js";
 import type { Evidence } from "../evidence.js";
-import type { Evicted, Flow, FlowTable } from "../flows.js";
-import type { Labels } from "../labels.js";
-import { OTHER } from "../limit.js";
-import { numbers, Sorter } from "../order.js";
-import type { Cell, Column, Row, Table } from "../snapshot.js";
+import { communityId } from "../flow/communityid.js";
+import type { Evicted, Flow, FlowTable } from "../flow/flows.js";
+import type { Labels } from "../flow/labels.js";
+import { numbers, Sorter } from "../flow/order.js";
+import { OTHER } from "../snapshot/limit.js";
+import type { Cell, Column, Row, Table } from "../snapshot/snapshot.js";
 import type { Sums } from "../sums.js";
 import { formatTime } from "../time.js";
 import { addEvidence, EVIDENCE_COLUMNS } from "../tracking/joined.js";

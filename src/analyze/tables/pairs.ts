@@ -1,8 +1,8 @@
 /** The table of service pairs. */
 import type { Analyzer } from "../analyzer.js";
-import { OTHER } from "../limit.js";
-import { numbers, Sorter } from "../order.js";
-import type { Column, Row, Table } from "../snapshot.js";
+import { numbers, Sorter } from "../flow/order.js";
+import { OTHER } from "../snapshot/limit.js";
+import type { Column, Row, Table } from "../snapshot/snapshot.js";
 import type { PairSum, PairSums } from "../sums/pairs.js";
 import type { Sums } from "../sums.js";
 import { createTable, evictedTotal, flowTotal, share } from "./table.js";

@@ -1,7 +1,7 @@
 /** The table of protocols. */
 import { protocolName } from "../../net.js";
 import { type Analyzer, ProtocolSlot } from "../analyzer.js";
-import type { Column, Table } from "../snapshot.js";
+import type { Column, Table } from "../snapshot/snapshot.js";
 import { createTable, share } from "./table.js";
 
 const COLUMNS: readonly Column[] = [

@@ -1,7 +1,7 @@
 /** What the tables have in common: rows made when they are read, sums, order. */
 import { type Analyzer, ProtocolSlot } from "../analyzer.js";
-import type { Evicted } from "../flows.js";
-import type { Column, Row, Table } from "../snapshot.js";
+import type { Evicted } from "../flow/flows.js";
+import type { Column, Row, Table } from "../snapshot/snapshot.js";
 
 /** A table before its rows are made. */
 export interface TableSource {

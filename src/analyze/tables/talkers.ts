@@ -1,11 +1,11 @@
 /** The table of talkers. */
 import type { Analyzer } from "../analyzer.js";
-import type { FlowTable } from "../flows.js";
-import type { Groups } from "../groups.js";
-import type { Labels } from "../labels.js";
-import { OTHER } from "../limit.js";
-import { numbers, Sorter } from "../order.js";
-import type { Column, Row, Table } from "../snapshot.js";
+import type { FlowTable } from "../flow/flows.js";
+import type { Groups } from "../flow/groups.js";
+import type { Labels } from "../flow/labels.js";
+import { numbers, Sorter } from "../flow/order.js";
+import { OTHER } from "../snapshot/limit.js";
+import type { Column, Row, Table } from "../snapshot/snapshot.js";
 import { createTable, evictedTotal, flowTotal, share } from "./table.js";
 
 const COLUMNS: readonly Column[] = [

@@ -1,6 +1,6 @@
 /** What the table of conversations says of TCP and of the protocol over it. */
 import type { Analyzer } from "../analyzer.js";
-import type { Cell, Column } from "../snapshot.js";
+import type { Cell, Column } from "../snapshot/snapshot.js";
 import { connectionOf, type TcpSum } from "../sums/tcp.js";
 import { createHealth, readHealth, roundTripUs } from "../tcp/health.js";
 import { toMs } from "./table.js";

@@ -1,9 +1,9 @@
 /** The table of how TCP fares between services. */
 import type { Analyzer } from "../analyzer.js";
+import { numbers, Sorter } from "../flow/order.js";
 import type { EvictedTcp } from "../inspector.js";
-import { OTHER } from "../limit.js";
-import { numbers, Sorter } from "../order.js";
-import type { Column, Row, Table } from "../snapshot.js";
+import { OTHER } from "../snapshot/limit.js";
+import type { Column, Row, Table } from "../snapshot/snapshot.js";
 import type { TcpDurations, TcpSum } from "../sums/tcp.js";
 import type { Sums } from "../sums.js";
 import { createTable, toMs } from "./table.js";

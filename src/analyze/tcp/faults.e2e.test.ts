@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { reasonToSkip, withTestNetwork } from "../../capture/kernel/netns.test.fixture.js";
 import { createBridge } from "../../capture/live/live.test.fixture.js";
-import { Workplace } from "../../commands/capture.test.fixture.js";
-import type { Row, Snapshot } from "../snapshot.js";
+import { Workplace } from "../../commands/capture/capture.test.fixture.js";
+import type { Row, Snapshot } from "../snapshot/snapshot.js";
 
 const skip = reasonToSkip("nft", "tshark", "sysctl");
 

@@ -4,7 +4,7 @@
  * The readings are those of Wireshark's TCP analysis (its User's Guide, "TCP Analysis"), so that counts can be compared: each segment is
  * judged against the highest sequence number, the last acknowledgement and the last window seen, modulo 2^32.
  */
-import { type Headers, TcpFlag } from "../headers.js";
+import { type Headers, TcpFlag } from "../flow/headers.js";
 import { after } from "./sequence.js";
 import { Layout, NO_TIME, Scale, Shared, Side, SideFlag, type TcpStore } from "./store.js";
 

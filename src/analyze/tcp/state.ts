@@ -1,5 +1,5 @@
 /** How far a connection has come: the state of its two ends as Zeek tells them, and what of it was captured as Wireshark tells it. */
-import { TcpFlag } from "../headers.js";
+import { TcpFlag } from "../flow/headers.js";
 
 /** State of one end (Zeek, base/protocols/conn). Three bits of the state word; b's above a's. */
 export const enum End {

@@ -7,8 +7,8 @@ import {
   Word,
 } from "../../capture/conntrack/conntrack-table.js";
 import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
-import { HeadOrder } from "../head-order.js";
-import type { Column, Row, Table } from "../snapshot.js";
+import { HeadOrder } from "../flow/head-order.js";
+import type { Column, Row, Table } from "../snapshot/snapshot.js";
 import { createTable } from "../tables/table.js";
 import { describeEnds, ENTRY_COLUMNS, type EndNames } from "./ends.js";
 

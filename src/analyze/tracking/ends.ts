@@ -3,7 +3,7 @@
 import { EntryMeta, Word } from "../../capture/conntrack/conntrack-table.js";
 import type { Names } from "../../capture/names/names.js";
 import { protocolName } from "../../net.js";
-import type { Column, Row } from "../snapshot.js";
+import type { Column, Row } from "../snapshot/snapshot.js";
 import { AddressIds } from "./address-ids.js";
 
 /** What says which connection a row is of, in every table of them. */

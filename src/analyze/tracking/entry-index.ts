@@ -1,7 +1,7 @@
 /** Finds tracked entries by what a packet shows of them: the tuple of either direction, whichever end is named first. */
 import { type ConntrackTable, EntryMeta, Word } from "../../capture/conntrack/conntrack-table.js";
 import { IpProtocol } from "../../net.js";
-import type { Flow } from "../flows.js";
+import type { Flow } from "../flow/flows.js";
 
 const NONE = -1;
 const IDENTITY = EntryMeta.protocolMask | EntryMeta.ipv6;

@@ -2,7 +2,7 @@
 
 import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
 import { type SocketTable, SocketWord, TcpState } from "../../capture/kernel/sockets.js";
-import type { Column, Table } from "../snapshot.js";
+import type { Column, Table } from "../snapshot/snapshot.js";
 import type { EndNames } from "./ends.js";
 import { firstOf } from "./services.js";
 import { Sums } from "./sums.js";

@@ -2,7 +2,7 @@
 
 import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
 import { agree, formatCounted, formatRatio } from "../../format.js";
-import type { Finding } from "../snapshot.js";
+import type { Finding } from "../snapshot/snapshot.js";
 
 /** Parts of the limit at which alarms are usual. */
 const NEAR = 0.75;

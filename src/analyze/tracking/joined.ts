@@ -3,9 +3,9 @@ import { ConntrackStatus, EntryMeta, Value, Word } from "../../capture/conntrack
 import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
 import { protocolName } from "../../net.js";
 import type { Cause, EntryRef, Evidence, Judgement, Verdict } from "../evidence.js";
-import type { FlowTable } from "../flows.js";
-import { HeadOrder } from "../head-order.js";
-import type { Cell, Column, Conntrack, Row, Table } from "../snapshot.js";
+import type { FlowTable } from "../flow/flows.js";
+import { HeadOrder } from "../flow/head-order.js";
+import type { Cell, Column, Conntrack, Row, Table } from "../snapshot/snapshot.js";
 import { createTable } from "../tables/table.js";
 import { natLabel } from "./connections.js";
 import { ENTRY_COLUMNS, type EndNames, NO_PORT } from "./ends.js";

@@ -1,7 +1,7 @@
 /** How full each namespace's table is, what it is set to do, and what went wrong. */
 
 import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
-import type { Column, Row, Table } from "../snapshot.js";
+import type { Column, Row, Table } from "../snapshot/snapshot.js";
 import { createTable } from "../tables/table.js";
 
 const COLUMNS: readonly Column[] = [

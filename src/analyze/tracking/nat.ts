@@ -2,7 +2,7 @@
 import { ConntrackStatus, EntryMeta, Value, Word } from "../../capture/conntrack/conntrack-table.js";
 import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
 import { protocolName } from "../../net.js";
-import type { Cell, Column, Table } from "../snapshot.js";
+import type { Cell, Column, Table } from "../snapshot/snapshot.js";
 import { natLabel } from "./connections.js";
 import { type EndNames, NO_PORT } from "./ends.js";
 import { firstOf } from "./services.js";

@@ -1,8 +1,8 @@
 /** Packets of connections that both saw whole, as the wire and as connection tracking counted them. */
 import { Value } from "../../capture/conntrack/conntrack-table.js";
 import type { Evidence } from "../evidence.js";
-import type { FlowTable } from "../flows.js";
-import type { Conntrack } from "../snapshot.js";
+import type { FlowTable } from "../flow/flows.js";
+import type { Conntrack } from "../snapshot/snapshot.js";
 
 /**
  * Sums the connections whose first packet is in the capture and that passed it once: what was translated on its way passes a

@@ -8,7 +8,7 @@ import {
 } from "../../capture/conntrack/conntrack-table.js";
 import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
 import { protocolName } from "../../net.js";
-import type { Column, Table } from "../snapshot.js";
+import type { Column, Table } from "../snapshot/snapshot.js";
 import { type EndNames, NO_PORT } from "./ends.js";
 import { Sums } from "./sums.js";
 

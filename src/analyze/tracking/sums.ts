@@ -1,7 +1,7 @@
 /** Rows of a table of connections that are summed by a key: cheap while there are many, made only when they are read. */
 import { Value } from "../../capture/conntrack/conntrack-table.js";
-import { HeadOrder } from "../head-order.js";
-import type { Cell, Column, Row, Table } from "../snapshot.js";
+import { HeadOrder } from "../flow/head-order.js";
+import type { Cell, Column, Row, Table } from "../snapshot/snapshot.js";
 import { createTable } from "../tables/table.js";
 
 /** What a row may count. `packets` and `bytes` are of the entries that have counters; null: none has. */

@@ -4,8 +4,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { CommandError } from "../../exit.js";
-import { findTool } from "../tool.js";
 import { fireLoad, type LoadFigures, loadWords, parseLoad } from "./apache-bench.js";
+import { findTool } from "./tool.js";
 
 /** As ab 2.3 printed it, but for lines that nobody reads. */
 const PRINTED = `This is ApacheBench, Version 2.3 <$Revision$>

@@ -8,7 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CommandError, ExitCode } from "../../exit.js";
-import { findTool, runTool } from "../tool.js";
+import { findTool, runTool } from "./tool.js";
 
 export interface LoadOrder {
   readonly url: string;

@@ -10,7 +10,7 @@ import {
 import { compareModes, RULE, valuesOf } from "../../analyze/benchmark/compare.js";
 import { concludeBenchmark } from "../../analyze/benchmark/conclusion.js";
 import { spreadOf } from "../../analyze/benchmark/statistics.js";
-import type { LabBenchOptions } from "../lab-bench.js";
+import type { LabBenchOptions } from "./lab-bench.js";
 import type { Round } from "./rounds.js";
 import type { BenchMode, BenchTarget } from "./target.js";
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { readLab } from "../../../services/topology.js";
-import type { Snapshot, Table } from "../../analyze/snapshot.js";
-import { analyzeCaptures } from "../captures.js";
+import type { Snapshot, Table } from "../../analyze/snapshot/snapshot.js";
+import { analyzeCaptures } from "../analyze/captures.js";
 import { createFakeTerminal, ROOT } from "../terminal.test.fixture.js";
 import { readWire } from "./observe.js";
 

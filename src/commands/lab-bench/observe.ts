@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Wire } from "../../analyze/benchmark/benchmark.js";
 import { median } from "../../analyze/benchmark/statistics.js";
-import type { Row, Snapshot, Table } from "../../analyze/snapshot.js";
+import type { Row, Snapshot, Table } from "../../analyze/snapshot/snapshot.js";
 import { keptPath } from "../../engine/state-folder.js";
-import { readSnapshot } from "../kept.js";
+import { readSnapshot } from "../analyze/kept.js";
 import type { BenchTarget } from "./target.js";
 
 const CLI = fileURLToPath(new URL("../../cli.js", import.meta.url));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { HealthState, HealthTargetReport } from "../../analyze/snapshot.js";
+import type { HealthState, HealthTargetReport } from "../../analyze/snapshot/snapshot.js";
 import { exposeHealth } from "./expose-health.js";
 
 function target(service: string, state: HealthState, seconds: number | null): HealthTargetReport {

@@ -1,5 +1,5 @@
 /** Health checks as the metrics show them: by service, never by address. */
-import type { HealthReport } from "../../analyze/snapshot.js";
+import type { HealthReport } from "../../analyze/snapshot/snapshot.js";
 import type { ExposedHealth } from "../../report/metrics/state.js";
 
 /** A service of several servers is up when all that have been asked are; its times are those of the slowest. */

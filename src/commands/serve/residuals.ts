@@ -1,5 +1,5 @@
 /** What interfaces counted and was not taken in, while a capture runs. */
-import type { LedgerInterface } from "../../analyze/snapshot.js";
+import type { LedgerInterface } from "../../analyze/snapshot/snapshot.js";
 
 /** Looks that a loss must outlast: packets on their way are not lost, and are taken in by the next look. */
 const LOOKS = 5;

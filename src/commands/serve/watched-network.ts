@@ -1,11 +1,12 @@
 /** What `netwatch serve` watches: a live run, followed by counters that only grow, for as long as it runs. */
-import { factsOf, type TrackingContext } from "../../analyze/build.js";
-import { EdgeBook, EXTERNAL } from "../../analyze/edge-book.js";
-import { EdgeCounter } from "../../analyze/edges.js";
+
+import { EdgeBook, EXTERNAL } from "../../analyze/edges/edge-book.js";
+import { EdgeCounter } from "../../analyze/edges/edges.js";
+import { RequestCounter } from "../../analyze/edges/request-counter.js";
 import { Evidence } from "../../analyze/evidence.js";
-import { limitSnapshot } from "../../analyze/limit.js";
-import { RequestCounter } from "../../analyze/request-counter.js";
-import type { Snapshot } from "../../analyze/snapshot.js";
+import { factsOf, type TrackingContext } from "../../analyze/snapshot/build.js";
+import { limitSnapshot } from "../../analyze/snapshot/limit.js";
+import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { EndNames } from "../../analyze/tracking/ends.js";
 import { countVerdicts } from "../../analyze/tracking/joined.js";
 import { buildLimits } from "../../analyze/tracking/limits.js";
@@ -13,8 +14,8 @@ import { buildStates, buildTrackedServices } from "../../analyze/tracking/servic
 import type { CapturedOptions, EnrichingOptions } from "../../engine/options.js";
 import { LiveRun, type Polled, type Subscriber } from "../../engine/run.js";
 import type { ExposedConnections, ExposedEvidence } from "../../report/metrics/state.js";
-import { type ExposedPackets, exposeAnalyzer } from "../exposition.js";
 import type { Terminal } from "../terminal.js";
+import { type ExposedPackets, exposeAnalyzer } from "./exposition.js";
 import { PollTimes } from "./poll-times.js";
 import { Residuals } from "./residuals.js";
 

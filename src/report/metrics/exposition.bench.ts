@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { reasonToSkip, type TestNetwork, withTestNetwork } from "../../capture/kernel/netns.test.fixture.js";
 import { createBridge } from "../../capture/live/live.test.fixture.js";
-import { Daemon, Exporter, freePort, sumOf } from "../../commands/serve.test.fixture.js";
+import { Daemon, Exporter, freePort, sumOf } from "../../commands/serve/serve.test.fixture.js";
 import { until } from "../../until.test.fixture.js";
 
 const RATE = 100_000;

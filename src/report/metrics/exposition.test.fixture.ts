@@ -1,7 +1,7 @@
 /** A page that has every metric there is, and one of many edges. */
 
-import { HANDSHAKE_BOUNDS, REQUEST_BOUNDS } from "../../analyze/histogram.js";
-import type { Table } from "../../analyze/snapshot.js";
+import { HANDSHAKE_BOUNDS, REQUEST_BOUNDS } from "../../analyze/edges/histogram.js";
+import type { Table } from "../../analyze/snapshot/snapshot.js";
 import type { ExposedEdge, ExposedRequests } from "./edges.js";
 import { type Exposition, renderExposition } from "./exposition.js";
 import type { ExpositionFormat } from "./metric.js";

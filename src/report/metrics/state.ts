@@ -1,5 +1,5 @@
 /** Metrics of what is polled beside the packets: connection tracking and health. */
-import type { Cell, ConnectionsSnapshot, Row } from "../../analyze/snapshot.js";
+import type { Cell, ConnectionsSnapshot, Row } from "../../analyze/snapshot/snapshot.js";
 import { distinct, type Labels, labelText, type Metric, type Reading } from "./metric.js";
 
 /** The tables of connection tracking that have metrics. */

@@ -1,0 +1,97 @@
+/** What is counted between services: edges of packets and connections, and of requests. Running counters that only grow. */
+import { visible } from "../../format.js";
+import { HANDSHAKE_BOUNDS, Histogram, REQUEST_BOUNDS } from "./histogram.js";
+import { type Listing, SampleBudget, SeriesBook, type SeriesBounds } from "./series-book.js";
+
+/** What one service sent to another and got back, since the run began. The source began the conversations. */
+export interface Edge extends Listing {
+  sentPackets: number;
+  sentBytes: number;
+  receivedPackets: number;
+  receivedBytes: number;
+  /** TCP conversations whose handshake was seen to begin. */
+  opened: number;
+  /** TCP connections refused, or given up as not answered. */
+  failed: number;
+  /** TCP segments that either side sent again. */
+  retransmitted: number;
+  /** null: not of TCP. */
+  readonly handshakes: Histogram | null;
+}
+
+/** What one service asked of another in one application protocol. */
+export interface RequestEdge extends Listing {
+  requests: number;
+  /** Answers that say the request failed. */
+  errors: number;
+  readonly durations: Histogram;
+}
+
+/** What an end without a name is called: never by its address. */
+export const EXTERNAL = "external";
+
+export const EDGE_PROTOCOLS = ["tcp", "udp", "icmp", "sctp", "gre", "esp", "other"] as const;
+
+/** The closed set's word for a protocol by its name in the tables. */
+export function edgeProtocol(transport: string): string {
+  const word = transport === "ICMPv6" ? "icmp" : transport.toLowerCase();
+  return (EDGE_PROTOCOLS as readonly string[]).includes(word) ? word : "other";
+}
+
+const MAX_LABEL = 128;
+
+/** A name as the value of a label: unsafe characters written out, of bounded length, not mistakable for `~other`. */
+export function edgeLabel(name: string): string {
+  const label = Array.from(visible(name.slice(0, MAX_LABEL)))
+    .slice(0, MAX_LABEL)
+    .join("");
+  return label.startsWith("~") ? `\\${label}` : label;
+}
+
+/** A histogram's buckets, the one without a bound, its sum and its count. */
+const histogramSamples = (bounds: readonly number[]) => bounds.length + 3;
+
+/** Samples that an edge makes on a page: four counters; of TCP also connections opened, failed and active, retransmissions, handshakes. */
+export function samplesOfEdge(protocol: string): number {
+  return protocol === "tcp" ? 8 + histogramSamples(HANDSHAKE_BOUNDS) : 4;
+}
+
+/** The same of requests: how many, how many failed, how long they took. */
+export function samplesOfRequests(): number {
+  return 2 + histogramSamples(REQUEST_BOUNDS);
+}
+
+/** All edges of a page, within one bound. */
+export class EdgeBook {
+  readonly edges: SeriesBook<Edge>;
+  readonly requests: SeriesBook<RequestEdge>;
+
+  constructor(bounds: SeriesBounds) {
+    const budget = new SampleBudget(bounds);
+    this.edges = new SeriesBook(budget, createEdge, samplesOfEdge);
+    this.requests = new SeriesBook(budget, createRequestEdge, samplesOfRequests);
+  }
+}
+
+function createEdge(source: string, destination: string, kind: string): Edge {
+  return {
+    source,
+    destination,
+    kind,
+    sentPackets: 0,
+    sentBytes: 0,
+    receivedPackets: 0,
+    receivedBytes: 0,
+    opened: 0,
+    failed: 0,
+    retransmitted: 0,
+    handshakes: kind === "tcp" ? new Histogram(HANDSHAKE_BOUNDS) : null,
+    lastUs: 0,
+    state: "listed",
+  };
+}
+
+function createRequestEdge(source: string, destination: string, kind: string): RequestEdge {
+  const durations = new Histogram(REQUEST_BOUNDS);
+  return { source, destination, kind, requests: 0, errors: 0, durations, lastUs: 0, state: "listed" };
+}

@@ -1,0 +1,282 @@
+/** The flow table: who talked to whom, both directions of every conversation, bounded. */
+import type { Packet } from "../../capture/packet.js";
+import { formatIpv4, formatIpv6, IpProtocol } from "../../net.js";
+import type { FlowObserver, ObservedFlows } from "../flow-observer.js";
+import { FlowStore, Meta } from "./flowstore.js";
+import { type Headers, Network, TcpFlag } from "./headers.js";
+import { isBegunByB, type Orientation, orientationOf } from "./orientation.js";
+
+/** Flows that did not fit, summed. */
+export interface Evicted {
+  flows: number;
+  packets: number;
+  bytes: number;
+  replyPackets: number;
+  replyBytes: number;
+}
+
+/** One flow, read from the table: orig is the end that began it, or is taken to have. A cursor; see `FlowTable.read`. */
+export interface Flow {
+  version: 4 | 6;
+  protocol: number;
+  /** Addresses as words: one for IPv4, four for IPv6. */
+  readonly source: Int32Array;
+  readonly destination: Int32Array;
+  /** null: no ports. */
+  sourcePort: number | null;
+  destinationPort: number | null;
+  packets: number;
+  bytes: number;
+  replyPackets: number;
+  replyBytes: number;
+  /** null: no packet of it had a time. */
+  startUs: number | null;
+  endUs: number | null;
+  orientation: Orientation;
+}
+
+/** The part of the table that goes when it is full: the smallest sixteenth. */
+const EVICTED_PART = 16;
+
+const ICMP_ECHO = 8;
+const ICMPV6_ECHO = 128;
+
+/**
+ * Conversations by five-tuple. Bounded to `maxFlows`: when full, the flows with the fewest bytes (of equal ones the
+ * oldest) leave for `evicted`, so that a heavy talker stays through any flood and the totals stay exact.
+ * Flows are numbered from 0 to `count` - 1, IPv4 first; the numbers hold until the next `add`.
+ */
+export class FlowTable implements ObservedFlows {
+  readonly ipv4: FlowStore;
+  readonly ipv6: FlowStore;
+  readonly maxFlows: number;
+  readonly evicted: Evicted = { flows: 0, packets: 0, bytes: 0, replyPackets: 0, replyBytes: 0 };
+  /** Each is told of every eviction, in this order. */
+  readonly observers: FlowObserver[] = [];
+  readonly #cursor = createFlow();
+
+  constructor(maxFlows: number, seed: number) {
+    this.maxFlows = maxFlows;
+    this.ipv4 = new FlowStore(4, maxFlows, seed);
+    this.ipv6 = new FlowStore(6, maxFlows, seed);
+  }
+
+  get count(): number {
+    return this.ipv4.count + this.ipv6.count;
+  }
+
+  /** How many there are of IPv4: the number of the first flow of IPv6. */
+  get ipv4Count(): number {
+    return this.ipv4.count;
+  }
+
+  get hasIpv6(): boolean {
+    return this.ipv6.count > 0;
+  }
+
+  /**
+   * Counts the packet, whose headers are IPv4 or IPv6, in its flow. Gives twice the flow's place in its store, and one more for a packet
+   * from end b: one number, for an object each would cost more than the rest.
+   */
+  add(packet: Packet, headers: Headers): number {
+    const view = packet.view;
+    const ip = headers.ip;
+    const source = headers.sourcePort;
+    const destination = headers.destinationPort;
+    const meta = headers.hasPorts ? headers.protocol : headers.protocol | Meta.portless;
+    let fromB: boolean;
+    let entry: number;
+    let store: FlowStore;
+    let marks = 0;
+    if (headers.network === Network.ipv4) {
+      store = this.ipv4;
+      const from = view.getInt32(ip + 12);
+      const to = view.getInt32(ip + 16);
+      fromB = from === to ? source > destination : from > to;
+      const a = fromB ? to : from;
+      const b = fromB ? from : to;
+      const ports = fromB ? (destination << 16) | source : (source << 16) | destination;
+      entry = store.find4(a, b, ports, meta);
+      if (entry < 0) {
+        this.#makeRoom();
+        entry = store.add4(a, b, ports, meta);
+        if (fromB) marks = Meta.firstFromB;
+      }
+    } else {
+      store = this.ipv6;
+      const order = compareWords(view, ip + 8, ip + 24);
+      fromB = order === 0 ? source > destination : order > 0;
+      const ports = fromB ? (destination << 16) | source : (source << 16) | destination;
+      const a = fromB ? ip + 24 : ip + 8;
+      const b = fromB ? ip + 8 : ip + 24;
+      entry = store.find6(view, a, b, ports, meta);
+      if (entry < 0) {
+        this.#makeRoom();
+        entry = store.add6(meta);
+        if (fromB) marks = Meta.firstFromB;
+      }
+    }
+    if ((headers.tcpFlags & TcpFlag.syn) !== 0) {
+      const answers = (headers.tcpFlags & TcpFlag.ack) !== 0;
+      marks |= answers === fromB ? Meta.begunByA : Meta.begunByB;
+    } else if (headers.icmpType === (headers.protocol === IpProtocol.icmp ? ICMP_ECHO : ICMPV6_ECHO)) {
+      marks |= fromB ? Meta.begunByB : Meta.begunByA;
+    }
+    store.count1(entry, fromB, packet.length, packet.timeUs, marks);
+    return entry * 2 + (fromB ? 1 : 0);
+  }
+
+  /** IP version of flow `flow`. */
+  version(flow: number): 4 | 6 {
+    return flow < this.ipv4.count ? 4 : 6;
+  }
+
+  /** Packets sent by end a (false) or b (true). Which end is which is the table's own affair; see `isBegunByB`. */
+  packets(flow: number, byB: boolean): number {
+    return this.#store(flow).packets(this.#entry(flow), byB);
+  }
+
+  /** Bytes on the wire sent by end a or b. */
+  bytes(flow: number, byB: boolean): number {
+    return this.#store(flow).bytes(this.#entry(flow), byB);
+  }
+
+  /** Word `i` of the address of end a or b: one for IPv4, four for IPv6. */
+  addressWord(flow: number, ofB: boolean, i: number): number {
+    return this.#store(flow).addressWord(this.#entry(flow), ofB, i);
+  }
+
+  /** Text of the address of end a or b. */
+  addressText(flow: number, ofB: boolean): string {
+    const store = this.#store(flow);
+    const entry = this.#entry(flow);
+    const word = (i: number) => store.addressWord(entry, ofB, i);
+    return store.version === 4 ? formatIpv4(word(0)) : formatIpv6(word(0), word(1), word(2), word(3));
+  }
+
+  /** Port of end a or b; 0 where there are none. */
+  port(flow: number, ofB: boolean): number {
+    return this.#store(flow).port(this.#entry(flow), ofB);
+  }
+
+  /** Time of the earliest packet in microseconds, or null where none had a time. */
+  startUs(flow: number): number | null {
+    const start = this.#store(flow).firstUs(this.#entry(flow));
+    return Number.isFinite(start) ? start : null;
+  }
+
+  /** Who began: a handshake or request says so; else the end with the higher port; else the sender of the first packet. */
+  isBegunByB(flow: number): boolean {
+    return isBegunByB(this.#store(flow), this.#entry(flow));
+  }
+
+  /** Whether a handshake or request tells who began. */
+  isHandshake(flow: number): boolean {
+    return (this.#store(flow).meta(this.#entry(flow)) & (Meta.begunByA | Meta.begunByB)) !== 0;
+  }
+
+  /** The protocol, and whether there are ports: what tells flows of equal ends apart. */
+  protocolKey(flow: number): number {
+    return this.#store(flow).meta(this.#entry(flow)) & Meta.keyMask;
+  }
+
+  /** The number that the inspector keeps with a flow. */
+  link(flow: number): number {
+    return this.#store(flow).link(this.#entry(flow));
+  }
+
+  /** Reads a flow whole. The result is one reused cursor: it holds until the next call. */
+  read(flow: number): Flow {
+    return readFlow(this.#cursor, this.#store(flow), this.#entry(flow));
+  }
+
+  #store(flow: number): FlowStore {
+    return flow < this.ipv4.count ? this.ipv4 : this.ipv6;
+  }
+
+  #entry(flow: number): number {
+    return flow < this.ipv4.count ? flow : flow - this.ipv4.count;
+  }
+
+  #makeRoom(): void {
+    if (this.count < this.maxFlows) return;
+    for (const observer of this.observers) observer.evicting?.();
+    while (this.count >= this.maxFlows)
+      this.#evict(this.ipv4.count >= this.ipv6.count ? this.ipv4 : this.ipv6);
+  }
+
+  #evict(store: FlowStore): void {
+    const quota = Math.max(1, Math.floor(store.count / EVICTED_PART));
+    const sizes = new Float64Array(store.count);
+    for (let i = 0; i < store.count; i++) sizes[i] = store.bytes(i, false) + store.bytes(i, true);
+    const limit = sizes.slice().sort()[quota - 1]!;
+    let below = 0;
+    for (const size of sizes) if (size < limit) below++;
+    let atLimit = quota - below;
+    store.compact((entry) => {
+      const size = sizes[entry]!;
+      if (size > limit || (size === limit && atLimit-- <= 0)) return true;
+      const flow = readFlow(this.#cursor, store, entry);
+      const evicted = this.evicted;
+      evicted.flows++;
+      evicted.packets += flow.packets;
+      evicted.bytes += flow.bytes;
+      evicted.replyPackets += flow.replyPackets;
+      evicted.replyBytes += flow.replyBytes;
+      for (const observer of this.observers) observer.leaving?.(store, entry);
+      return false;
+    });
+    for (const observer of this.observers) observer.renumbered?.();
+  }
+}
+
+function createFlow(): Flow {
+  return {
+    version: 4,
+    protocol: 0,
+    source: new Int32Array(4),
+    destination: new Int32Array(4),
+    sourcePort: null,
+    destinationPort: null,
+    packets: 0,
+    bytes: 0,
+    replyPackets: 0,
+    replyBytes: 0,
+    startUs: null,
+    endUs: null,
+    orientation: "first",
+  };
+}
+
+function readFlow(flow: Flow, store: FlowStore, entry: number): Flow {
+  const meta = store.meta(entry);
+  const portless = (meta & Meta.portless) !== 0;
+  const origIsB = isBegunByB(store, entry);
+  flow.version = store.version;
+  flow.protocol = meta & Meta.protocolMask;
+  for (let i = 0; i < (store.version === 4 ? 1 : 4); i++) {
+    flow.source[i] = store.addressWord(entry, origIsB, i);
+    flow.destination[i] = store.addressWord(entry, !origIsB, i);
+  }
+  flow.sourcePort = portless ? null : store.port(entry, origIsB);
+  flow.destinationPort = portless ? null : store.port(entry, !origIsB);
+  flow.packets = store.packets(entry, origIsB);
+  flow.bytes = store.bytes(entry, origIsB);
+  flow.replyPackets = store.packets(entry, !origIsB);
+  flow.replyBytes = store.bytes(entry, !origIsB);
+  const start = store.firstUs(entry);
+  flow.startUs = Number.isFinite(start) ? start : null;
+  flow.endUs = Number.isFinite(start) ? store.lastUs(entry) : null;
+  flow.orientation = orientationOf(store, entry);
+  return flow;
+}
+
+/** Orders two IPv6 addresses by their signed words: any order serves, if it is always the same. */
+function compareWords(view: DataView, a: number, b: number): number {
+  for (let i = 0; i < 16; i += 4) {
+    const x = view.getInt32(a + i);
+    const y = view.getInt32(b + i);
+    if (x !== y) return x < y ? -1 : 1;
+  }
+  return 0;
+}

@@ -1,0 +1,205 @@
+/** From flows to what their ends are called: each end of each flow gets the number of a label, equal labels one number. */
+import type { Names } from "../../capture/names/names.js";
+import type { FlowTable } from "./flows.js";
+import { Groups } from "./groups.js";
+import { numbers, Sorter } from "./order.js";
+
+/** Up to so many labels, their texts are kept once made: a label stands in many rows. */
+const TEXTS_KEPT = 50_000;
+
+/**
+ * The labels of a flow table's ends, as small whole numbers: a name where `names` has one, else the address itself.
+ * Built once, in linear time, without a string per address: 8 bytes an end and about 12 an address.
+ * An end is 2 * flow for a, and one more for b. Valid until the table changes.
+ */
+export class Labels {
+  readonly count: number;
+  /** Ends whose address no name is known for are called `rest`; the number of that label, or -1. */
+  readonly rest: number;
+  readonly #flows: FlowTable;
+  readonly #ends: Int32Array;
+  /** For a label that is an address: an end that has it. For a name: -1. */
+  readonly #example: Int32Array;
+  readonly #names: string[] = [];
+  readonly #texts: (string | undefined)[] = [];
+  #ranks: Int32Array | null = null;
+  #bearers: Groups | null = null;
+
+  constructor(flows: FlowTable, names: Names | null) {
+    this.#flows = flows;
+    const addresses = new AddressIndex(flows);
+    const ends = new Int32Array(flows.count * 2);
+    for (let end = 0; end < ends.length; end++) ends[end] = addresses.numberOf(end);
+    this.#ends = ends;
+    const examples = addresses.examples();
+    if (names === null) {
+      this.#example = examples;
+      this.count = examples.length;
+      this.rest = -1;
+      return;
+    }
+    // Names come first, in order of their first use; then the addresses that have none.
+    const labelOfName = new Map<string, number>();
+    const intern = (name: string): number => {
+      let label = labelOfName.get(name);
+      if (label === undefined) {
+        label = this.#names.push(name) - 1;
+        labelOfName.set(name, label);
+      }
+      return label;
+    };
+    const rest = names.rest === null ? -1 : intern(names.rest);
+    const varying = -2;
+    const labelOfAddress = new Int32Array(examples.length);
+    for (let i = 0; i < examples.length; i++) {
+      const text = this.#addressOf(examples[i]!);
+      const name = names.varies(text) ? undefined : names.find(text, null, null);
+      labelOfAddress[i] = name === undefined ? varying : name === null ? rest : intern(name);
+    }
+    for (let end = 0; end < ends.length; end++) {
+      if (labelOfAddress[ends[end]!] !== varying) continue;
+      const port = flows.port(end >> 1, (end & 1) === 1);
+      const name = names.find(this.#addressOf(end), port, flows.startUs(end >> 1));
+      if (name !== null || rest >= 0) ends[end] = ~(name === null ? rest : intern(name));
+    }
+    const named = this.#names.length;
+    const withoutName: number[] = [];
+    for (let i = 0; i < examples.length; i++) {
+      if (labelOfAddress[i]! < 0) labelOfAddress[i] = named + withoutName.push(examples[i]!) - 1;
+    }
+    for (let end = 0; end < ends.length; end++)
+      ends[end] = ends[end]! < 0 ? ~ends[end]! : labelOfAddress[ends[end]!]!;
+    this.#example = Int32Array.from([...new Array<number>(named).fill(-1), ...withoutName]);
+    this.count = this.#example.length;
+    this.rest = rest;
+  }
+
+  /** Label of end a (false) or b (true) of flow `flow`. */
+  of(flow: number, isB: boolean): number {
+    return this.#ends[flow * 2 + (isB ? 1 : 0)]!;
+  }
+
+  /** What a label says. */
+  text(label: number): string {
+    if (this.count > TEXTS_KEPT) return this.#textOf(label);
+    this.#texts[label] ??= this.#textOf(label);
+    return this.#texts[label]!;
+  }
+
+  #textOf(label: number): string {
+    const example = this.#example[label]!;
+    return example < 0 ? this.#names[label]! : this.#addressOf(example);
+  }
+
+  /** The ends that bear each label, as 2 * flow, and one more for end b. */
+  get bearers(): Groups {
+    if (this.#bearers === null) {
+      this.#bearers = new Groups(this.#ends.length);
+      for (let end = 0; end < this.#ends.length; end++) this.#bearers.add(this.#ends[end]!, end);
+    }
+    return this.#bearers;
+  }
+
+  /** The place of each label in a fixed order: names by code unit, then IPv4 and IPv6 addresses by number. */
+  get ranks(): Int32Array {
+    this.#ranks ??= this.#rank();
+    return this.#ranks;
+  }
+
+  #rank(): Int32Array {
+    const named = this.#names.length;
+    const names = Array.from({ length: named }, (_, label) => label);
+    names.sort((x, y) => (this.#names[x]! < this.#names[y]! ? -1 : 1));
+    const addresses = numbers(this.count, (label) => label >= named);
+    const sorter = new Sorter(addresses);
+    for (let i = this.#flows.hasIpv6 ? 3 : 0; i >= 0; i--)
+      sorter.by("ascending", (label) => this.#addressWord(label, i));
+    if (this.#flows.hasIpv6)
+      sorter.by("ascending", (label) => this.#flows.version(this.#example[label]! >> 1));
+    const ranks = new Int32Array(this.count);
+    names.forEach((label, rank) => {
+      ranks[label] = rank;
+    });
+    addresses.forEach((label, i) => {
+      ranks[label] = named + i;
+    });
+    return ranks;
+  }
+
+  /** Word `i` of the address that a label is; an IPv4 address has only word 0. */
+  #addressWord(label: number, i: number): number {
+    const end = this.#example[label]!;
+    if (i > 0 && this.#flows.version(end >> 1) === 4) return 0;
+    return this.#flows.addressWord(end >> 1, (end & 1) === 1, i) >>> 0;
+  }
+
+  #addressOf(end: number): string {
+    return this.#flows.addressText(end >> 1, (end & 1) === 1);
+  }
+}
+
+/** Whether two ends (2 * flow + 0 or 1) have the same address. */
+function sameAddress(flows: FlowTable, endX: number, endY: number): boolean {
+  const version = flows.version(endX >> 1);
+  if (version !== flows.version(endY >> 1)) return false;
+  for (let i = 0; i < (version === 4 ? 1 : 4); i++) {
+    if (
+      flows.addressWord(endX >> 1, (endX & 1) === 1, i) !== flows.addressWord(endY >> 1, (endY & 1) === 1, i)
+    )
+      return false;
+  }
+  return true;
+}
+
+/** Numbers the distinct addresses of a flow table, by open addressing over an example end each. */
+class AddressIndex {
+  readonly #flows: FlowTable;
+  #slots = new Int32Array(4096);
+  #examples = new Int32Array(1024);
+  #count = 0;
+
+  constructor(flows: FlowTable) {
+    this.#flows = flows;
+  }
+
+  numberOf(end: number): number {
+    if (this.#count * 2 >= this.#slots.length) this.#grow();
+    const slot = this.#slotOf(end);
+    const found = this.#slots[slot]!;
+    if (found !== 0) return found - 1;
+    if (this.#count === this.#examples.length) {
+      const larger = new Int32Array(this.#count * 2);
+      larger.set(this.#examples);
+      this.#examples = larger;
+    }
+    this.#examples[this.#count] = end;
+    this.#slots[slot] = ++this.#count;
+    return this.#count - 1;
+  }
+
+  examples(): Int32Array {
+    return this.#examples.slice(0, this.#count);
+  }
+
+  #slotOf(end: number): number {
+    const flow = end >> 1;
+    const version = this.#flows.version(flow);
+    let hash: number = version;
+    for (let i = 0; i < (version === 4 ? 1 : 4); i++) {
+      hash = Math.imul(hash ^ this.#flows.addressWord(flow, (end & 1) === 1, i), 0x85ebca6b);
+      hash ^= hash >>> 13;
+    }
+    const mask = this.#slots.length - 1;
+    let slot = (Math.imul(hash, 0xc2b2ae35) >>> 8) & mask;
+    for (;;) {
+      const found = this.#slots[slot]!;
+      if (found === 0 || sameAddress(this.#flows, this.#examples[found - 1]!, end)) return slot;
+      slot = (slot + 1) & mask;
+    }
+  }
+
+  #grow(): void {
+    this.#slots = new Int32Array(this.#slots.length * 2);
+    for (let i = 0; i < this.#count; i++) this.#slots[this.#slotOf(this.#examples[i]!)] = i + 1;
+  }
+}

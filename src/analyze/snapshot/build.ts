@@ -1,0 +1,170 @@
+/** The Snapshot, made of what the analyzer has counted. */
+
+import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
+import type { Names } from "../../capture/names/names.js";
+import type { SourceFailure } from "../../capture/polled-source.js";
+import { type Analyzer, ProtocolSlot, SERIES_CLASSES } from "../analyzer.js";
+import { APPLICATION_NAMES } from "../app/applications.js";
+import { type CaptureFacts, Evidence } from "../evidence.js";
+import { findFindings } from "../findings.js";
+import { MALFORMED } from "../flow/headers.js";
+import { listTunnels } from "../flow/tunnels.js";
+import { sumUp } from "../sums.js";
+import { buildTables } from "../tables.js";
+import { formatTime } from "../time.js";
+import { EndNames } from "../tracking/ends.js";
+import { buildJoined, countVerdicts, summarizeNamespaces } from "../tracking/joined.js";
+import { reconcile } from "../tracking/reconcile.js";
+import { limitTable } from "./limit.js";
+import {
+  type Conntrack,
+  type Ledger,
+  type LedgerFile,
+  type LedgerInterface,
+  type SeriesData,
+  SNAPSHOT_VERSION,
+  type Snapshot,
+} from "./snapshot.js";
+
+/** What the analyzer cannot know of itself. */
+export interface SnapshotContext {
+  /** `netwatch 1.2.3`. */
+  readonly producer: string;
+  readonly files: readonly LedgerFile[];
+  /** Interfaces listened to; none given: the packets came from files. */
+  readonly interfaces?: readonly LedgerInterface[];
+  /** Packets the sources say they lost; null where they do not say. */
+  readonly dropped: number | null;
+  /** null: show addresses. */
+  readonly names: Names | null;
+  /** Show stand-ins for names that the packets hold: routes, server names. */
+  readonly redact?: boolean;
+  /** Sources of names that have failed; not given: none has. */
+  readonly nameFailures?: readonly SourceFailure[];
+  /** What connection tracking says, and what is known of the capture; not given: it was not asked. */
+  readonly tracking?: TrackingContext;
+}
+
+export interface TrackingContext {
+  readonly namespaces: readonly TrackedNamespace[];
+  readonly capture: CaptureFacts;
+}
+
+/** Builds the Snapshot of what the analyzer holds. Its tables read from the analyzer: use them before it goes on. */
+export function buildSnapshot(analyzer: Analyzer, context: SnapshotContext): Snapshot {
+  const { firstUs, lastUs, firstNanos, lastNanos } = analyzer;
+  const { tracking } = context;
+  analyzer.inspector.settle(context.interfaces === undefined);
+  const evidence = tracking
+    ? new Evidence(analyzer.flows, tracking.namespaces, factsOf(analyzer, tracking.capture))
+    : null;
+  const sums = sumUp(analyzer, context.names, context.redact ?? false);
+  const tables = buildTables(analyzer, sums, evidence);
+  const timed = Number.isFinite(firstUs);
+  const head = {
+    format: "netwatch-snapshot",
+    version: SNAPSHOT_VERSION,
+    producer: context.producer,
+    named: context.names !== null,
+    ...(context.redact ? { redacted: true } : {}),
+    window: {
+      start: timed ? formatTime(firstUs, firstNanos) : null,
+      end: timed ? formatTime(lastUs, lastNanos) : null,
+      duration: timed ? ((lastUs - firstUs) * 1000 + lastNanos - firstNanos) / 1e9 : 0,
+    },
+    totals: { packets: analyzer.packets, bytes: analyzer.bytes },
+    ledger: buildLedger(analyzer, context, sums.unresolvedBytes),
+  } as const;
+  const series = buildSeries(analyzer);
+  const findings = findFindings({ ...head, series, tables }, sums);
+  const conntrack = evidence ? { conntrack: buildConntrack(analyzer, context, evidence) } : {};
+  return { ...head, findings, series, ...conntrack, tables };
+}
+
+/** What is known of the capture: connections through tunnels that were entered are not in the flow table. */
+export function factsOf({ decapsulator }: Analyzer, capture: CaptureFacts): CaptureFacts {
+  return { ...capture, gap: capture.gap || (decapsulator?.listEntered().length ?? 0) > 0 };
+}
+
+/** Connections kept in the Snapshot one by one; the rest is summed in `other`. */
+const CONNECTIONS_KEPT = 1000;
+
+function buildConntrack(
+  { flows }: Analyzer,
+  { names, tracking }: SnapshotContext,
+  evidence: Evidence,
+): Conntrack {
+  const counted = reconcile(flows, evidence);
+  return {
+    namespaces: summarizeNamespaces(tracking!.namespaces),
+    evidence: countVerdicts(flows, evidence),
+    ...(counted ? { counted } : {}),
+    connections: limitTable(buildJoined(flows, evidence, new EndNames(names)), CONNECTIONS_KEPT),
+  };
+}
+
+function buildLedger(analyzer: Analyzer, context: SnapshotContext, unresolvedBytes: number | null): Ledger {
+  const { protocols } = analyzer;
+  const { evicted } = analyzer.flows;
+  const damaged = context.files.some((file) => file.damage !== null);
+  const missed = analyzer.inspector.operations.missed.list(APPLICATION_NAMES);
+  const cutOff = context.interfaces?.some(({ ended, outages }) => ended !== null || outages) ?? false;
+  return {
+    files: [...context.files],
+    interfaces: context.interfaces ? [...context.interfaces] : null,
+    packets: analyzer.packets,
+    captured_bytes: analyzer.capturedBytes,
+    truncated: analyzer.truncated,
+    malformed: [...analyzer.malformed].flatMap((packets, i) =>
+      packets > 0 ? [{ reason: MALFORMED[i]!, packets }] : [],
+    ),
+    non_ip: protocols[ProtocolSlot.arp * 2]! + protocols[ProtocolSlot.other * 2]!,
+    timeless: analyzer.timeless,
+    ...tunnelsOf(analyzer),
+    dropped: context.dropped,
+    evicted: {
+      conversations: evicted.flows,
+      packets: evicted.packets + evicted.replyPackets,
+      bytes: evicted.bytes + evicted.replyBytes,
+    },
+    inspection: {
+      connections: analyzer.inspector.evicted.connections,
+      unfollowed: analyzer.inspector.unfollowed,
+      gaps: analyzer.inspector.gaps,
+      operations: analyzer.inspector.operations.overflow,
+      ...(missed.length > 0 ? { missed } : {}),
+    },
+    unresolved_bytes: unresolvedBytes,
+    ...(context.nameFailures?.length ? { name_sources: [...context.nameFailures] } : {}),
+    rounded: analyzer.bytes > Number.MAX_SAFE_INTEGER,
+    complete: !damaged && !cutOff && (context.dropped ?? 0) === 0 && missed.length === 0,
+  };
+}
+
+function tunnelsOf({
+  protocols,
+  udpTunnels,
+  decapsulator,
+}: Analyzer): Pick<Ledger, "tunnels" | "decapsulated"> {
+  if (decapsulator) {
+    const missed = decapsulator.listMissed();
+    return { ...(missed.length > 0 ? { tunnels: missed } : {}), decapsulated: decapsulator.listEntered() };
+  }
+  const packets = (version: ProtocolSlot) => (protocol: number) => protocols[(version + protocol) * 2]!;
+  const tunnels = listTunnels(packets(ProtocolSlot.ipv4), packets(ProtocolSlot.ipv6), udpTunnels);
+  return tunnels.length > 0 ? { tunnels } : {};
+}
+
+function buildSeries(analyzer: Analyzer): SeriesData {
+  const { series } = analyzer;
+  const steps = Array.from({ length: series.steps }, (_, step) => step);
+  return {
+    start: series.steps > 0 ? formatTime(series.startUs) : null,
+    step: series.stepUs / 1e6,
+    classes: SERIES_CLASSES.map((name, i) => ({
+      name,
+      packets: steps.map((step) => series.packets(step, i)),
+      bytes: steps.map((step) => series.bytes(step, i)),
+    })).filter((line) => line.packets.some((n) => n > 0)),
+  };
+}

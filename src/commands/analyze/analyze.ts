@@ -1,0 +1,117 @@
+/** `netwatch analyze`: captures in, tables out. */
+import { join } from "node:path";
+import { limitTable } from "../../analyze/snapshot/limit.js";
+import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
+import { CommandError, ExitCode, isMissingModule, reasonOf } from "../../exit.js";
+import { renderSnapshotJson } from "../../report/data/json.js";
+import {
+  describeIncompleteness,
+  describeMissing,
+  type Missing,
+  missingHere,
+  missingOf,
+} from "../../view/missing.js";
+import { makeFolder, writeWhole } from "../../write.js";
+import { loadTableNames, type OutputFormat } from "../options.js";
+import type { Terminal } from "../terminal.js";
+import { analyzeCaptures, type CaptureOptions } from "./captures.js";
+import { keepSnapshot } from "./kept.js";
+import { renderForm } from "./machine-forms.js";
+import { missingTable, sayMissing } from "./missing-words.js";
+
+export interface AnalyzeOptions extends CaptureOptions {
+  readonly output: OutputFormat;
+  readonly table?: string;
+  readonly outDir?: string;
+}
+
+/** Rows of each table in a Markdown summary. */
+const MARKDOWN_ROWS = 20;
+
+export async function analyze(
+  files: readonly string[],
+  options: AnalyzeOptions,
+  producer: string,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  if (options.output === "csv" && options.table === undefined) {
+    const names = (await loadTableNames()).join("|");
+    throw new CommandError(ExitCode.usage, `-o csv prints one table: add --table ${names}`);
+  }
+  const { snapshot, exitCode } = await analyzeCaptures(files, options, producer, terminal);
+  try {
+    keepSnapshot(snapshot, terminal.env);
+  } catch (error) {
+    terminal.say(`the snapshot could not be kept for \`netwatch report\`: ${reasonOf(error)}`);
+  }
+  if (options.outDir !== undefined) await writeFolder(options.outDir, snapshot, terminal);
+  await terminal.write(await render(snapshot, options, terminal));
+  const isForPrograms = options.output !== "table" && options.output !== "markdown";
+  if (options.table !== undefined && isForPrograms)
+    sayMissing(snapshot, snapshot.tables[options.table]!, terminal);
+  return exitCode;
+}
+
+/** Loads the writer of the chosen form alone: none of the others' libraries is waited for. */
+async function render(
+  snapshot: Snapshot,
+  options: AnalyzeOptions,
+  terminal: Terminal,
+): Promise<Iterable<string>> {
+  const chosen = options.table === undefined ? null : snapshot.tables[options.table]!;
+  switch (options.output) {
+    case "json":
+    case "ndjson":
+    case "csv":
+      return renderForm(options.output, snapshot, chosen);
+    case "markdown": {
+      const { escapeMarkdown, renderMarkdown } = await import("../../report/data/markdown.js");
+      const below = (missing: readonly Missing[]) =>
+        missing.length === 0 ? "" : `\n${escapeMarkdown(describeMissing(missing))}\n`;
+      if (chosen !== null) return [renderMarkdown(chosen), below(missingOf(snapshot, chosen))];
+      const about = describeIncompleteness(snapshot);
+      const tables = Object.values(snapshot.tables).flatMap((whole) => {
+        const [table, missing] = [limitTable(whole, MARKDOWN_ROWS), missingHere(snapshot, whole)];
+        return table.rows.length + missing.length === 0
+          ? []
+          : [
+              `## ${table.title}
+
+${renderMarkdown(table)}${below(missing)}
+`,
+            ];
+      });
+      return [...(about === "" ? [] : [`${escapeMarkdown(about)}\n\n`]), ...tables];
+    }
+    case "table": {
+      const { renderSummary, renderTableOf } = await import("../../report/text/text.js");
+      return chosen === null ? renderSummary(snapshot, terminal) : renderTableOf(snapshot, chosen, terminal);
+    }
+  }
+}
+
+/** The set of files the first scripts of the project made, how well services fare, and the Snapshot. */
+async function writeFolder(folder: string, snapshot: Snapshot, terminal: Terminal): Promise<void> {
+  const { renderChartPngs } = await import("../../report/charts/charts.js");
+  const { renderCsv } = await import("../../report/data/csv.js");
+  const { pairs, protocols, talkers } = snapshot.tables;
+  // Under their own names.
+  const quality = Object.values(snapshot.tables).filter(
+    ({ subject }) => subject === "tcp" || subject === "requests",
+  );
+  try {
+    makeFolder(folder);
+    writeWhole(join(folder, "packets_per_service_pair.csv"), renderCsv(pairs));
+    writeWhole(join(folder, "protocol_distribution.csv"), renderCsv(protocols));
+    writeWhole(join(folder, "top_talkers.csv"), renderCsv(talkers));
+    for (const table of quality) writeWhole(join(folder, `${table.name}.csv`), renderCsv(table));
+    writeWhole(join(folder, "missing.csv"), renderCsv(missingTable(snapshot)));
+    writeWhole(join(folder, "snapshot.json"), renderSnapshotJson(snapshot, true));
+    const charts = await renderChartPngs(snapshot);
+    for (const { name, bytes } of charts) writeWhole(join(folder, name), [bytes]);
+    terminal.say(`wrote ${5 + quality.length + charts.length} files to ${folder}`);
+  } catch (error) {
+    if (isMissingModule(error)) throw new CommandError(ExitCode.failure, (error as Error).message);
+    throw new CommandError(ExitCode.unwritable, `${folder}: ${reasonOf(error)}`);
+  }
+}

@@ -1,0 +1,135 @@
+/** Captures that the command line names: reads them, and says on the terminal what is wrong with any. */
+import type { Analyzer } from "../../analyze/analyzer.js";
+import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
+import { fromStream, openFile } from "../../capture/file/bytes.js";
+import { type CaptureProblem, UnreadableError } from "../../capture/file/problem.js";
+import { CaptureError } from "../../capture/live/live.js";
+import type { Names } from "../../capture/names/names.js";
+import type { Packet } from "../../capture/packet.js";
+import {
+  type CaptureInput,
+  type CaptureProgress,
+  type Counted,
+  countCaptures,
+  takerOf as takerOfPackets,
+} from "../../captures.js";
+import { loadNames } from "../../engine/names.js";
+import { CommandError, ExitCode, reasonOf } from "../../exit.js";
+import { formatBytes, formatCount, formatCounted } from "../../format.js";
+import { waitingFor } from "../signals.js";
+import type { Terminal } from "../terminal.js";
+import type { Sidecar } from "./sidecar-reader.js";
+
+export interface CaptureOptions {
+  readonly numeric?: boolean;
+  readonly names?: string;
+  /** What a live run wrote beside its capture. */
+  readonly sidecar?: string;
+  readonly maxFlows?: number;
+  /** Count packets in tunnels by the headers inside. */
+  readonly decapsulate?: boolean;
+  /** Show stand-ins for names that the packets hold. */
+  readonly redact?: boolean;
+  /** In tcpdump's language: only packets that match are counted. */
+  readonly filter?: string;
+  /** Stirs the flow table's hash; changes no result. */
+  readonly seed?: number;
+}
+
+/** What came of reading: the Snapshot, and how the command is to end because of it. */
+export interface CaptureResult {
+  readonly snapshot: Snapshot;
+  /** What the Snapshot was built of, and the names it was built with. */
+  readonly analyzer: Analyzer;
+  readonly names: Names | null;
+  readonly exitCode: ExitCode;
+}
+
+/**
+ * Reads captures (`-` is stdin) as one, in time order, and says on the terminal what is wrong with any. Throws
+ * CommandError where nothing could be read.
+ */
+export function analyzeCaptures(
+  files: readonly string[],
+  options: CaptureOptions,
+  producer: string,
+  terminal: Terminal,
+): Promise<CaptureResult> {
+  const paths = [options.names, options.sidecar, ...files];
+  return waitingFor(paths, terminal, () => readCaptures(files, options, producer, terminal));
+}
+
+async function readCaptures(
+  files: readonly string[],
+  options: CaptureOptions,
+  producer: string,
+  terminal: Terminal,
+): Promise<CaptureResult> {
+  const fromFile = options.numeric || options.names === undefined ? null : loadNames(options.names);
+  const sidecar = options.sidecar === undefined ? null : await loadSidecar(options.sidecar, terminal);
+  const { filter, decapsulate, redact, maxFlows, seed } = options;
+  let counted: Counted;
+  try {
+    counted = await countCaptures(
+      files.map((file) => inputOf(file, terminal)),
+      {
+        ...{ producer, filter, decapsulate, redact, maxFlows, seed },
+        names: options.numeric ? null : (fromFile ?? sidecar?.names ?? undefined),
+        tracking: sidecar?.tracking ?? undefined,
+        onProgress: (progress) => terminal.progress(progressText(progress)),
+      },
+    );
+  } catch (error) {
+    terminal.progress("");
+    if (!(error instanceof UnreadableError)) throw asCommandError(error);
+    const failures = error.problems.map(sentenceOf);
+    for (const failure of failures.slice(0, -1)) terminal.say(failure);
+    throw new CommandError(ExitCode.unreadable, failures.at(-1)!);
+  }
+  terminal.progress("");
+  const { problems, snapshot, analyzer, names } = counted;
+  for (const problem of problems) terminal.say(sentenceOf(problem));
+  const isUnreadable = problems.some(({ kind }) => kind === "unreadable");
+  const exitCode = isUnreadable ? ExitCode.unreadable : problems.length > 0 ? ExitCode.damaged : ExitCode.ok;
+  return { snapshot, analyzer, names, exitCode };
+}
+
+function inputOf(file: string, terminal: Terminal): CaptureInput {
+  if (file === "-") return { name: "stdin", open: () => fromStream(terminal.stdin) };
+  return { name: file, open: () => openFile(file) };
+}
+
+/** Reads what a live run wrote beside its capture. Throws CommandError. */
+export async function loadSidecar(path: string, terminal: Terminal): Promise<Sidecar> {
+  const { readSidecar } = await import("./sidecar-reader.js");
+  const sidecar = await readSidecar(path);
+  if (sidecar.cut) terminal.say(`sidecar ${path}: cut off in its last line; the lines before it are used`);
+  return sidecar;
+}
+
+/** Counts a packet, where it matches. Throws CommandError for a filter that is wrong, before any packet. */
+export function takerOf(analyzer: Analyzer, filter?: string): (packet: Packet) => void {
+  try {
+    return takerOfPackets(analyzer, filter);
+  } catch (error) {
+    throw asCommandError(error);
+  }
+}
+
+/** A filter that is wrong ends a command with its own exit code. */
+function asCommandError(error: unknown): unknown {
+  return error instanceof CaptureError ? new CommandError(ExitCode.badFilter, error.message) : error;
+}
+
+function sentenceOf({ name, kind, reason, code, offset, count, packets, fatal }: CaptureProblem): string {
+  if (kind === "unreadable")
+    return `${name}: ${code === null ? reason : reasonOf({ code, message: reason })}`;
+  const more = count > 1 ? ` (and ${formatCount(count - 1)} more)` : "";
+  const kept = `${formatCounted(packets, "packet")} ${fatal ? "before it" : "in all"} counted`;
+  return `${name}: damaged at byte ${offset}: ${reason}${more}; ${kept}`;
+}
+
+function progressText({ bytes, size, packets }: CaptureProgress): string {
+  const part = size > 0 ? `${Math.min(100, Math.floor((bytes / size) * 100))} % ` : "";
+  return `${part}${formatCounted(packets, "packet")}, ${formatBytes(bytes)}`;
+}

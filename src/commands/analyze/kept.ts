@@ -1,0 +1,74 @@
+/** The last Snapshot netwatch made, kept for `netwatch report` to take up. */
+import { limitSnapshot } from "../../analyze/snapshot/limit.js";
+import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
+import { readText } from "../../capture/file/text.js";
+import { type Environment, keptPath, stateFolder } from "../../engine/state-folder.js";
+import { CommandError, ExitCode, reasonOf } from "../../exit.js";
+import { renderSnapshotJson } from "../../report/data/json.js";
+import { makeFolder, writeWhole } from "../../write.js";
+import { checkRoom } from "./json-memory.js";
+
+/** What no Snapshot reaches: a million conversations take less. */
+const MAX_SNAPSHOT_BYTES = 512 * 1024 * 1024 - 1;
+/** Rows a table keeps: more than any report shows. */
+const ROWS_KEPT = 1000;
+
+/** Keeps a Snapshot, its tables cut to what a report can use. Throws the system's error. */
+export function keepSnapshot(snapshot: Snapshot, env: Environment): void {
+  makeFolder(stateFolder(env), 0o700);
+  writeWhole(keptPath(env), keptPieces(snapshot));
+}
+
+/** What is kept of a Snapshot. */
+export function keptPieces(snapshot: Snapshot): Iterable<string> {
+  return renderSnapshotJson(limitSnapshot(snapshot, ROWS_KEPT), false);
+}
+
+/** Reads a Snapshot file. Throws CommandError. */
+export async function readSnapshot(path: string): Promise<Snapshot> {
+  let json: string;
+  try {
+    json = readText(path, MAX_SNAPSHOT_BYTES);
+  } catch (error) {
+    throw new CommandError(ExitCode.unreadable, `${path}: ${reasonOf(error)}`);
+  }
+  const { parseSnapshot } = await import("../../analyze/snapshot/read-snapshot.js");
+  try {
+    checkRoom(json);
+    return parseSnapshot(json);
+  } catch (error) {
+    throw new CommandError(ExitCode.unreadable, `${path}: ${(error as Error).message}`);
+  }
+}
+
+/** A Snapshot that was made without `--redact` or `--decapsulate` cannot be shown with it. Throws CommandError. */
+export function checkMade(
+  snapshot: Snapshot,
+  { redact, decapsulate }: { readonly redact?: boolean; readonly decapsulate?: boolean },
+): Snapshot {
+  const lacking =
+    redact && !snapshot.redacted
+      ? "--redact"
+      : decapsulate && snapshot.ledger.decapsulated === undefined
+        ? "--decapsulate"
+        : null;
+  if (lacking !== null)
+    throw new CommandError(
+      ExitCode.usage,
+      `the snapshot was made without ${lacking}; name the capture with -r FILE`,
+    );
+  return snapshot;
+}
+
+/** Reads the Snapshot kept last. Throws CommandError that says what to run where there is none. */
+export async function readKeptSnapshot(env: Environment): Promise<Snapshot> {
+  try {
+    return await readSnapshot(keptPath(env));
+  } catch (error) {
+    const hint = "run `netwatch analyze FILE` first, or name a capture with -r FILE";
+    throw new CommandError(
+      ExitCode.unreadable,
+      `no snapshot to report on (${(error as Error).message}); ${hint}`,
+    );
+  }
+}

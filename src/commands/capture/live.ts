@@ -1,0 +1,25 @@
+/** A live run of a command: its pipes are waited for, its end is in the result. */
+import type { LiveOptions } from "../../engine/options.js";
+import { type LiveResult, type LiveView, openRecording } from "../../engine/recording.js";
+import { waitingFor } from "../signals.js";
+import type { Terminal } from "../terminal.js";
+
+/** Runs a capture to its end. Throws CommandError where it cannot begin; what ends it early is in the result. */
+export async function runLive(
+  options: LiveOptions,
+  view: LiveView,
+  producer: string,
+  terminal: Terminal,
+): Promise<LiveResult> {
+  const open = () => openRecording(options, view, producer, terminal);
+  const { names, write, sidecar } = options;
+  const files = [names, write, sidecar, ...(view.reserve ?? [])];
+  const recording = view.isScreen ? await open() : await waitingFor(files, terminal, open);
+  const { taps } = recording.run.taps;
+  try {
+    terminal.say(`listening on ${taps.map(({ source }) => source.name).join(", ")}; Ctrl-C ends it`);
+    return await recording.execute();
+  } finally {
+    recording.close();
+  }
+}

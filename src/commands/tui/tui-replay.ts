@@ -1,0 +1,140 @@
+/** A capture file played back: the packets set the time, a Snapshot at every interval. */
+import { setTimeout } from "node:timers/promises";
+import { Analyzer } from "../../analyze/analyzer.js";
+import { buildSnapshot } from "../../analyze/snapshot/build.js";
+import type { HealthReport, Snapshot } from "../../analyze/snapshot/snapshot.js";
+import { openFile } from "../../capture/file/bytes.js";
+import { CaptureReader } from "../../capture/file/file.js";
+import { type Names, namesOfCapture } from "../../capture/names/names.js";
+import { ledgerFile } from "../../captures.js";
+import { loadNames } from "../../engine/names.js";
+import { DEFAULT_INTERVAL_SECONDS } from "../../engine/options.js";
+import { CommandError, ExitCode, reasonOf } from "../../exit.js";
+import { loadSidecar, takerOf } from "../analyze/captures.js";
+import { SidecarPlayer } from "../analyze/sidecar-reader.js";
+import type { Terminal } from "../terminal.js";
+import type { TuiOptions } from "./tui.js";
+
+/** Takes what a replay brings. */
+export interface ReplayView {
+  /** `seconds` of the capture have passed since the Snapshot before. */
+  show(snapshot: Snapshot, seconds: number): Promise<void>;
+  /** A further round of health checks that was made beside the capture. */
+  showHealth(report: HealthReport): void;
+}
+
+/** Plays a file to its end, or until told to stop. Throws CommandError where it cannot be read. */
+export async function replay(
+  options: TuiOptions,
+  view: ReplayView,
+  producer: string,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const file = options.read![0]!;
+  if (options.read!.length > 1 || file === "-")
+    throw new CommandError(
+      ExitCode.usage,
+      "a replay is of one file: -r FILE (`netwatch analyze` joins several)",
+    );
+  const names = options.numeric || options.names === undefined ? null : loadNames(options.names);
+  const { sidecar } = options;
+  const recorded = sidecar === undefined ? null : (await loadSidecar(sidecar, terminal)).names;
+  const player = sidecar === undefined ? null : new SidecarPlayer(sidecar);
+  let reader: CaptureReader;
+  try {
+    reader = await CaptureReader.open(file, openFile(file));
+  } catch (error) {
+    throw new CommandError(ExitCode.unreadable, `${file}: ${reasonOf(error)}`);
+  }
+  try {
+    await play(reader, { names: names ?? recorded, player }, options, view, producer);
+  } finally {
+    await player?.close();
+    reader.close();
+  }
+  const [damage] = reader.report.damages;
+  if (damage === undefined) return ExitCode.ok;
+  if (reader.packets === 0) throw new CommandError(ExitCode.unreadable, `${file}: ${damage.reason}`);
+  terminal.say(`${file}: damaged at byte ${damage.offset}: ${damage.reason}`);
+  return ExitCode.damaged;
+}
+
+async function play(
+  reader: CaptureReader,
+  { names, player }: { readonly names: Names | null; readonly player: SidecarPlayer | null },
+  options: TuiOptions,
+  view: ReplayView,
+  producer: string,
+): Promise<void> {
+  const { interval = DEFAULT_INTERVAL_SECONDS, speed = 1, signal, numeric } = options;
+  const analyzer = new Analyzer({
+    decapsulate: options.decapsulate ?? false,
+    seed: options.seed ?? 0,
+    nameChangesUs: names?.changesUs() ?? [],
+  });
+  const take = takerOf(analyzer, options.filter);
+  let waiting = await advance(reader);
+  const follow = followHealth(player, view, timeOf(reader));
+  /** What was seen and known by then, microseconds since 1970. */
+  const show = async (byUs: number, seconds: number) => {
+    await follow(byUs);
+    const snapshot = buildSnapshot(analyzer, {
+      producer,
+      files: [ledgerFile(reader)],
+      dropped: reader.report.dropped,
+      names: numeric ? null : (names ?? namesOfCapture(reader.report.names)),
+      redact: options.redact ?? false,
+      ...(player?.tracking ? { tracking: player.tracking } : {}),
+    });
+    await view.show(snapshot, seconds);
+  };
+  /** The packets' time up to which they are taken; null: none had a time yet. */
+  let untilUs: number | null = null;
+  while (waiting && !signal.aborted) {
+    if (untilUs !== null) untilUs += interval * speed * 1e6;
+    while (waiting && (untilUs === null || timeOf(reader) <= untilUs)) {
+      if (untilUs === null && timeOf(reader) >= 0) untilUs = timeOf(reader) + interval * speed * 1e6;
+      take(reader.packet);
+      waiting = reader.next() || (await advance(reader));
+    }
+    if (!waiting) await follow(analyzer.lastUs);
+    await show(waiting ? (untilUs ?? 0) : Number.POSITIVE_INFINITY, interval * speed);
+    if (waiting) await setTimeout(interval * 1000, undefined, { signal }).catch(() => {});
+  }
+  if (reader.packets === 0) await show(Number.POSITIVE_INFINITY, 0);
+}
+
+/** Takes a sidecar up to a moment, in steps that no round of health checks is shorter than: each one is shown. */
+function followHealth(
+  player: SidecarPlayer | null,
+  view: ReplayView,
+  startUs: number,
+): (byUs: number) => Promise<void> {
+  let shown: HealthReport | null = null;
+  let lastUs = startUs;
+  return async (byUs) => {
+    if (player === null) return;
+    const stepUs = Math.max(STEP_US, (byUs - lastUs) / MAX_STEPS);
+    for (let us = Math.min(byUs, lastUs + stepUs); ; us = Math.min(byUs, us + stepUs)) {
+      await player.advance(us);
+      if (player.health !== null && player.health !== shown) view.showHealth(player.health);
+      shown = player.health;
+      if (us >= byUs) break;
+    }
+    lastUs = byUs;
+  };
+}
+
+const STEP_US = 1e6;
+const MAX_STEPS = 10_000;
+
+/** Negative where the packet has no time: such a packet is never waited for. */
+function timeOf({ packet }: CaptureReader): number {
+  return packet.timeUs;
+}
+
+/** Reads on to the next packet. False at the end. */
+async function advance(reader: CaptureReader): Promise<boolean> {
+  while (!reader.next()) if (!(await reader.fill())) return false;
+  return true;
+}

@@ -1,0 +1,155 @@
+/** `netwatch tui`: the monitor, of a live interface, a replay or a snapshot. */
+import { limitSnapshot } from "../../analyze/snapshot/limit.js";
+import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
+import { checkLiveOptions, type LiveOptions } from "../../engine/options.js";
+import { CommandError, ExitCode } from "../../exit.js";
+import { isNamedPipe } from "../../output-path.js";
+import { growTree } from "../../report/graph/topology-tree.js";
+import type { App } from "../../tui/app.js";
+import { emptyModel, type Model } from "../../tui/model.js";
+import { checkMade, readKeptSnapshot, readSnapshot } from "../analyze/kept.js";
+import type { Terminal } from "../terminal.js";
+import { loadExports } from "./tui-exports.js";
+import { MONITOR_ROWS, MonitorFeed } from "./tui-feed.js";
+import { type HealthWatchOptions, watchHealth } from "./tui-health.js";
+import { Monitor, type Tty } from "./tui-monitor.js";
+import { replay } from "./tui-replay.js";
+
+export interface TuiOptions extends LiveOptions, HealthWatchOptions {
+  readonly read?: readonly string[];
+  readonly from?: string;
+  /** Of a replay: how many seconds of the capture pass in one. */
+  readonly speed?: number;
+}
+
+export async function tui(
+  options: TuiOptions,
+  producer: string,
+  terminal: Terminal,
+  tty: Tty = { input: process.stdin, output: process.stdout },
+): Promise<ExitCode> {
+  checkTerminal(options, terminal, tty);
+  const mode = modeOf(options);
+  if (mode === "live") checkLiveOptions(options);
+  else if (options.events !== undefined)
+    throw new CommandError(ExitCode.usage, "--events tells of a live run: add -i NAME");
+  checkPipes(options);
+  const snapshot = mode === "snapshot" ? await takeSnapshot(options, terminal) : null;
+  const ended = new AbortController();
+  const signal = AbortSignal.any([options.signal, ended.signal]);
+  const monitor = new Monitor(emptyModel(sourceOf(options, snapshot), mode), terminal, tty, () =>
+    ended.abort(),
+  );
+  const { app } = monitor;
+  try {
+    if (snapshot !== null) app.onSnapshot(snapshot, growTree(snapshot.tables.pairs), 0);
+    else app.draw();
+    return await run(mode, { ...options, signal }, app, producer, monitor.terminal);
+  } finally {
+    monitor.close();
+    for (const line of monitor.lastWords) terminal.say(line);
+  }
+}
+
+function checkTerminal(options: TuiOptions, terminal: Terminal, { input, output }: Tty): void {
+  if (input.isTTY && output.isTTY && terminal.env.TERM !== "dumb") return;
+  const live = options.interface?.[0] ?? options.bridge?.[0];
+  const hint = live === undefined ? "`netwatch analyze FILE`" : `\`netwatch capture -i ${live} -o table\``;
+  throw new CommandError(ExitCode.usage, `tui needs a terminal to draw on; without one, use ${hint}`);
+}
+
+/** The keys that end the monitor are not heard while it waits. Throws CommandError. */
+function checkPipes({ read = [], from, names, sidecar, write }: TuiOptions): void {
+  const pipe = [...read, from, names, sidecar, write].find(isNamedPipe);
+  if (pipe !== undefined)
+    throw new CommandError(ExitCode.usage, `${pipe}: a named pipe, and the monitor waits for none`);
+}
+
+function modeOf({ read, from, interface: names, bridge }: TuiOptions): Model["mode"] {
+  const live = names !== undefined || bridge !== undefined;
+  if ([read !== undefined, from !== undefined, live].filter(Boolean).length > 1)
+    throw new CommandError(ExitCode.usage, "give one of -i NAME, -r FILE and --from FILE");
+  return live ? "live" : read !== undefined ? "replay" : "snapshot";
+}
+
+async function takeSnapshot(options: TuiOptions, { env }: Terminal): Promise<Snapshot> {
+  const { from } = options;
+  const snapshot = from === undefined ? await readKeptSnapshot(env) : await readSnapshot(from);
+  return limitSnapshot(checkMade(snapshot, options), MONITOR_ROWS);
+}
+
+function sourceOf({ interface: names, bridge, read, from }: TuiOptions, snapshot: Snapshot | null): string {
+  const live = [...(names ?? []), ...(bridge ?? [])];
+  if (live.length > 0) return live.join(" ");
+  if (read !== undefined) return read.join(" ");
+  return from ?? snapshot?.ledger.files.map(({ name }) => name).join(" ") ?? "last snapshot";
+}
+
+async function run(
+  mode: Model["mode"],
+  options: TuiOptions,
+  app: App,
+  producer: string,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const { signal } = options;
+  switch (mode) {
+    case "snapshot":
+      await untilAborted(signal);
+      return ExitCode.ok;
+    case "replay": {
+      const exitCode = await replay(options, new MonitorFeed(app), producer, terminal);
+      app.onEnd();
+      await untilAborted(signal);
+      return exitCode;
+    }
+    case "live":
+      return await runMonitored(options, app, producer, terminal);
+  }
+}
+
+/** Live until the person at the keyboard ends it: what ends before stays on the screen. */
+async function runMonitored(
+  options: TuiOptions,
+  app: App,
+  producer: string,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const feed = new MonitorFeed(app);
+  const { createEvents } = await import("../../engine/recording.js");
+  const { runLive } = await import("../capture/live.js");
+  const { summaryLine } = await import("../capture/capture.js");
+  const events = createEvents(options, terminal);
+  const health = watchHealth(options, feed, events);
+  const load = () => Promise.all([loadExports(), health?.load()]);
+  try {
+    const asked = { ...options, waits: true };
+    const result = await runLive(
+      asked,
+      { show: (snapshot) => feed.show(snapshot), events, load, isScreen: true },
+      producer,
+      terminal,
+    );
+    await feed.show(result.snapshot);
+    app.onEnd();
+    for (const line of result.troubles) terminal.say(line);
+    terminal.say(summaryLine(result.snapshot));
+    await untilAborted(options.signal);
+    return result.exitCode;
+  } finally {
+    health?.close();
+  }
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    // A pending promise keeps no process alive; this does.
+    const timer = setInterval(() => {}, 2 ** 30);
+    signal.addEventListener("abort", () => {
+      clearInterval(timer);
+      resolve();
+    });
+    if (signal.aborted) clearInterval(timer);
+  });
+}

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readFontCoverage } from "../pdf/fonts.js";
+import { cutMiddle, legible } from "../pdf/legible.js";
+import { ringSnapshot } from "../ring.test.fixture.js";
+import { wrapText } from "../text/wrap.js";
+import { renderChartPngs } from "./charts.js";
+import { byteScale, timeAxis } from "./charts-scale.js";
+
+const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47]);
+
+test("six pictures, the same bytes each time, whatever the names", async () => {
+  for (const services of [["a", "b"], [], ["\u001b\u202e", "日本", "n".repeat(300)]]) {
+    const first = await renderChartPngs(ringSnapshot(services));
+    assert.deepEqual(
+      first.map(({ name }) => name),
+      [
+        "protocol_distribution.png",
+        "request_errors.png",
+        "request_latency.png",
+        "tcp_retransmissions.png",
+        "top_service_pairs.png",
+        "top_talkers.png",
+      ],
+    );
+    for (const { bytes } of first) assert.deepEqual(Buffer.from(bytes.subarray(0, 4)), PNG);
+    const again = await renderChartPngs(ringSnapshot(services));
+    first.forEach(({ bytes }, i) => {
+      assert.ok(Buffer.from(bytes).equals(Buffer.from(again[i]!.bytes)));
+    });
+  }
+});
+
+test("byte axes have the unit in which their largest number is short", () => {
+  assert.deepEqual(byteScale(0), { divisor: 1, unit: "B" });
+  assert.deepEqual(byteScale(1_600_000), { divisor: 2 ** 20, unit: "MiB" });
+  assert.deepEqual(byteScale(1023.99 * 1024), { divisor: 2 ** 20, unit: "MiB" });
+});
+
+test("time axes are marked at round times of the clock, in UTC", () => {
+  const { marks, title } = timeAxis(Date.parse("2026-11-22T10:31:03.5Z"), 24, 7);
+  assert.deepEqual(
+    marks.map(({ at, text }) => [at, text]),
+    [
+      [1.5, "10:31:05"],
+      [6.5, "10:31:10"],
+      [11.5, "10:31:15"],
+      [16.5, "10:31:20"],
+      [21.5, "10:31:25"],
+    ],
+  );
+  assert.equal(title, "Time of day (UTC), from 2026-11-22");
+  assert.deepEqual(timeAxis(Number.NaN, 10, 7).marks, []);
+  assert.deepEqual(timeAxis(8.64e15, 10, 7).marks.length <= 1, true);
+});
+
+test("characters without a glyph are written as codes", () => {
+  const covers = readFontCoverage();
+  assert.equal(legible("Жλé→µ…", covers), "Жλé→µ…");
+  assert.equal(legible("中😀\u001b\u202e", covers), "\\u4e2d\\u{1f600}\\x1b\\u202e");
+});
+
+test("texts are cut in the middle, by characters", () => {
+  assert.equal(cutMiddle("abcdefgh", 5), "ab…gh");
+  assert.equal(cutMiddle("😀😀😀😀", 3), "😀…😀");
+  assert.equal(cutMiddle("abc", 3), "abc");
+});
+
+test("lines end at spaces, not between a number and its unit, and within a word only where it is too long", () => {
+  const wrap = (text: string, width: number) =>
+    wrapText(
+      text,
+      width,
+      (part) => part.length,
+      () => width,
+    );
+  assert.deepEqual(wrap("one two three", 8), ["one two", "three"]);
+  assert.deepEqual(wrap("mean of 66.9 KiB/s.", 14), ["mean of", "66.9 KiB/s."]);
+  assert.deepEqual(wrap("abcdefghij kl", 4), ["abcd", "efgh", "ij", "kl"]);
+  assert.deepEqual(wrap("", 4), [""]);
+});

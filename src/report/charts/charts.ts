@@ -1,0 +1,59 @@
+/** The charts as pictures, under the names the first scripts of the project gave them. */
+import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
+import { findGaps } from "../completeness.js";
+import { FONT_FAMILY, readFontCoverage } from "../pdf/fonts.js";
+import { legible } from "../pdf/legible.js";
+import { type BarChart, type Clean, pairsChart, protocolChart, talkersChart } from "./charts-bars.js";
+import { ChartMaker } from "./charts-canvas.js";
+import { errorChart, latencyChart, retransmissionChart } from "./charts-quality.js";
+
+interface Picture {
+  readonly title: string;
+  readonly build: (snapshot: Snapshot, clean: Clean) => BarChart;
+}
+
+const PICTURES = {
+  "protocol_distribution.png": { title: "Protocol distribution", build: protocolChart },
+  "request_errors.png": { title: "Errors by operation", build: errorChart },
+  "request_latency.png": { title: "Time to the answer by operation", build: latencyChart },
+  "tcp_retransmissions.png": { title: "Retransmissions by pair", build: retransmissionChart },
+  "top_service_pairs.png": { title: "Top service pairs", build: pairsChart },
+  "top_talkers.png": { title: "Top talkers", build: talkersChart },
+} as const satisfies Record<string, Picture>;
+
+export type ChartName = keyof typeof PICTURES;
+
+const WIDTH = 540;
+const TITLE_HEIGHT = 30;
+/** Pixels a unit: text of 8 units is 24 pixels high. */
+const DENSITY = 3;
+
+export async function renderChartPngs(snapshot: Snapshot): Promise<{ name: ChartName; bytes: Uint8Array }[]> {
+  const maker = await ChartMaker.open();
+  const covers = readFontCoverage();
+  const mark = findGaps(snapshot).length > 0 ? " (incomplete capture)" : "";
+  return Object.entries(PICTURES).map(([name, { title, build }]) => {
+    const chart = build(snapshot, (text) => legible(text, covers));
+    addTitle(chart, title + mark);
+    const bytes = maker.png(chart.configuration, WIDTH, chart.height + TITLE_HEIGHT, DENSITY);
+    return { name: name as ChartName, bytes };
+  });
+}
+
+/** A picture that stands alone says what it shows, and keeps clear of its edges. */
+function addTitle({ configuration }: BarChart, text: string): void {
+  const font = { family: FONT_FAMILY, size: 11, weight: "normal" } as const;
+  const title = {
+    display: true,
+    text,
+    align: "start",
+    color: "#1b1f23",
+    font,
+    padding: { bottom: 8 },
+  } as const;
+  configuration.options = {
+    ...configuration.options,
+    layout: { padding: { left: 8, right: 84, top: 6, bottom: 6 } },
+    plugins: { ...configuration.options?.plugins, title },
+  };
+}

@@ -1,0 +1,21 @@
+/** A Table as a Markdown (GitHub) table, numbers as people read them. */
+import { markdownTable } from "markdown-table";
+import stringWidth from "string-width";
+import type { Table } from "../../analyze/snapshot/snapshot.js";
+import { visible } from "../../format.js";
+import { showCell } from "../../view/cells.js";
+
+/** The whole table; numbers stand to the right. */
+export function renderMarkdown(table: Table): string {
+  const head = table.columns.map((column) => escapeMarkdown(visible(column.title)));
+  const rows = [...table.rows].map((row) =>
+    table.columns.map((column) => escapeMarkdown(showCell(column, row))),
+  );
+  const align = table.columns.map(({ kind }) => (kind === "text" || kind === "time" ? "l" : "r"));
+  return `${markdownTable([head, ...rows], { align, stringLength: stringWidth })}\n`;
+}
+
+/** Names are text: nothing in them is markup, a link or HTML. */
+export function escapeMarkdown(text: string): string {
+  return text.replace(/[\\`*_{}[\]<>|#!~&]/g, "\\$&");
+}

@@ -1,0 +1,149 @@
+/** Who talks to whom as a graph: one edge a pair of services, whichever way the bytes go. */
+import type { Table } from "../../analyze/snapshot/snapshot.js";
+import { numberOf } from "../../view/cells.js";
+import { countListed } from "../top-rows.js";
+
+export interface MapEdge {
+  /** Who begins the conversations of the pair, or more of them. */
+  readonly client: string;
+  readonly server: string;
+  /** Bytes of both directions. */
+  readonly bytes: number;
+  /** Whether the server begins conversations too. */
+  readonly mutual: boolean;
+}
+
+export interface MapNode {
+  readonly name: string;
+  /** Bytes to, from and within. */
+  readonly bytes: number;
+  /** Bytes between this service and itself. */
+  readonly within: number;
+}
+
+export interface ServiceMap {
+  /** In the order of their first edge. */
+  readonly nodes: readonly MapNode[];
+  /** Most bytes first. */
+  readonly edges: readonly MapEdge[];
+}
+
+/** A map and what of the table it leaves out. */
+export interface WholeMap extends ServiceMap {
+  /** Bytes of all pairs, those within a service apart. */
+  readonly total: number;
+  /** Whether there are pairs of which it knows nothing but their bytes. */
+  readonly partial: boolean;
+}
+
+/** Rows read of the table: what comes after them is never among the edges that are drawn. */
+const MAX_ROWS = 4000;
+
+interface Half {
+  bytes: number;
+  conversations: number;
+}
+
+/** The graph of the largest pairs. */
+export function buildServiceMap(pairs: Table): WholeMap {
+  const halves = readHalves(pairs);
+  const edges: MapEdge[] = [];
+  const nodes = new Map<string, { name: string; bytes: number; within: number }>();
+  const node = (name: string) => {
+    const known = nodes.get(name) ?? { name, bytes: 0, within: 0 };
+    nodes.set(name, known);
+    return known;
+  };
+  for (const [source, destinations] of halves) {
+    for (const [destination, there] of destinations) {
+      if (source === destination) {
+        node(source).bytes += there.bytes;
+        node(source).within += there.bytes;
+        continue;
+      }
+      const back = halves.get(destination)?.get(source);
+      if (back && isSecond(there, back, source, destination)) continue;
+      const bytes = there.bytes + (back?.bytes ?? 0);
+      edges.push({
+        client: source,
+        server: destination,
+        bytes,
+        mutual: back !== undefined && back.conversations > 0,
+      });
+      node(source).bytes += bytes;
+      node(destination).bytes += bytes;
+    }
+  }
+  edges.sort((x, y) => y.bytes - x.bytes || order(x.client, y.client) || order(x.server, y.server));
+  const total = [...nodes.values()].reduce((sum, { within }) => sum - within, pairs.total.bytes ?? 0);
+  return {
+    nodes: [...nodes.values()],
+    edges,
+    total,
+    partial: pairs.rows.length > MAX_ROWS || pairs.omitted > 0,
+  };
+}
+
+/** The `n` largest edges and their nodes; nodes that only talk to themselves where there is room. */
+export function limitServiceMap(map: ServiceMap, n: number): ServiceMap {
+  const edges = map.edges.slice(0, n);
+  const shown = new Set(edges.flatMap(({ client, server }) => [client, server]));
+  for (const { name } of map.nodes
+    .filter(({ bytes, within }) => within === bytes)
+    .slice(0, Math.max(0, n - edges.length)))
+    shown.add(name);
+  return { nodes: map.nodes.filter(({ name }) => shown.has(name)), edges };
+}
+
+/** The parts of the map between which nothing is drawn, in the order of their first node. */
+export function splitServiceMap(map: ServiceMap): ServiceMap[] {
+  const neighbours = new Map<string, string[]>(map.nodes.map(({ name }) => [name, []]));
+  for (const { client, server } of map.edges) {
+    neighbours.get(client)!.push(server);
+    neighbours.get(server)!.push(client);
+  }
+  const partOf = new Map<string, number>();
+  let parts = 0;
+  for (const { name } of map.nodes) {
+    if (partOf.has(name)) continue;
+    const waiting = [name];
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      if (partOf.has(next)) continue;
+      partOf.set(next, parts);
+      waiting.push(...neighbours.get(next)!);
+    }
+    parts++;
+  }
+  return Array.from({ length: parts }, (_, part) => ({
+    nodes: map.nodes.filter(({ name }) => partOf.get(name) === part),
+    edges: map.edges.filter(({ client }) => partOf.get(client) === part),
+  }));
+}
+
+function readHalves(pairs: Table): Map<string, Map<string, Half>> {
+  const halves = new Map<string, Map<string, Half>>();
+  let left = Math.min(countListed(pairs), MAX_ROWS);
+  for (const row of pairs.rows) {
+    if (left-- <= 0) break;
+    const source = String(row.source);
+    const destinations = halves.get(source) ?? new Map<string, Half>();
+    halves.set(source, destinations);
+    const half = destinations.get(String(row.destination)) ?? { bytes: 0, conversations: 0 };
+    half.bytes += numberOf(row.bytes);
+    half.conversations += numberOf(row.conversations);
+    destinations.set(String(row.destination), half);
+  }
+  return halves;
+}
+
+/** Of two directions the client's is the one that began more conversations; else the one whose source sorts first. */
+function isSecond(there: Half, back: Half, source: string, destination: string): boolean {
+  return (
+    there.conversations - back.conversations < 0 ||
+    (there.conversations === back.conversations && order(source, destination) > 0)
+  );
+}
+
+function order(x: string, y: string): number {
+  return x < y ? -1 : x > y ? 1 : 0;
+}

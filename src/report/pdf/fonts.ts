@@ -1,0 +1,75 @@
+/** The bundled type: IBM Plex Sans, licensed as fonts/OFL.txt says. Where it is, and which characters it has. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+export const FONT_FAMILY = "IBM Plex Sans";
+
+/** From dist/src/report/ to the package, and there to the source: the compiler copies no fonts. */
+const FOLDER = new URL("../../../../src/report/fonts/", import.meta.url);
+
+export const FONT_FILES = {
+  regular: fileURLToPath(new URL("IBMPlexSans-Regular.ttf", FOLDER)),
+  semibold: fileURLToPath(new URL("IBMPlexSans-SemiBold.ttf", FOLDER)),
+} as const;
+
+/** Tells whether a font has a glyph for a code point. */
+export type Coverage = (codePoint: number) => boolean;
+
+/** Both weights, and what they can show. */
+export interface Fonts {
+  readonly regular: Buffer;
+  readonly semibold: Buffer;
+  readonly covers: Coverage;
+}
+
+export function readFonts(): Fonts {
+  const regular = readFileSync(FONT_FILES.regular);
+  return { regular, semibold: readFileSync(FONT_FILES.semibold), covers: readCoverage(regular) };
+}
+
+/** The coverage of both weights: they hold the same characters. */
+export function readFontCoverage(): Coverage {
+  return readCoverage(readFileSync(FONT_FILES.regular));
+}
+
+/** TrueType: offset table, then records of tag, checksum, offset, length (OpenType 1.9, "otff"). */
+const TABLE_COUNT = 4;
+const TABLE_RECORDS = 12;
+const TABLE_RECORD_BYTES = 16;
+/** cmap subtable format 4: arrays of segments, 16 bits a value (OpenType 1.9, "cmap"). */
+const SEGMENTS_DOUBLED = 6;
+const END_CODES = 14;
+
+/** Reads which characters of the basic plane a TrueType font has, from its format 4 character map. */
+function readCoverage(font: Uint8Array): Coverage {
+  const view = new DataView(font.buffer, font.byteOffset, font.byteLength);
+  const map = findMap(view);
+  const doubled = view.getUint16(map + SEGMENTS_DOUBLED);
+  const starts = map + END_CODES + doubled + 2;
+  return (codePoint) => {
+    for (let at = 0; at < doubled; at += 2) {
+      if (view.getUint16(map + END_CODES + at) < codePoint) continue;
+      if (view.getUint16(starts + at) > codePoint) return false;
+      const delta = view.getUint16(starts + doubled + at);
+      const rangeAt = starts + doubled * 2 + at;
+      const range = view.getUint16(rangeAt);
+      if (range === 0) return ((codePoint + delta) & 0xffff) !== 0;
+      return view.getUint16(rangeAt + range + (codePoint - view.getUint16(starts + at)) * 2) !== 0;
+    }
+    return false;
+  };
+}
+
+/** Offset of the font's first format 4 character map. */
+function findMap(view: DataView): number {
+  for (let i = 0; i < view.getUint16(TABLE_COUNT); i++) {
+    const record = TABLE_RECORDS + i * TABLE_RECORD_BYTES;
+    if (view.getUint32(record) !== 0x636d6170) continue; // "cmap"
+    const cmap = view.getUint32(record + 8);
+    for (let j = 0; j < view.getUint16(cmap + 2); j++) {
+      const subtable = cmap + view.getUint32(cmap + 4 + j * 8 + 4);
+      if (view.getUint16(subtable) === 4) return subtable;
+    }
+  }
+  throw new Error("the font has no character map of format 4");
+}

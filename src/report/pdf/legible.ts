@@ -1,0 +1,30 @@
+/** Foreign text that is safe and possible to draw, and short enough. */
+import { visible } from "../../format.js";
+import type { Coverage } from "./fonts.js";
+
+/** Longer text is cut before anything else is done with it. */
+const MAX_CHARACTERS = 600;
+const ELLIPSIS = "…";
+
+/** Text with every unsafe character, and every one that the font lacks, written as its code: `\u4e2d`, `\u{1f600}`. */
+export function legible(text: string, covers: Coverage): string {
+  const safe = visible(text.length > MAX_CHARACTERS * 2 ? cutMiddle(text, MAX_CHARACTERS) : text);
+  let drawn = "";
+  for (const character of safe) {
+    const code = character.codePointAt(0)!;
+    if (covers(code)) drawn += character;
+    else drawn += code < 0x1_0000 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\u{${code.toString(16)}}`;
+  }
+  return drawn;
+}
+
+/** The text with its middle left out so that at most `length` characters remain, the ellipsis among them. */
+export function cutMiddle(text: string, length: number): string {
+  const characters = Array.from(
+    text.length > length * 8 ? text.slice(0, length * 4) + text.slice(-length * 4) : text,
+  );
+  if (characters.length <= length) return text;
+  const head = Math.ceil((length - 1) / 2);
+  const tail = length - 1 - head;
+  return characters.slice(0, head).join("") + ELLIPSIS + (tail > 0 ? characters.slice(-tail).join("") : "");
+}

@@ -1,0 +1,103 @@
+/** Type on the page. Every text of the report is drawn here, and made safe and drawable here. */
+
+import { wrapText } from "../text/wrap.js";
+import type { Coverage } from "./fonts.js";
+import { cutMiddle, legible } from "./legible.js";
+import { COLOR, LEADING, SIZE } from "./pdf-theme.js";
+
+export interface TypeStyle {
+  readonly size?: number;
+  readonly bold?: boolean;
+  readonly color?: string;
+}
+
+export interface LineStyle extends TypeStyle {
+  /** Where `x` stands in the line. */
+  readonly align?: "left" | "center" | "right";
+  /** Where `y` stands in it; `top` is the top of the line's box. */
+  readonly baseline?: "top" | "middle" | "alphabetic" | "bottom";
+}
+
+/** Draws lines and paragraphs on a document's current page. Borrows the document. */
+export class Type {
+  readonly doc: PDFKit.PDFDocument;
+  readonly #covers: Coverage;
+  readonly #clean = new Map<string, string>();
+
+  constructor(doc: PDFKit.PDFDocument, covers: Coverage) {
+    this.doc = doc;
+    this.#covers = covers;
+  }
+
+  /** The text as it can be drawn. */
+  clean(text: string): string {
+    const known = this.#clean.get(text);
+    if (known !== undefined) return known;
+    const clean = legible(text, this.#covers);
+    this.#clean.set(text, clean);
+    return clean;
+  }
+
+  /** Width of one line in points. */
+  width(text: string, style: TypeStyle = {}): number {
+    this.#select(style);
+    return this.doc.widthOfString(this.clean(text));
+  }
+
+  /** The text, or as much of its head and tail as fits into `width`. */
+  fit(text: string, width: number, style: TypeStyle = {}): string {
+    const clean = this.clean(text);
+    this.#select(style);
+    if (this.doc.widthOfString(clean) <= width) return clean;
+    let [fits, tooLong] = [1, Array.from(clean).length];
+    while (tooLong - fits > 1) {
+      const length = (fits + tooLong) >> 1;
+      if (this.doc.widthOfString(cutMiddle(clean, length)) <= width) fits = length;
+      else tooLong = length;
+    }
+    return cutMiddle(clean, fits);
+  }
+
+  /** One line, not wrapped. */
+  line(text: string, x: number, y: number, style: LineStyle = {}): void {
+    const clean = this.clean(text);
+    if (clean === "") return;
+    this.#select(style);
+    const { align = "left", baseline = "top" } = style;
+    const left = align === "left" ? x : x - this.doc.widthOfString(clean) / (align === "center" ? 2 : 1);
+    this.doc.fillColor(style.color ?? COLOR.ink);
+    this.doc.text(clean, left, y, { lineBreak: false, baseline });
+  }
+
+  /** Height of a wrapped paragraph. */
+  height(text: string, width: number, style: TypeStyle = {}): number {
+    return this.#wrap(text, width, style).length * lineHeight(style);
+  }
+
+  /** A wrapped paragraph. Returns its height. */
+  paragraph(text: string, x: number, y: number, width: number, style: TypeStyle = {}): number {
+    const lines = this.#wrap(text, width, style);
+    lines.forEach((line, i) => {
+      this.line(line, x, y + i * lineHeight(style), style);
+    });
+    return lines.length * lineHeight(style);
+  }
+
+  #select(style: TypeStyle): void {
+    this.doc.font(style.bold ? "semibold" : "regular", style.size ?? SIZE.body);
+  }
+
+  #wrap(text: string, width: number, style: TypeStyle): string[] {
+    this.#select(style);
+    const measure = (part: string) => this.doc.widthOfString(part);
+    return wrapText(this.clean(text), width, measure, (word) => {
+      let n = Math.floor((word.length * width) / measure(word));
+      while (n > 1 && measure(word.slice(0, n)) > width) n--;
+      return n;
+    });
+  }
+}
+
+function lineHeight({ size = SIZE.body }: TypeStyle): number {
+  return size * LEADING;
+}

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { closeSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { reasonUnreadable } from "../../readable.test.fixture.js";
 import { Tracker } from "../conntrack/tracker.js";
 import { SystemError } from "../kernel/libc.js";
 import { openPair, optionOf } from "../kernel/messages.js";
@@ -138,7 +139,9 @@ describe("an opener", { skip: reasonToSkip("conntrack") }, () => {
     assert.ok(opener.network().others.some(({ namespace }) => namespace.name === shop));
   });
 
-  test("without root it begins anew: every thread has CAP_NET_ADMIN alone, and what was known stays so", async () => {
+  const anew =
+    "without root it begins anew: every thread has CAP_NET_ADMIN alone, and what was known stays so";
+  test(anew, { skip: reasonUnreadable() }, async () => {
     const only = (kind: string) => [`--${kind}`, "-all,+net_admin,+net_raw,+dac_read_search"];
     const through = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
     const { opener, child } = start([

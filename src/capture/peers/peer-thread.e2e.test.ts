@@ -5,9 +5,10 @@ import { once } from "node:events";
 import { chmodSync } from "node:fs";
 import { dirname } from "node:path";
 import { test } from "node:test";
+import { reasonUnreadable } from "../../readable.test.fixture.js";
 import { answering, CONTAINERS, startEngine } from "../live/engine.test.fixture.js";
 
-const ROOT_ONLY = { skip: process.geteuid?.() === 0 ? false : "needs root" };
+const ROOT_ONLY = { skip: process.geteuid?.() === 0 ? reasonUnreadable() : "needs root" };
 
 const FILES = ["./peer-thread.js", "../kernel/privilege.js"].map((file) =>
   JSON.stringify(new URL(file, import.meta.url)),

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
+import { reasonUnreadable } from "../../readable.test.fixture.js";
 
-const ROOT_ONLY = { skip: process.geteuid?.() === 0 ? false : "needs root" };
+const ROOT_ONLY = { skip: process.geteuid?.() === 0 ? reasonUnreadable() : "needs root" };
 
 const FILES = ["./password-checker.js", "../../capture/kernel/privilege.js"].map((file) =>
   JSON.stringify(new URL(file, import.meta.url)),

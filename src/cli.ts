@@ -367,6 +367,14 @@ async function main(words: readonly string[]): Promise<ExitCode> {
   }
 }
 
+/** A thread or a socket that a command has left open keeps the process no longer than this; what is printed is waited for. */
+const LINGER_MS = 5000;
+
+function endSoon(status: number): void {
+  const end = () => (process.stdout.writableLength === 0 ? process.exit(status) : endSoon(status));
+  setTimeout(end, LINGER_MS).unref();
+}
+
 // A reader that goes away (`| head`) ends the program quietly, wherever it is; so does a terminal that hung up.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   const isOver = error.code === "EPIPE" || statusOf(ExitCode.ok) !== ExitCode.ok;
@@ -376,4 +384,6 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 // Nobody listens: what is said is lost, and nothing else.
 process.stderr.on("error", () => {});
-process.exitCode = statusOf(await main(process.argv.slice(2)));
+const status = statusOf(await main(process.argv.slice(2)));
+process.exitCode = status;
+endSoon(status);

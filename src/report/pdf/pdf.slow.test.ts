@@ -46,7 +46,7 @@ test("the same snapshot and date give the same bytes, in any time zone and langu
   const here = (name: string) => pathToFileURL(join(import.meta.dirname, name)).href;
   const script = `
     const { renderPdf } = await import(${JSON.stringify(here("pdf.js"))});
-    const { ringSnapshot } = await import(${JSON.stringify(here("ring.test.fixture.js"))});
+    const { ringSnapshot } = await import(${JSON.stringify(here("../ring.test.fixture.js"))});
     const pdf = await renderPdf(ringSnapshot(["gateway", "orders", "database"]), { title: "T", date: new Date(${DATE.getTime()}) });
     process.stdout.write(pdf);`;
   const elsewhere = execFileSync(process.execPath, ["--input-type=module", "-e", script], {

@@ -3,8 +3,10 @@ import { readdirSync, readFileSync } from "node:fs";
 
 /** What every thread of a process has, each distinct state once: `uid inheritable permitted effective ambient no_new_privs`. */
 export function rightsOf(pid: number): string[] {
-  const threads = readdirSync(`/proc/${pid}/task`).map((task) => {
-    const status = readFileSync(`/proc/${pid}/task/${task}/status`, "utf8");
+  const threads = readdirSync(`/proc/${pid}/task`).flatMap((task) => {
+    const status = textOf(`/proc/${pid}/task/${task}/status`);
+    // It has ended meanwhile.
+    if (status === "") return [];
     const field = (name: string) => new RegExp(`^${name}:\\s*(\\S+)`, "m").exec(status)![1]!;
     const sets = ["CapInh", "CapPrm", "CapEff", "CapAmb"].map((name) =>
       BigInt(`0x${field(name)}`).toString(16),

@@ -71,18 +71,14 @@ export function drawTable<T>(
   sheet.y += 4;
 }
 
-/** The columns as they are where texts keep half the measure beside the numbers, else under their short titles. */
+/** The columns as they are where all have the room they want, else under their short titles. */
 function titlesThatFit<T>(
   type: Type,
   columns: readonly PdfColumn<T>[],
   cells: readonly (readonly (readonly string[])[])[],
 ): readonly PdfColumn<T>[] {
-  const isFlexible = ({ number, rigid }: PdfColumn<T>) => !number && !rigid;
-  let needed = GAP * (columns.length - 1);
-  columns.forEach((column, i) => {
-    if (!isFlexible(column)) needed += wantedWidth(type, column, i, cells);
-  });
-  if (needed <= MEASURE / 2) return columns;
+  const wanted = columns.reduce((sum, column, i) => sum + GAP + wantedWidth(type, column, i, cells), -GAP);
+  if (wanted <= MEASURE) return columns;
   return columns.map((column) => ({ ...column, title: column.short ?? column.title }));
 }
 

@@ -58,10 +58,10 @@ export async function openRecording(
     : null;
   let run: LiveRun | null = null;
   try {
+    // Before packets come: they have room for as long as this must not take.
+    await Promise.all([health?.load(), view.load?.()]);
     run = await LiveRun.open(options, producer, outside);
-    await health?.load();
     const events = view.events ?? createEvents(options, outside);
-    await view.load?.();
     const opened = run;
     const outputs = openOutputs(options, view.reserve ?? [], run.taps, outside, {
       application: producer,

@@ -124,12 +124,12 @@ export class LiveRun {
     const opened: { close(): unknown }[] = peers ? [peers] : [];
     try {
       const sources = peers && openNames(options, outside, peers, near);
+      await peers?.load();
       const startUs = Date.now() * 1000;
       const taps = await Taps.open(options);
       opened.push(taps);
       const tracking = await LiveTracking.open(options, interfaces, startUs, outside);
       if (tracking) opened.push(tracking);
-      await peers?.load();
       await readNamesOnce(sources);
       return new LiveRun({ taps, sources, peers, tracking }, options, producer, rest);
     } catch (error) {

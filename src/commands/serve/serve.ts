@@ -69,11 +69,12 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
     report = round.report;
     events?.health(round.report, round.timeUs);
   };
-  const [subject, health] = await waitingFor(waited, terminal, async () => [
-    await openSubject(options, events, producer, terminal),
-    openHealth(options, onRound),
-  ]);
-  await health?.load();
+  const [subject, health] = await waitingFor(waited, terminal, async () => {
+    const rounds = openHealth(options, onRound);
+    // Before packets come: they have room for as long as this must not take.
+    await rounds?.load();
+    return [await openSubject(options, events, producer, terminal), rounds];
+  });
   const meter = new ProcessMeter();
   const state = { ready: true };
   const served: Served = { producer, isReady: () => state.ready, page, snapshot };

@@ -35,8 +35,10 @@ import { gather } from "./write.js";
 /** Two folders up from dist/src/cli.js. */
 const MANIFEST = new URL("../../package.json", import.meta.url);
 const MAX_MAX_FLOWS = 100_000_000;
-/** Commands with `--table`, whose names the analysis knows. */
+/** Commands with `--table`, whose names the analysis knows: loading it costs as much as the rest of the command line. */
 const PRINT_TABLES = new Set(["analyze", "capture"]);
+/** The words that need those names: the option, and what may be a call for help. */
+const NAMES_TABLES = /^(?:--table(?:=|$)|--help$|-\w*h)/;
 
 const EXIT_CODES = exitCodes();
 
@@ -320,9 +322,10 @@ function checkLimits(): void {
     throw new CommandError(ExitCode.failure, `only ${files} open files are allowed, too few: ${RAISE_LIMIT}`);
 }
 
-/** What `--table` takes, of the commands that have it. */
+/** What `--table` takes, where it is used or shown. */
 async function namesOfTables(argv: readonly string[]): Promise<readonly string[]> {
-  if (!argv.some((word) => PRINT_TABLES.has(word))) return [];
+  if (!argv.some((word) => PRINT_TABLES.has(word)) || !argv.some((word) => NAMES_TABLES.test(word)))
+    return [];
   checkLimits();
   return loadTableNames();
 }

@@ -12,6 +12,8 @@ interface Edge {
   readonly to: string;
   /** Leaves no trace in what runs: types and const enums alone. */
   readonly erased: boolean;
+  /** `import()`: loaded when it is asked for. */
+  readonly lazy: boolean;
 }
 
 /** The sources of a folder; tests, what they share, benchmarks and what fuzzes aside: those may know everyone. */
@@ -27,10 +29,11 @@ const IMPORT =
 
 function edgesOf(from: string): Edge[] {
   const code = readFileSync(join(ROOT, from), "utf8");
-  return [...code.matchAll(IMPORT)].map(([, type, names, target]) => {
+  return [...code.matchAll(IMPORT)].map(([statement, type, names, target]) => {
     const absolute = join(dirname(join(ROOT, from)), target!.replace(/\.js$/, ".ts"));
     const to = relative(ROOT, absolute).split(sep).join("/");
-    return { from, to, erased: type !== undefined || isErased(names, absolute) };
+    const erased = type !== undefined || isErased(names, absolute);
+    return { from, to, erased, lazy: statement.startsWith("import(") };
   });
 }
 
@@ -206,7 +209,7 @@ test("edges that are not allowed are told from those that are", () => {
     ["src/elsewhere/x.ts", "src/net.ts", false, false],
   ];
   for (const [from, to, erased, allowed] of cases)
-    assert.equal(isAllowed({ from, to, erased }), allowed, `${from} -> ${to}`);
+    assert.equal(isAllowed({ from, to, erased, lazy: false }), allowed, `${from} -> ${to}`);
 });
 
 function assertNoCircle(edges: readonly Edge[]): void {
@@ -232,7 +235,12 @@ const TYPE_CIRCLE = "src/analyze/app/outcomes.ts";
 test("in analyze/ no file imports itself by way of others, types included", () => {
   const isIn = (path: string) => path.startsWith("src/analyze/") && path !== TYPE_CIRCLE;
   assertNoCircle(EDGES.filter(({ from, to }) => isIn(from) && isIn(to)));
-  const circle: Edge[] = ["ab", "bc", "ca"].map(([from, to]) => ({ from: from!, to: to!, erased: true }));
+  const circle = ["ab", "bc", "ca"].map(([from, to]) => ({
+    from: from!,
+    to: to!,
+    erased: true,
+    lazy: false,
+  }));
   assert.throws(() => assertNoCircle(circle), /cycle: a -> b -> c -> a/);
 });
 
@@ -297,4 +305,22 @@ test("no file loads another late, but these, and those before root is given up",
     /\bawait import\(|= import\(/.test(readFileSync(join(ROOT, file), "utf8")),
   );
   assert.deepEqual(late.sort(), LATE);
+});
+
+/** What is loaded with a file: its imports, theirs, and so on. */
+function loadedWith(...files: string[]): Set<string> {
+  const loaded = new Set(files);
+  for (const file of loaded) {
+    for (const { from, to, erased, lazy } of EDGES) if (from === file && !erased && !lazy) loaded.add(to);
+  }
+  return loaded;
+}
+
+test("an analysis does not load zod, which costs as much as the rest of its start", () => {
+  const loadsZod = (file: string) =>
+    /^import (?!type ).*from "zod"/m.test(readFileSync(join(ROOT, file), "utf8"));
+  assert.ok(loadsZod("src/analyze/snapshot/snapshot.ts"), "zod is found where it is");
+  const loaded = loadedWith("src/cli.ts", "src/commands/analyze/analyze.ts");
+  assert.ok(loaded.has("src/analyze/snapshot/build.ts"), "what is loaded is followed");
+  assert.deepEqual([...loaded].filter(loadsZod), []);
 });

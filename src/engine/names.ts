@@ -1,24 +1,14 @@
 /** Names for a live command: where they come from, and how long they are waited for. */
 import { engineSockets } from "../capture/names/docker.js";
 import { createNameSources, type NameSources } from "../capture/names/name-sources.js";
-import { type Names, NamesError, readNames } from "../capture/names/names.js";
+import type { Names } from "../capture/names/names.js";
 import type { PeerThread } from "../capture/peers/peer-thread.js";
-import { CommandError, ExitCode, reasonOf } from "../exit.js";
+import { loadNames } from "./names-file.js";
 import type { EnrichingOptions } from "./options.js";
 import type { Outside } from "./outside.js";
 
 /** What an engine that does not answer is given. */
 const NAMES_WAIT_MS = 500;
-
-/** Reads a names file. Throws CommandError. */
-export function loadNames(path: string): Names {
-  try {
-    return readNames(path);
-  } catch (error) {
-    const reason = error instanceof NamesError ? error.message : reasonOf(error);
-    throw new CommandError(ExitCode.unreadable, `names file ${path}: ${reason}`);
-  }
-}
 
 /**
  * `near`: interfaces of this namespace that are listened to. `peers`: asks engines and the registry; null: this thread does.

@@ -13,7 +13,7 @@ import {
   countCaptures,
   takerOf as takerOfPackets,
 } from "../../captures.js";
-import { loadNames } from "../../engine/names.js";
+import { loadNames } from "../../engine/names-file.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
 import { formatBytes, formatCount, formatCounted } from "../../format.js";
 import { waitingFor } from "../signals.js";

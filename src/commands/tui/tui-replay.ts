@@ -7,7 +7,7 @@ import { openFile } from "../../capture/file/bytes.js";
 import { CaptureReader } from "../../capture/file/file.js";
 import { type Names, namesOfCapture } from "../../capture/names/names.js";
 import { ledgerFile } from "../../captures.js";
-import { loadNames } from "../../engine/names.js";
+import { loadNames } from "../../engine/names-file.js";
 import { DEFAULT_INTERVAL_SECONDS } from "../../engine/options.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
 import { loadSidecar, takerOf } from "../analyze/captures.js";

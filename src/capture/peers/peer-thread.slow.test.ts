@@ -3,6 +3,7 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
+import { runBounded } from "../../until.test.fixture.js";
 import { answering, CONTAINERS, containerJson, startEngine } from "../live/engine.test.fixture.js";
 import { ServiceError } from "../names/json-client.js";
 import { PeerThread } from "./peer-thread.js";
@@ -229,4 +230,9 @@ test("checks go on while the one who asks is held up, and that is in no duration
     await peers.close();
     await server.terminate();
   }
+});
+
+test("a process waits for its threads to load, and for none that was not closed", () => {
+  const code = 'await new it.PeerThread().load(); console.log("loaded");';
+  assert.equal(runBounded(new URL("./peer-thread.js", import.meta.url), code), "loaded\n");
 });

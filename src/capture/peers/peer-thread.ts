@@ -53,7 +53,7 @@ export class PeerThread {
   async load(): Promise<void> {
     this.#serving ??= this.#start();
     this.#spare ??= this.#start();
-    await Promise.allSettled([this.#serving.ready, this.#spare.ready]);
+    await Promise.all([this.#serving.ready, this.#spare.ready]);
   }
 
   /** What an engine's containers are called, within two seconds; the same list as before where nothing has changed. */
@@ -110,15 +110,15 @@ export class PeerThread {
       env: {},
       resourceLimits: { maxOldGenerationSizeMb: this.#heapMb },
     });
-    worker.unref();
     // One that ends without a word is not waited for.
-    const ready = Promise.race([once(worker, "message"), once(worker, "exit")]);
-    ready.catch(() => {});
+    const ready = Promise.race([once(worker, "message"), once(worker, "exit")]).catch(() => {});
     worker.on("message", (reply: PeerReply | "ready") => {
       if (reply !== "ready") this.#take(reply, worker);
     });
     worker.on("error", (error: NodeJS.ErrnoException) => this.#lose(worker, wordsOf(error)));
     worker.on("exit", () => this.#lose(worker, "the thread that asks has ended"));
+    // Until then it keeps the process. Its first listener for messages would do so for good.
+    void ready.then(() => this.#letGo(worker));
     return { worker, ready };
   }
 
@@ -137,8 +137,13 @@ export class PeerThread {
     const waiting = this.#waiting.get(id);
     clearTimeout(waiting?.timer);
     this.#waiting.delete(id);
-    if (this.#waiting.size === 0) worker.unref();
+    this.#letGo(worker);
     return waiting;
+  }
+
+  /** One that is asked nothing keeps no process alive. */
+  #letGo(worker: Worker): void {
+    if (this.#waiting.size === 0 || worker !== this.#serving?.worker) worker.unref();
   }
 
   /** All that waits has asked the one that serves. */

@@ -69,12 +69,18 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
     report = round.report;
     events?.health(round.report, round.timeUs);
   };
-  const [subject, health] = await waitingFor(waited, terminal, async () => {
+  const open = async () => {
     const rounds = openHealth(options, onRound);
-    // Before packets come: they have room for as long as this must not take.
-    await rounds?.load();
-    return [await openSubject(options, events, producer, terminal), rounds];
-  });
+    try {
+      // Before packets come: they have room for as long as this must not take.
+      await rounds?.load();
+      return [await openSubject(options, events, producer, terminal), rounds] as const;
+    } catch (error) {
+      rounds?.close();
+      throw error;
+    }
+  };
+  const [subject, health] = await waitingFor(waited, terminal, open);
   const meter = new ProcessMeter();
   const state = { ready: true };
   const served: Served = { producer, isReady: () => state.ready, page, snapshot };

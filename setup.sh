@@ -1,16 +1,16 @@
 #!/bin/sh
-# Brings a fresh Debian machine with Node 20 to where netwatch builds and runs; does nothing where that is so already.
-#   sh setup.sh         what `npm run demo` needs
-#   sh setup.sh test    and what `npm test` needs: the tools it compares with, and the servers of the lab
+# Brings a fresh machine with Node 20 to where netwatch builds and runs; does nothing where that is so already.
+#   sh setup.sh         what `npm run demo` needs: npm packages alone, none of them compiled
+#   sh setup.sh test    and what `npm test` needs on Debian: compiled packages, the tools it compares with, the servers of the lab
 set -eu
 cd "$(dirname "$0")"
 
 say() { echo "setup: $*" >&2; }
 
-# canvas, under the charts, is compiled where its ready-made binary cannot be had; cap, the other capture engine, always is.
-# libpcap, which libpcap-dev brings, also compiles capture filters.
-packages="build-essential python3 pkg-config libcairo2-dev libpango1.0-dev libjpeg-dev libgif-dev librsvg2-dev libpixman-1-dev libpcap-dev"
+# cap, the other capture engine, is always compiled; canvas, the other painter of charts, where its ready-made binary cannot be had.
+packages=""
 if [ "${1:-}" = test ]; then
+  packages="build-essential python3 pkg-config libcairo2-dev libpango1.0-dev libjpeg-dev libgif-dev librsvg2-dev libpixman-1-dev libpcap-dev"
   packages="$packages tshark tcpdump poppler-utils nginx redis-server postgresql iproute2 iputils-ping iptables nftables conntrack procps prometheus prometheus-alertmanager openssl curl apache2-utils docker.io docker-compose chromium"
 fi
 
@@ -40,12 +40,15 @@ if [ -n "$missing" ]; then
 fi
 
 if [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
-  say "installing npm packages (compiling one of them may take a minute)"
-  npm ci --no-audit --no-fund --prefer-offline >&2
-  # The charts' packages are optional to npm, which says nothing when it could not get them.
-  node -e 'require("canvas")' 2>/dev/null || npm ci --no-audit --no-fund --foreground-scripts >&2
-  node -e 'require("canvas")' || { say "canvas, which draws the charts, could not be installed: see above"; exit 1; }
+  say "installing npm packages"
+  npm ci --no-audit --no-fund --prefer-offline --ignore-scripts >&2
   touch node_modules/.package-lock.json
+fi
+if [ "${1:-}" = test ] && ! node -e 'require("canvas"); require("cap")' 2>/dev/null; then
+  say "compiling npm packages (may take a minute)"
+  npm rebuild canvas cap --foreground-scripts >&2
+  # They are optional to npm, which says nothing when it could not get them.
+  node -e 'require("canvas"); require("cap")' || { say "canvas and cap could not be compiled: see above"; exit 1; }
 fi
 if [ ! dist/src/cli.js -nt package.json ] || [ -n "$(find src services deploy -name '*.ts' -newer dist/.tsbuildinfo 2>/dev/null | head -n 1)" ]; then
   say "building"

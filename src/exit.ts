@@ -63,8 +63,3 @@ export function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   return (code && REASONS[code]) ?? message;
 }
-
-/** Whether an optional package is not installed; the error's message then says what to do. */
-export function isMissingModule(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND";
-}

@@ -295,7 +295,8 @@ const LATE = [
   "src/commands/tui/tui-exports.ts",
   "src/commands/tui/tui.ts",
   "src/engine/taps.ts",
-  "src/report/charts/charts-canvas.ts",
+  "src/report/charts/chart-maker.ts",
+  "src/report/charts/chart-png.ts",
   "src/report/graph/map-layout.ts",
   "src/report/pdf/pdf-document.ts",
 ];

@@ -4,7 +4,7 @@ import type { Snapshot } from "../analyze/snapshot/snapshot.js";
 import type { LiveOptions } from "../engine/options.js";
 import type { Outputs } from "../engine/outputs.js";
 import { keptPath } from "../engine/state-folder.js";
-import { CommandError, ExitCode, isMissingModule, reasonOf } from "../exit.js";
+import { CommandError, ExitCode, reasonOf } from "../exit.js";
 import { loadPdf, renderPdf } from "../report/pdf/pdf.js";
 import { SECTIONS, type Section } from "../report/pdf/sections.js";
 import { writeWhole } from "../write.js";
@@ -36,13 +36,7 @@ export async function report(
   const title =
     options.title ??
     `Traffic of ${snapshot.ledger.files.map((file) => file.name).join(", ") || "the network"}`;
-  let pdf: Uint8Array;
-  try {
-    pdf = await renderPdf(snapshot, { title, date: options.date, ...(sections ? { sections } : {}) });
-  } catch (error) {
-    if (isMissingModule(error)) throw new CommandError(ExitCode.failure, (error as Error).message);
-    throw error;
-  }
+  const pdf = await renderPdf(snapshot, { title, date: options.date, ...(sections ? { sections } : {}) });
   try {
     await waitingFor([path], terminal, () => writeFile(path, [pdf]), "after");
   } catch (error) {

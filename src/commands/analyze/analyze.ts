@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { limitTable } from "../../analyze/snapshot/limit.js";
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
-import { CommandError, ExitCode, isMissingModule, reasonOf } from "../../exit.js";
+import { CommandError, ExitCode, reasonOf } from "../../exit.js";
 import { renderSnapshotJson } from "../../report/data/json.js";
 import {
   describeIncompleteness,
@@ -95,6 +95,7 @@ async function writeFolder(folder: string, snapshot: Snapshot, terminal: Termina
   const { renderChartPngs } = await import("../../report/charts/charts.js");
   const { renderCsv } = await import("../../report/data/csv.js");
   const { pairs, protocols, talkers } = snapshot.tables;
+  const charts = await renderChartPngs(snapshot);
   // Under their own names.
   const quality = Object.values(snapshot.tables).filter(
     ({ subject }) => subject === "tcp" || subject === "requests",
@@ -107,11 +108,9 @@ async function writeFolder(folder: string, snapshot: Snapshot, terminal: Termina
     for (const table of quality) writeWhole(join(folder, `${table.name}.csv`), renderCsv(table));
     writeWhole(join(folder, "missing.csv"), renderCsv(missingTable(snapshot)));
     writeWhole(join(folder, "snapshot.json"), renderSnapshotJson(snapshot, true));
-    const charts = await renderChartPngs(snapshot);
     for (const { name, bytes } of charts) writeWhole(join(folder, name), [bytes]);
     terminal.say(`wrote ${5 + quality.length + charts.length} files to ${folder}`);
   } catch (error) {
-    if (isMissingModule(error)) throw new CommandError(ExitCode.failure, (error as Error).message);
     throw new CommandError(ExitCode.unwritable, `${folder}: ${reasonOf(error)}`);
   }
 }

@@ -1,6 +1,5 @@
 /** What `netwatch doctor` looks at. Reads and asks; changes nothing. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { landlockVersion } from "../../capture/kernel/landlock.js";
 import { Flag, libc, SystemError } from "../../capture/kernel/libc.js";
@@ -12,6 +11,7 @@ import {
 } from "../../capture/live/interfaces.js";
 import { engineSockets, readEngine } from "../../capture/names/docker.js";
 import { ServiceError } from "../../capture/names/json-client.js";
+import { type ChartPainter, openPainter } from "../../report/charts/chart-png.js";
 import { runTool } from "../lab-bench/tool.js";
 
 export interface InterfaceFacts {
@@ -60,7 +60,9 @@ export interface Facts {
   readonly ring: string | null;
   /** The library's file, or null. */
   readonly libpcap: string | null;
-  readonly packages: { readonly koffi: boolean; readonly cap: boolean; readonly canvas: boolean };
+  readonly packages: { readonly koffi: boolean; readonly cap: boolean };
+  /** What draws charts as PNG; null: nothing that loads does. */
+  readonly charts: ChartPainter["engine"] | null;
   readonly interfaces: {
     readonly bridges: readonly InterfaceFacts[];
     /** The one asked about by name, and what was found of it. */
@@ -88,17 +90,22 @@ export async function gatherFacts(
 ): Promise<Facts> {
   const network = readHostNetwork();
   const described = describeInterfaces(network).map(interfaceFacts);
-  const [engines, forward, canvas] = await Promise.all([
+  const [engines, forward, cap, charts] = await Promise.all([
     Promise.all(engineSockets(env.DOCKER_HOST).map(engineFacts)),
     forwardFacts(),
-    canLoad("canvas"),
+    canLoad("cap"),
+    openPainter().then(
+      ({ engine }) => engine,
+      () => null,
+    ),
   ]);
   return {
     privilege: privilegeFacts(),
     landlock: landlockVersion() > 0,
     ring: ringFacts(),
     libpcap: findLibpcap(),
-    packages: { koffi: network.limited === null, cap: isInstalled("cap"), canvas },
+    packages: { koffi: network.limited === null, cap },
+    charts,
     interfaces: {
       bridges: described.filter(({ isBridge }) => isBridge),
       wanted,
@@ -247,17 +254,6 @@ function clockFacts(): Facts["clock"] {
     return { synchronized: (libc().clockStatus() & STA_UNSYNC) === 0, source };
   } catch {
     return { synchronized: null, source };
-  }
-}
-
-const require = createRequire(import.meta.url);
-
-function isInstalled(name: string): boolean {
-  try {
-    require.resolve(name);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -21,7 +21,8 @@ const HEALTHY: Facts = {
   landlock: true,
   ring: null,
   libpcap: "libpcap.so.0.8",
-  packages: { koffi: true, cap: true, canvas: true },
+  packages: { koffi: true, cap: true },
+  charts: "chartjs-node-canvas",
   interfaces: { bridges: [bridge("br-app", { promiscuous: true })], wanted: null, chosen: null },
   brNetfilter: { loaded: true, iptables: true },
   forward: { chains: [], dockerUser: false, error: null },
@@ -45,7 +46,8 @@ const BARE: Facts = {
   landlock: false,
   ring: "koffi",
   libpcap: null,
-  packages: { koffi: false, cap: false, canvas: false },
+  packages: { koffi: false, cap: false },
+  charts: null,
   interfaces: { bridges: [], wanted: null, chosen: null },
   brNetfilter: { loaded: false, iptables: false },
   forward: { chains: [], dockerUser: false, error: "Operation not permitted (you must be root)" },
@@ -73,7 +75,8 @@ const BARE: Facts = {
 /** Docker on a machine whose bridge traffic passes iptables. */
 const DOCKER: Facts = {
   ...HEALTHY,
-  packages: { koffi: true, cap: false, canvas: true },
+  packages: { koffi: true, cap: false },
+  charts: "resvg",
   interfaces: {
     bridges: [bridge("br-7d86d31b1478"), bridge("br-app"), bridge("docker0")],
     wanted: null,
@@ -166,15 +169,8 @@ const CASES: readonly (readonly [
     /modprobe af_packet/,
   ],
   ["no libpcap", { libpcap: null }, "filter", "limited", /libpcap/, /apt-get install -y libpcap0.8/],
-  ["no cap", { packages: { koffi: true, cap: false, canvas: true } }, "cap", "ok", /not needed/, null],
-  [
-    "no canvas",
-    { packages: { koffi: true, cap: true, canvas: false } },
-    "canvas",
-    "limited",
-    /PNG/,
-    /npm install/,
-  ],
+  ["no cap", { packages: { koffi: true, cap: false } }, "cap", "ok", /not needed/, null],
+  ["no charts", { charts: null }, "charts", "limited", /PNG/, /npm install/],
   [
     "a bridge not promiscuous",
     { interfaces: { bridges: [bridge("br-app")], wanted: null, chosen: null } },

@@ -24,7 +24,7 @@ export function diagnose(facts: Facts): Diagnosis[] {
     ["filter", filter(facts)],
     ["koffi", koffi(facts)],
     ["cap", cap(facts)],
-    ["canvas", canvas(facts)],
+    ["charts", charts(facts)],
     ["interface", bridge(facts)],
     ["br_netfilter", brNetfilter(facts)],
     ["forward", forward(facts)],
@@ -111,14 +111,14 @@ function cap({ packages: { cap, koffi } }: Facts): Line {
   return ["missing", "not installed, and neither is koffi: nothing can be captured", "npm install cap"];
 }
 
-function canvas({ packages: { canvas } }: Facts): Line {
-  return canvas
-    ? ["ok", "installed: charts as PNG can be written"]
-    : [
+function charts({ charts }: Facts): Line {
+  return charts === null
+    ? [
         "limited",
-        "not installed: no charts as PNG; the PDF draws its own",
-        "npm install chartjs-node-canvas",
-      ];
+        "no charts as PNG: @resvg/resvg-js does not load; the PDF has them",
+        "npm install @resvg/resvg-js",
+      ]
+    : ["ok", `charts as PNG are drawn by ${charts}; the PDF draws its own`];
 }
 
 function bridge({ interfaces: { bridges, wanted, chosen } }: Facts): Line {

@@ -1,7 +1,7 @@
 /** `netwatch lab bench`: the same load on the same shop in namespaces and in containers, in turn, and what it says. */
 import type { Benchmark, Wire } from "../../analyze/benchmark/benchmark.js";
 import { engineSockets } from "../../capture/names/docker.js";
-import { CommandError, ExitCode, isMissingModule, reasonOf } from "../../exit.js";
+import { CommandError, ExitCode, reasonOf } from "../../exit.js";
 import { formatCount, safeJson } from "../../format.js";
 import { renderBenchmark } from "../../report/text/benchmark-text.js";
 import { writeWhole } from "../../write.js";
@@ -155,14 +155,8 @@ async function lookAtWire(
 }
 
 async function writePdf(path: string, benchmark: Benchmark, terminal: Terminal): Promise<void> {
-  let pdf: Uint8Array;
-  try {
-    const { renderBenchmarkPdf } = await import("../../report/pdf/benchmark-pdf.js");
-    pdf = await renderBenchmarkPdf(benchmark);
-  } catch (error) {
-    if (isMissingModule(error)) throw new CommandError(ExitCode.failure, (error as Error).message);
-    throw error;
-  }
+  const { renderBenchmarkPdf } = await import("../../report/pdf/benchmark-pdf.js");
+  const pdf = await renderBenchmarkPdf(benchmark);
   try {
     await waitingFor([path], terminal, () => writeWhole(path, [pdf]), "after");
   } catch (error) {

@@ -4,14 +4,23 @@ import { readFontCoverage } from "../pdf/fonts.js";
 import { cutMiddle, legible } from "../pdf/legible.js";
 import { ringSnapshot } from "../ring.test.fixture.js";
 import { wrapText } from "../text/wrap.js";
+import { type ChartPainter, openCanvas, openPainter, openResvg } from "./chart-png.js";
 import { renderChartPngs } from "./charts.js";
 import { byteScale, timeAxis } from "./charts-scale.js";
 
 const PNG = Buffer.from([0x89, 0x50, 0x4e, 0x47]);
+const opened = await painters();
 
-test("six pictures, the same bytes each time, whatever the names", async () => {
-  for (const services of [["a", "b"], [], ["\u001b\u202e", "日本", "n".repeat(300)]]) {
-    const first = await renderChartPngs(ringSnapshot(services));
+/** By resvg always; by the canvas where it is installed. */
+async function painters(): Promise<ChartPainter[]> {
+  const canvas = await openCanvas();
+  return [await openResvg(), ...(canvas === null ? [] : [canvas])];
+}
+
+test("six pictures of the size asked for, the same bytes each time, whatever the names and what draws", async () => {
+  const names = [["a", "b"], [], ["\u001b\u202e", "日本", "n".repeat(300)], ["</svg>&\"'", "b"]];
+  for (const [services, painter] of names.flatMap((names) => opened.map((one) => [names, one] as const))) {
+    const first = await renderChartPngs(ringSnapshot(services), painter);
     assert.deepEqual(
       first.map(({ name }) => name),
       [
@@ -23,12 +32,19 @@ test("six pictures, the same bytes each time, whatever the names", async () => {
         "top_talkers.png",
       ],
     );
-    for (const { bytes } of first) assert.deepEqual(Buffer.from(bytes.subarray(0, 4)), PNG);
-    const again = await renderChartPngs(ringSnapshot(services));
+    for (const { bytes } of first) {
+      assert.deepEqual(Buffer.from(bytes.subarray(0, 4)), PNG);
+      assert.equal(Buffer.from(bytes).readUInt32BE(16), 540 * 3, "width");
+    }
+    const again = await renderChartPngs(ringSnapshot(services), painter);
     first.forEach(({ bytes }, i) => {
       assert.ok(Buffer.from(bytes).equals(Buffer.from(again[i]!.bytes)));
     });
   }
+});
+
+test("the canvas draws where it is installed, else resvg", async () => {
+  assert.equal((await openPainter()).engine, opened.at(-1)!.engine);
 });
 
 test("byte axes have the unit in which their largest number is short", () => {

@@ -1,10 +1,11 @@
 /** The charts as pictures, under the names the first scripts of the project gave them. */
+import type { ChartConfiguration } from "chart.js";
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { findGaps } from "../completeness.js";
 import { FONT_FAMILY, readFontCoverage } from "../pdf/fonts.js";
 import { legible } from "../pdf/legible.js";
+import { type ChartPainter, openPainter } from "./chart-png.js";
 import { type BarChart, type Clean, pairsChart, protocolChart, talkersChart } from "./charts-bars.js";
-import { ChartMaker } from "./charts-canvas.js";
 import { errorChart, latencyChart, retransmissionChart } from "./charts-quality.js";
 
 interface Picture {
@@ -28,14 +29,22 @@ const TITLE_HEIGHT = 30;
 /** Pixels a unit: text of 8 units is 24 pixels high. */
 const DENSITY = 3;
 
-export async function renderChartPngs(snapshot: Snapshot): Promise<{ name: ChartName; bytes: Uint8Array }[]> {
-  const maker = await ChartMaker.open();
+export async function renderChartPngs(
+  snapshot: Snapshot,
+  painter?: ChartPainter,
+): Promise<{ name: ChartName; bytes: Uint8Array }[]> {
+  const { paint } = painter ?? (await openPainter());
   const covers = readFontCoverage();
   const mark = findGaps(snapshot).length > 0 ? " (incomplete capture)" : "";
   return Object.entries(PICTURES).map(([name, { title, build }]) => {
     const chart = build(snapshot, (text) => legible(text, covers));
     addTitle(chart, title + mark);
-    const bytes = maker.png(chart.configuration, WIDTH, chart.height + TITLE_HEIGHT, DENSITY);
+    const bytes = paint(
+      chart.configuration as ChartConfiguration,
+      WIDTH,
+      chart.height + TITLE_HEIGHT,
+      DENSITY,
+    );
     return { name: name as ChartName, bytes };
   });
 }

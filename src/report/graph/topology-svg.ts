@@ -2,6 +2,7 @@
 import stringWidth from "string-width";
 import { formatBytes, visible } from "../../format.js";
 import { cutMiddle } from "../pdf/legible.js";
+import { xmlText } from "../xml.js";
 import { layOutMap, type PlacedEdge, type PlacedNode, type Point } from "./map-layout.js";
 import { mapOf, type Topology } from "./topology.js";
 
@@ -60,19 +61,6 @@ function drawLabel({ label, bytes }: PlacedEdge): string {
 
 function nameText(name: string): string {
   return cutMiddle(visible(name), MAX_NAME);
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-/** XML 1.0 also forbids U+FFFE and U+FFFF; controls are gone already. */
-function xmlText(text: string): string {
-  return text.replace(/[&<>"']/g, (c) => ENTITIES[c]!).replace(/[\ufffe\uffff]/g, "\ufffd");
 }
 
 function short(n: number): string {

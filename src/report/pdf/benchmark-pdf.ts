@@ -16,7 +16,7 @@ import {
   roundsChart,
   timesChart,
 } from "../charts/benchmark-charts.js";
-import { ChartMaker } from "../charts/charts-canvas.js";
+import { ChartMaker } from "../charts/chart-maker.js";
 import { MODE_COLORS } from "../charts/palette.js";
 import { drawChart } from "./pdf-chart.js";
 import { openDocument } from "./pdf-document.js";

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 
 export const FONT_FAMILY = "IBM Plex Sans";
 
-/** From dist/src/report/ to the package, and there to the source: the compiler copies no fonts. */
+/** From dist/src/report/pdf/ to the package, and there to the source: the compiler copies no fonts. */
 const FOLDER = new URL("../../../../src/report/fonts/", import.meta.url);
 
 export const FONT_FILES = {
@@ -30,6 +30,21 @@ export function readFonts(): Fonts {
 /** The coverage of both weights: they hold the same characters. */
 export function readFontCoverage(): Coverage {
   return readCoverage(readFileSync(FONT_FILES.regular));
+}
+
+/** How far a line of text reaches from its baseline, in sizes of the font; up is positive. */
+export interface FontMetrics {
+  readonly ascender: number;
+  readonly descender: number;
+}
+
+/** Of both weights (OpenType 1.9, "head" and "hhea"). */
+export function readFontMetrics(): FontMetrics {
+  const font = readFileSync(FONT_FILES.regular);
+  const view = new DataView(font.buffer, font.byteOffset, font.byteLength);
+  const unitsPerEm = view.getUint16(findTable(view, "head") + 18);
+  const line = findTable(view, "hhea");
+  return { ascender: view.getInt16(line + 4) / unitsPerEm, descender: view.getInt16(line + 6) / unitsPerEm };
 }
 
 /** TrueType: offset table, then records of tag, checksum, offset, length (OpenType 1.9, "otff"). */
@@ -62,14 +77,20 @@ function readCoverage(font: Uint8Array): Coverage {
 
 /** Offset of the font's first format 4 character map. */
 function findMap(view: DataView): number {
-  for (let i = 0; i < view.getUint16(TABLE_COUNT); i++) {
-    const record = TABLE_RECORDS + i * TABLE_RECORD_BYTES;
-    if (view.getUint32(record) !== 0x636d6170) continue; // "cmap"
-    const cmap = view.getUint32(record + 8);
-    for (let j = 0; j < view.getUint16(cmap + 2); j++) {
-      const subtable = cmap + view.getUint32(cmap + 4 + j * 8 + 4);
-      if (view.getUint16(subtable) === 4) return subtable;
-    }
+  const cmap = findTable(view, "cmap");
+  for (let i = 0; i < view.getUint16(cmap + 2); i++) {
+    const subtable = cmap + view.getUint32(cmap + 4 + i * 8 + 4);
+    if (view.getUint16(subtable) === 4) return subtable;
   }
   throw new Error("the font has no character map of format 4");
+}
+
+/** Offset of a table. */
+function findTable(view: DataView, tag: string): number {
+  for (let i = 0; i < view.getUint16(TABLE_COUNT); i++) {
+    const record = TABLE_RECORDS + i * TABLE_RECORD_BYTES;
+    const found = String.fromCharCode(...Array.from({ length: 4 }, (_, j) => view.getUint8(record + j)));
+    if (found === tag) return view.getUint32(record + 8);
+  }
+  throw new Error(`the font has no table ${tag}`);
 }

@@ -1,9 +1,13 @@
-/** A chart on the page. */
+/**
+ * A chart on the page: chart.js's drawing as vectors and text of the PDF. Chosen over a 3x PNG (no selectable text, 50 to 120 KB and
+ * 70 ms a chart): smaller, sharper, the same everywhere.
+ */
 import type { ChartConfiguration, ChartType } from "chart.js";
-import type { ChartMaker } from "../charts/charts-canvas.js";
-import { traceOnto } from "../charts/charts-trace.js";
+import type { PathStep, Pen, TextStyle } from "../charts/chart-context.js";
+import type { ChartMaker } from "../charts/chart-maker.js";
 import type { Sheet } from "./pdf-sheet.js";
 import { MEASURE, PAGE } from "./pdf-theme.js";
+import type { Type } from "./pdf-type.js";
 
 /** Draws the chart over the whole measure, on a new page where it does not fit. */
 export function drawChart<T extends ChartType>(
@@ -15,9 +19,63 @@ export function drawChart<T extends ChartType>(
   sheet.keep(height);
   const { doc } = sheet;
   doc.save();
-  maker.trace(chart, MEASURE, height, (context) => {
-    traceOnto(context, sheet.type, PAGE.left, sheet.y);
-  });
+  doc.translate(PAGE.left, sheet.y);
+  maker.draw(chart, MEASURE, height, new PdfPen(sheet.type));
   doc.restore();
   sheet.y += height;
+}
+
+/** Draws on a document's current page. Borrows the document. */
+class PdfPen implements Pen {
+  readonly #type: Type;
+  readonly #doc: PDFKit.PDFDocument;
+
+  constructor(type: Type) {
+    this.#type = type;
+    this.#doc = type.doc;
+  }
+
+  save(): void {
+    this.#doc.save();
+  }
+
+  restore(): void {
+    this.#doc.restore();
+  }
+
+  translate(x: number, y: number): void {
+    this.#doc.translate(x, y);
+  }
+
+  rotate(radians: number): void {
+    this.#doc.rotate((radians * 180) / Math.PI);
+  }
+
+  fill(path: readonly PathStep[], color: string): void {
+    this.#lay(path);
+    this.#doc.fill(color);
+  }
+
+  stroke(path: readonly PathStep[], color: string, width: number): void {
+    this.#lay(path);
+    this.#doc.undash().lineWidth(width).stroke(color);
+  }
+
+  clip(path: readonly PathStep[]): void {
+    this.#lay(path);
+    this.#doc.clip();
+  }
+
+  text(text: string, x: number, y: number, style: TextStyle): void {
+    this.#type.line(text, x, y, style);
+  }
+
+  width(text: string, size: number): number {
+    return this.#type.width(text, { size });
+  }
+
+  #lay(path: readonly PathStep[]): void {
+    for (const [step, ...numbers] of path)
+      (this.#doc[step] as (...numbers: readonly number[]) => unknown)(...numbers);
+  }
 }

@@ -1,7 +1,7 @@
 /** Throughput over time. */
 import type { SeriesData, Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { formatBytes, formatCount, formatDuration, formatRate } from "../../format.js";
-import type { ChartMaker } from "../charts/charts-canvas.js";
+import type { ChartMaker } from "../charts/chart-maker.js";
 import { THROUGHPUT_HEIGHT, throughputChart } from "../charts/charts-throughput.js";
 import { protocolColor } from "../charts/palette.js";
 import { drawChart } from "./pdf-chart.js";

@@ -1,6 +1,6 @@
 /** The report: a Snapshot as a document that one can attach to a review. */
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
-import { ChartMaker } from "../charts/charts-canvas.js";
+import { ChartMaker } from "../charts/chart-maker.js";
 import { findGaps } from "../completeness.js";
 import { loadMapLayout } from "../graph/map-layout.js";
 import { drawAppendixSection } from "./pdf-appendix.js";
@@ -48,9 +48,9 @@ const NEEDS_PACKETS: ReadonlySet<Section> = new Set(
   SECTIONS.filter((section) => section !== "summary" && section !== "appendix"),
 );
 
-/** Reads all that `renderPdf` needs, which then opens no file. Where charts have no packages, `renderPdf` says so. */
+/** Reads all that `renderPdf` needs, which then opens no file. */
 export async function loadPdf(): Promise<void> {
-  await Promise.all([ChartMaker.open().catch(() => null), loadDocument(), loadMapLayout()]);
+  await Promise.all([ChartMaker.open(), loadDocument(), loadMapLayout()]);
 }
 
 /** Renders the report. The same Snapshot and options give the same bytes. */

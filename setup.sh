@@ -11,7 +11,7 @@ say() { echo "setup: $*" >&2; }
 packages=""
 if [ "${1:-}" = test ]; then
   packages="build-essential python3 pkg-config libcairo2-dev libpango1.0-dev libjpeg-dev libgif-dev librsvg2-dev libpixman-1-dev libpcap-dev"
-  packages="$packages tshark tcpdump poppler-utils nginx redis-server postgresql iproute2 iputils-ping iptables nftables conntrack procps prometheus prometheus-alertmanager openssl curl apache2-utils docker.io docker-compose chromium"
+  packages="$packages tshark tcpdump poppler-utils nginx redis-server postgresql iproute2 iputils-ping iptables nftables conntrack procps prometheus prometheus-alertmanager openssl curl apache2-utils docker.io docker-compose chromium man-db zsh fish"
 fi
 
 missing=""

@@ -12,6 +12,7 @@ import {
   addRedact,
   addSourceWords,
 } from "./commands/capture/capture-words.js";
+import { addHelpCommands, SHOW_ALL } from "./commands/help/help-words.js";
 import { addLab, hasLab, isLabError, type Lab, loadLab } from "./commands/lab-bench/lab.js";
 import { addLabBenchCommand } from "./commands/lab-bench/lab-bench-words.js";
 import { addMonitorCommands, type Start } from "./commands/monitor-words.js";
@@ -38,7 +39,7 @@ const MAX_MAX_FLOWS = 100_000_000;
 /** Commands with `--table`, whose names the analysis knows: loading it costs as much as the rest of the command line. */
 const PRINT_TABLES = new Set(["analyze", "capture"]);
 /** The words that need those names: the option, and what may be a call for help. */
-const NAMES_TABLES = /^(?:--table(?:=|$)|--help$|-\w*h)/;
+const NAMES_TABLES = /^(?:--table(?:=|$)|--help$|-\w*h|help$)/;
 
 const EXIT_CODES = exitCodes();
 
@@ -250,6 +251,7 @@ Examples:
     lab.addLabCommands(labCommand);
     addLabBenchCommand(labCommand, start);
   }
+  addHelpCommands(program, version, terminal, end);
   return program;
 }
 
@@ -324,15 +326,15 @@ function checkLimits(): void {
 
 /** What `--table` takes, where it is used or shown. */
 async function namesOfTables(argv: readonly string[]): Promise<readonly string[]> {
-  if (!argv.some((word) => PRINT_TABLES.has(word)) || !argv.some((word) => NAMES_TABLES.test(word)))
-    return [];
+  const isUsed = argv.some((word) => PRINT_TABLES.has(word)) && argv.some((word) => NAMES_TABLES.test(word));
+  if (!isUsed && !argv.some((word) => SHOW_ALL.has(word))) return [];
   checkLimits();
   return loadTableNames();
 }
 
 /** The lab, where its commands may be what is asked for and it is here. */
 async function labOf(argv: readonly string[]): Promise<Lab | null> {
-  if (!argv.includes("lab") || !hasLab()) return null;
+  if (!argv.some((word) => word === "lab" || SHOW_ALL.has(word)) || !hasLab()) return null;
   checkLimits();
   return loadLab();
 }

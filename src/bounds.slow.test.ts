@@ -248,7 +248,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "analyze/app/stream.ts waiting": "64 pieces and 256 KiB; stream.slow.test.ts reaches both",
   "analyze/evidence.ts #idleness": OF_ONE_LOOK,
   "analyze/findings/scans.ts #announced": OF_ONE_LOOK,
-  "analyze/flow/flows.ts observers": "one a counter that is made, and the inspector",
+  "analyze/flow/flows.ts subscriptions": "one a counter that is made, and the inspector",
   "analyze/inspector.ts #datagrams": "one a protocol over UDP",
   "analyze/inspector.ts #freeStreams": "as many as streams, of which MAX_STREAMS are made",
   "analyze/inspector.ts #streams": "MAX_STREAMS; those that wait for one are counted as unfollowed",

@@ -1,6 +1,7 @@
 /** Takes packets, keeps the counts that everything later is built from. The hot path of the program. */
 import { type Packet, Time } from "../capture/packet.js";
 import { IpProtocol } from "../net.js";
+import type { Timeouts } from "./flow/ageing.js";
 import { Decapsulator } from "./flow/decapsulate.js";
 import { FlowTable } from "./flow/flows.js";
 import { Headers, MALFORMED, Network } from "./flow/headers.js";
@@ -56,6 +57,8 @@ export interface AnalyzerOptions {
   readonly seed?: number;
   /** When names change, microseconds since 1970 in ascending order, as far as it is known beforehand. */
   readonly nameChangesUs?: readonly number[];
+  /** When flows are reported and leave; none unless told: then every flow stays while there is room. */
+  readonly timeouts?: Timeouts;
 }
 
 /** Counts packets. Give it each packet once, in order; ask it for its counts at any time. */
@@ -88,9 +91,9 @@ export class Analyzer {
 
   constructor(options: AnalyzerOptions = {}) {
     this.decapsulator = options.decapsulate ? new Decapsulator() : null;
-    this.flows = new FlowTable(options.maxFlows ?? DEFAULT_MAX_FLOWS, options.seed ?? 0);
+    this.flows = new FlowTable(options.maxFlows ?? DEFAULT_MAX_FLOWS, options.seed ?? 0, options.timeouts);
     this.inspector = new Inspector(this.flows, options.nameChangesUs);
-    this.flows.observers.push(this.inspector);
+    this.flows.observe(this.inspector);
   }
 
   /** Counts one packet. Borrows it; keeps nothing of it. */

@@ -1,22 +1,28 @@
 /** The seam between the flow table and what keeps something beside its flows: connections, edges, a history, an export. */
 import type { FlowStore } from "./flow/flowstore.js";
 
-/**
- * Keeps something beside flows, by their store and place there. Add it to `FlowTable.observers`: each is told of everything, in the
- * order of the list. Nothing is told packet by packet: what a flow has grown by is read from the table when it is looked at.
- */
-export interface FlowObserver {
-  /** Flows, or connections that are kept of them, are about to leave for want of room. All are still there: count them. */
-  evicting?(): void;
-  /** The flow at this place leaves; it can still be read. Other flows may already have moved: read no others. */
-  leaving?(store: FlowStore, entry: number): void;
-  /** The flows that stay have new places; those that left are in none. */
-  renumbered?(): void;
+/** Packets and bytes that ends a and b of a flow sent since the observer was last told of it. A cursor: holds until the next call. */
+export interface Growth {
+  packetsA: number;
+  bytesA: number;
+  packetsB: number;
+  bytesB: number;
 }
 
-/** What is seen of a flow table from beside it: where flows are kept, and who is told when they leave. */
-export interface ObservedFlows {
-  readonly ipv4: FlowStore;
-  readonly ipv6: FlowStore;
-  readonly observers: readonly FlowObserver[];
+/**
+ * Keeps something beside flows, by their store and place there. `FlowTable.observe` adds it. Nothing is told packet by packet. What an
+ * observer is told of by `grown`, `evicted` and `expired` adds up to all packets, but for what flows have grown by since they were looked
+ * at. Without `grown` nothing is remembered for it: then it is told of flows that leave as they are whole.
+ */
+export interface FlowObserver {
+  /** The flow has grown and stays: its active time-out is over, or the observer's `Subscription` was asked to look. */
+  grown?(store: FlowStore, entry: number, growth: Readonly<Growth>): void;
+  /** The flow leaves for want of room; it can still be read. Other flows may already have moved: read no others. */
+  evicted?(store: FlowStore, entry: number, growth: Readonly<Growth>): void;
+  /** The flow leaves, for its idle time-out is over; it can still be read. */
+  expired?(store: FlowStore, entry: number, growth: Readonly<Growth>): void;
+  /** What is kept of the flow's TCP connection leaves for want of room; the flow stays. */
+  closing?(store: FlowStore, entry: number): void;
+  /** The flow at `from` is at `to` from now on, where none is any more. */
+  moved?(store: FlowStore, from: number, to: number): void;
 }

@@ -10,7 +10,8 @@ import { Stream, type StreamHost } from "./app/stream.js";
 import { type FlowStore, Meta } from "./flow/flowstore.js";
 import { type Headers, Network, TcpFlag } from "./flow/headers.js";
 import { isBegunByB, isGroup } from "./flow/orientation.js";
-import type { FlowObserver, ObservedFlows } from "./flow-observer.js";
+import type { ObservedFlows } from "./flow/subscription.js";
+import type { FlowObserver } from "./flow-observer.js";
 import { countSegment } from "./tcp/segment.js";
 import { isSettled, nextState, zeekState } from "./tcp/state.js";
 import { Layout, Shared, Side, SideFlag, TcpStore } from "./tcp/store.js";
@@ -54,8 +55,8 @@ const enum UdpLink {
   clientIsB = 0x80000,
 }
 
-/** What was counted of connections that found no room any more, both directions together. */
-export interface EvictedTcp {
+/** What was counted of connections that are kept no more, both directions together. */
+export interface DepartedTcp {
   connections: number;
   retransmissions: number;
   outOfOrder: number;
@@ -70,14 +71,10 @@ export class Inspector implements StreamHost, FlowObserver {
   readonly channels: Channels;
   readonly operations = new Operations();
   readonly overTcp = overTcp();
-  readonly evicted: EvictedTcp = {
-    connections: 0,
-    retransmissions: 0,
-    outOfOrder: 0,
-    duplicateAcks: 0,
-    zeroWindows: 0,
-    resets: 0,
-  };
+  /** Of connections that found no room, or whose flow found none. */
+  readonly withoutRoom: DepartedTcp = createDeparted();
+  /** Of connections whose flow was idle for too long. */
+  readonly idle: DepartedTcp = createDeparted();
   roomBytes = ROOM_BYTES;
   roomRequests = ROOM_REQUESTS;
   gaps = 0;
@@ -322,7 +319,6 @@ export class Inspector implements StreamHost, FlowObserver {
 
   /** The connections with the fewest segments leave for `evicted`; their flows stay. */
   #makeRoom(): void {
-    for (const observer of this.#flows.observers) observer.evicting?.();
     const { tcp } = this;
     const quota = Math.max(1, Math.floor(tcp.used / EVICTED_PART));
     const bySize = new Int32Array(MANY_SEGMENTS + 1);
@@ -336,7 +332,9 @@ export class Inspector implements StreamHost, FlowObserver {
       const size = this.#sizeOf(i);
       if (size < 0 || size > limit) continue;
       const flow = tcp.words[i * Layout.words + Shared.flow]!;
-      this.leaving(this.#storeOf(flow), flow >> 1);
+      const store = this.#storeOf(flow);
+      for (const { observer } of this.#flows.subscriptions) observer.closing?.(store, flow >> 1);
+      this.evicted(store, flow >> 1);
       left--;
     }
   }
@@ -348,37 +346,54 @@ export class Inspector implements StreamHost, FlowObserver {
     return words[at + Shared.flow]! < 0 ? -1 : Math.min(MANY_SEGMENTS, words[at + Shared.segments]!);
   }
 
-  /** A flow leaves its table, or its connection this one: what was counted is summed. */
-  leaving(store: FlowStore, entry: number): void {
-    const connection = this.connectionOf(store.link(entry), store.meta(entry) & Meta.protocolMask);
+  /** A flow has no room any more, or its connection: what came of the requests that wait is not known. */
+  evicted(store: FlowStore, entry: number): void {
+    const connection = this.#connectionAt(store, entry);
     if (connection < 0) return;
-    store.setLink(entry, 0);
-    const { words } = this.tcp;
-    const at = connection * Layout.words;
-    const stream = words[at + Shared.stream]!;
+    const stream = this.tcp.words[connection * Layout.words + Shared.stream]!;
     if (stream > 0) this.#streams[stream - 1]!.abandon();
-    this.#closeStream(connection);
-    const { evicted } = this;
-    evicted.connections += words[at + Shared.connections]!;
-    for (let side = at; side < at + Layout.sides; side += Layout.sideB) {
-      evicted.retransmissions +=
-        words[side + Side.retransmissions]! + words[side + Side.fast]! + words[side + Side.spurious]!;
-      evicted.outOfOrder += words[side + Side.outOfOrder]!;
-      evicted.duplicateAcks += words[side + Side.duplicateAcks]!;
-      evicted.zeroWindows += words[side + Side.zeroWindows]!;
-      evicted.resets += words[side + Side.resets]!;
-    }
-    this.tcp.release(connection);
+    this.#leave(store, entry, connection, this.withoutRoom);
   }
 
-  /** Flows have new places. */
-  renumbered(): void {
+  /** A flow is over, and its connection: requests that wait get no answer. */
+  expired(store: FlowStore, entry: number): void {
+    const connection = this.#connectionAt(store, entry);
+    if (connection >= 0) this.#leave(store, entry, connection, this.idle);
+  }
+
+  /** A flow has a new place. */
+  moved(store: FlowStore, _from: number, to: number): void {
+    const connection = this.#connectionAt(store, to);
+    if (connection >= 0) this.tcp.words[connection * Layout.words + Shared.flow] = placeOf(store, to);
+  }
+
+  /** Of connections that are kept no more, for whatever reason. */
+  get departed(): DepartedTcp {
+    const sum = createDeparted();
+    for (const key of DEPARTED_KEYS) sum[key] = this.withoutRoom[key] + this.idle[key];
+    return sum;
+  }
+
+  #connectionAt(store: FlowStore, entry: number): number {
+    return this.connectionOf(store.link(entry), store.meta(entry) & Meta.protocolMask);
+  }
+
+  /** A connection is kept no more: what was counted is summed. */
+  #leave(store: FlowStore, entry: number, connection: number, sum: DepartedTcp): void {
+    store.setLink(entry, 0);
+    this.#closeStream(connection);
     const { words } = this.tcp;
-    for (const store of [this.#flows.ipv4, this.#flows.ipv6])
-      for (let entry = 0; entry < store.count; entry++) {
-        const connection = this.connectionOf(store.link(entry), store.meta(entry) & Meta.protocolMask);
-        if (connection >= 0) words[connection * Layout.words + Shared.flow] = placeOf(store, entry);
-      }
+    const at = connection * Layout.words;
+    sum.connections += words[at + Shared.connections]!;
+    for (let side = at; side < at + Layout.sides; side += Layout.sideB) {
+      sum.retransmissions +=
+        words[side + Side.retransmissions]! + words[side + Side.fast]! + words[side + Side.spurious]!;
+      sum.outOfOrder += words[side + Side.outOfOrder]!;
+      sum.duplicateAcks += words[side + Side.duplicateAcks]!;
+      sum.zeroWindows += words[side + Side.zeroWindows]!;
+      sum.resets += words[side + Side.resets]!;
+    }
+    this.tcp.release(connection);
   }
 
   /** Another connection begins on the ports of this one: notes how it ended. */
@@ -396,3 +411,16 @@ export class Inspector implements StreamHost, FlowObserver {
 function placeOf(store: FlowStore, entry: number): number {
   return entry * 2 + (store.version === 6 ? 1 : 0);
 }
+
+function createDeparted(): DepartedTcp {
+  return {
+    connections: 0,
+    retransmissions: 0,
+    outOfOrder: 0,
+    duplicateAcks: 0,
+    zeroWindows: 0,
+    resets: 0,
+  };
+}
+
+const DEPARTED_KEYS = Object.keys(createDeparted()) as readonly (keyof DepartedTcp)[];

@@ -62,10 +62,15 @@ export class TcpGrowth {
     return isWaiting;
   }
 
-  /** Flows have new places, and all has just been counted: what they hold now is what is counted. True: as for `take`. */
-  settle(flow: number, place: number, nowUs: number): boolean {
+  /** A flow has left its place. */
+  forget(place: number): void {
     this.#last.fill(0, place * Last.words, (place + 1) * Last.words);
-    return this.take(flow, place, NOWHERE, nowUs);
+  }
+
+  /** A flow has another place. */
+  move(from: number, to: number): void {
+    this.#last.copyWithin(to * Last.words, from * Last.words, (from + 1) * Last.words);
+    this.forget(from);
   }
 
   /** null: no connection of it is kept. */
@@ -92,20 +97,3 @@ export class TcpGrowth {
     return synNs < 0 ? 0 : this.#inspector.originUs + synNs / 1000 + GIVEN_UP_US;
   }
 }
-
-/** Takes what is not to be counted. */
-const NOWHERE: Edge = {
-  source: "",
-  destination: "",
-  kind: "",
-  sentPackets: 0,
-  sentBytes: 0,
-  receivedPackets: 0,
-  receivedBytes: 0,
-  opened: 0,
-  failed: 0,
-  retransmitted: 0,
-  handshakes: null,
-  lastUs: 0,
-  state: "forgotten",
-};

@@ -3,8 +3,10 @@ import type { Names } from "../../capture/names/names.js";
 import { protocolName } from "../../net.js";
 import type { Analyzer } from "../analyzer.js";
 import type { FlowTable } from "../flow/flows.js";
+import type { FlowStore } from "../flow/flowstore.js";
 import { numbers, Sorter } from "../flow/order.js";
-import type { FlowObserver } from "../flow-observer.js";
+import type { Subscription } from "../flow/subscription.js";
+import type { FlowObserver, Growth } from "../flow-observer.js";
 import { type Edge, EXTERNAL, edgeLabel, edgeProtocol } from "./edge-book.js";
 import { TcpGrowth } from "./edge-tcp.js";
 import type { SeriesBook } from "./series-book.js";
@@ -23,10 +25,8 @@ const enum Mark {
   opening = 16,
 }
 
-/** What has been counted of each flow of one IP version, by its place among them. */
+/** What is kept of each flow of one IP version, by its place among them. */
 class Counted {
-  /** Packets and bytes of a, packets and bytes of b. */
-  numbers = new Float64Array(4096);
   marks = new Uint8Array(1024);
   /** null: to be found anew. */
   edges = new Array<Edge | null>(1024).fill(null);
@@ -40,12 +40,25 @@ class Counted {
     this.tcp.reserve(flows);
     if (flows <= this.marks.length) return;
     const size = Math.max(flows, this.marks.length * 2);
-    const [numbers, marks] = [new Float64Array(size * 4), new Uint8Array(size)];
-    numbers.set(this.numbers);
+    const marks = new Uint8Array(size);
     marks.set(this.marks);
-    this.numbers = numbers;
     this.marks = marks;
     this.edges = [...this.edges, ...new Array<null>(size - this.edges.length).fill(null)];
+  }
+
+  forget(place: number): void {
+    if (place >= this.marks.length) return;
+    this.marks[place] = 0;
+    this.edges[place] = null;
+    this.tcp.forget(place);
+  }
+
+  move(from: number, to: number): void {
+    if (from >= this.marks.length) return;
+    this.marks[to] = this.marks[from]!;
+    this.edges[to] = this.edges[from]!;
+    this.tcp.move(from, to);
+    this.forget(from);
   }
 }
 
@@ -56,6 +69,7 @@ class Counted {
  */
 export class EdgeCounter implements FlowObserver {
   readonly #flows: FlowTable;
+  readonly #subscription: Subscription;
   readonly #book: SeriesBook<Edge>;
   readonly #ipv4: Counted;
   readonly #ipv6: Counted;
@@ -70,7 +84,7 @@ export class EdgeCounter implements FlowObserver {
     this.#book = book;
     this.#ipv4 = new Counted(analyzer);
     this.#ipv6 = new Counted(analyzer);
-    this.#flows.observers.push(this);
+    this.#subscription = this.#flows.observe(this);
   }
 
   /** Counts what has come since the last call. */
@@ -82,32 +96,34 @@ export class EdgeCounter implements FlowObserver {
     }
     this.#nowUs = nowUs;
     if (this.#book.freed !== this.#freed) this.#seekRoom();
-    this.#look();
+    this.#subscription.look();
+    for (const store of [this.#flows.ipv4, this.#flows.ipv6])
+      this.#countedOf(store).marks.forEach((mark, place) => {
+        if ((mark & Mark.opening) !== 0) this.#countNow(store, place);
+      });
     this.#book.expire(nowUs);
   }
 
-  /** Counts all of a capture that has ended: the largest flows find room first, and what was evicted before is in `~other`. */
+  /** Counts all of a capture that has ended: the largest flows find room first, and what has left before is in `~other`. */
   countWhole({ flows, inspector }: Analyzer, names: Names | null): void {
     this.#names = names;
     this.#nowUs = Number.MAX_SAFE_INTEGER;
-    this.#ipv4.reserve(flows.ipv4Count);
-    this.#ipv6.reserve(flows.count - flows.ipv4Count);
     const order = numbers(flows.count);
     new Sorter(order).by("descending", (flow) => flows.bytes(flow, false) + flows.bytes(flow, true));
     for (const flow of order) {
       const isIpv4 = flow < flows.ipv4Count;
-      this.#count(flow, isIpv4 ? this.#ipv4 : this.#ipv6, isIpv4 ? flow : flow - flows.ipv4Count);
+      this.#countNow(isIpv4 ? flows.ipv4 : flows.ipv6, isIpv4 ? flow : flow - flows.ipv4Count);
     }
-    const { evicted } = flows;
-    if (evicted.flows > 0) {
+    const { departed } = flows;
+    if (departed.flows > 0) {
       const other = this.#book.other("other", 0);
-      other.sentPackets += evicted.packets;
-      other.sentBytes += evicted.bytes;
-      other.receivedPackets += evicted.replyPackets;
-      other.receivedBytes += evicted.replyBytes;
+      other.sentPackets += departed.packets;
+      other.sentBytes += departed.bytes;
+      other.receivedPackets += departed.replyPackets;
+      other.receivedBytes += departed.replyBytes;
     }
-    if (inspector.evicted.connections > 0)
-      this.#book.other("tcp", 0).retransmitted += inspector.evicted.retransmissions;
+    if (inspector.departed.connections > 0)
+      this.#book.other("tcp", 0).retransmitted += inspector.departed.retransmissions;
   }
 
   /** Some edges have left the page: those that found no room may try again. */
@@ -119,70 +135,53 @@ export class EdgeCounter implements FlowObserver {
       });
   }
 
-  evicting(): void {
-    this.#look();
+  grown(store: FlowStore, place: number, growth: Readonly<Growth>): void {
+    this.#count(store, place, growth);
   }
 
-  /** All has just been counted: what the flows that stayed hold now is what is counted of them. */
-  renumbered(): void {
-    for (const counted of [this.#ipv4, this.#ipv6]) {
-      counted.edges.fill(null);
-      counted.marks.fill(0);
-      counted.numbers.fill(0);
-    }
-    this.#each((flow, counted, place) => {
-      this.#takeOver(flow, counted.numbers, place * 4);
-      const isOpening = counted.tcp.settle(flow, place, this.#nowUs);
-      counted.marks[place] =
-        Mark.seen | (this.#flows.isBegunByB(flow) ? Mark.fromB : 0) | (isOpening ? Mark.opening : 0);
-    });
+  evicted(store: FlowStore, place: number, growth: Readonly<Growth>): void {
+    const counted = this.#countedOf(store);
+    const isOpening = ((counted.marks[place] ?? 0) & Mark.opening) !== 0;
+    if (growth.packetsA + growth.packetsB > 0 || isOpening) this.#count(store, place, growth);
+    counted.forget(place);
   }
 
-  #each(visit: (flow: number, counted: Counted, place: number) => void): void {
-    const { count, ipv4Count } = this.#flows;
-    this.#ipv4.reserve(ipv4Count);
-    this.#ipv6.reserve(count - ipv4Count);
-    for (let flow = 0; flow < ipv4Count; flow++) visit(flow, this.#ipv4, flow);
-    for (let flow = ipv4Count; flow < count; flow++) visit(flow, this.#ipv6, flow - ipv4Count);
+  expired(store: FlowStore, place: number, growth: Readonly<Growth>): void {
+    this.evicted(store, place, growth);
   }
 
-  #look(): void {
-    const flows = this.#flows;
-    this.#each((flow, counted, place) => {
-      const { numbers } = counted;
-      const at = place * 4;
-      const isSame =
-        flows.packets(flow, false) === numbers[at] && flows.packets(flow, true) === numbers[at + 2];
-      if (isSame && (counted.marks[place]! & Mark.opening) === 0) return;
-      this.#count(flow, counted, place);
-    });
+  closing(store: FlowStore, place: number): void {
+    this.#countNow(store, place);
   }
 
-  #count(flow: number, counted: Counted, place: number): void {
+  moved(store: FlowStore, from: number, to: number): void {
+    this.#countedOf(store).move(from, to);
+  }
+
+  #countedOf(store: FlowStore): Counted {
+    return store.version === 4 ? this.#ipv4 : this.#ipv6;
+  }
+
+  /** Counts a flow though nobody said that it has grown: its connection may have failed. */
+  #countNow(store: FlowStore, place: number): void {
+    this.#count(store, place, this.#subscription.take(store, place));
+  }
+
+  #count(store: FlowStore, place: number, growth: Readonly<Growth>): void {
+    const flow = this.#flows.numberOf(store, place);
+    const counted = this.#countedOf(store);
+    counted.reserve(store.count);
     const edge = this.#edgeOf(flow, counted, place);
-    const { numbers } = counted;
-    const at = place * 4;
-    const [packetsA, bytesA, packetsB, bytesB] = [0, 1, 2, 3].map((i) => numbers[at + i]!) as Four;
-    this.#takeOver(flow, numbers, at);
-    const a = { packets: numbers[at]! - packetsA, bytes: numbers[at + 1]! - bytesA };
-    const b = { packets: numbers[at + 2]! - packetsB, bytes: numbers[at + 3]! - bytesB };
-    const [sent, received] = (counted.marks[place]! & Mark.fromB) !== 0 ? [b, a] : [a, b];
-    edge.sentPackets += sent.packets;
-    edge.sentBytes += sent.bytes;
-    edge.receivedPackets += received.packets;
-    edge.receivedBytes += received.bytes;
-    if (a.packets + b.packets > 0) edge.lastUs = this.#nowUs;
+    const { packetsA, bytesA, packetsB, bytesB } = growth;
+    const fromB = (counted.marks[place]! & Mark.fromB) !== 0;
+    edge.sentPackets += fromB ? packetsB : packetsA;
+    edge.sentBytes += fromB ? bytesB : bytesA;
+    edge.receivedPackets += fromB ? packetsA : packetsB;
+    edge.receivedBytes += fromB ? bytesA : bytesB;
+    if (packetsA + packetsB > 0) edge.lastUs = this.#nowUs;
     const isOpening = counted.tcp.take(flow, place, edge, this.#nowUs);
     counted.marks[place] = (counted.marks[place]! & ~Mark.opening) | (isOpening ? Mark.opening : 0);
-    if ((counted.marks[place]! & Mark.unresolved) !== 0) this.unresolvedBytes += a.bytes + b.bytes;
-  }
-
-  #takeOver(flow: number, numbers: Float64Array, at: number): void {
-    const flows = this.#flows;
-    numbers[at] = flows.packets(flow, false);
-    numbers[at + 1] = flows.bytes(flow, false);
-    numbers[at + 2] = flows.packets(flow, true);
-    numbers[at + 3] = flows.bytes(flow, true);
+    if ((counted.marks[place]! & Mark.unresolved) !== 0) this.unresolvedBytes += bytesA + bytesB;
   }
 
   #edgeOf(flow: number, counted: Counted, place: number): Edge {
@@ -217,5 +216,3 @@ export class EdgeCounter implements FlowObserver {
     return name === null ? EXTERNAL : edgeLabel(name);
   }
 }
-
-type Four = [number, number, number, number];

@@ -1,13 +1,15 @@
 /** The flow table: who talked to whom, both directions of every conversation, bounded. */
 import type { Packet } from "../../capture/packet.js";
 import { formatIpv4, formatIpv6, IpProtocol } from "../../net.js";
-import type { FlowObserver, ObservedFlows } from "../flow-observer.js";
+import type { FlowObserver } from "../flow-observer.js";
+import { Ageing, type AgeingFlows, type Timeouts } from "./ageing.js";
 import { FlowStore, Meta } from "./flowstore.js";
 import { type Headers, Network, TcpFlag } from "./headers.js";
 import { isBegunByB, type Orientation, orientationOf } from "./orientation.js";
+import { type ObservedFlows, Subscription } from "./subscription.js";
 
-/** Flows that did not fit, summed. */
-export interface Evicted {
+/** Flows that have left the table, summed. */
+export interface Departed {
   flows: number;
   packets: number;
   bytes: number;
@@ -43,22 +45,49 @@ const ICMPV6_ECHO = 128;
 
 /**
  * Conversations by five-tuple. Bounded to `maxFlows`: when full, the flows with the fewest bytes (of equal ones the
- * oldest) leave for `evicted`, so that a heavy talker stays through any flood and the totals stay exact.
+ * oldest) leave for `evicted`, so that a heavy talker stays through any flood and the totals stay exact. With an idle
+ * time-out, flows that are over leave for `expired`; flows then are in no order of age.
  * Flows are numbered from 0 to `count` - 1, IPv4 first; the numbers hold until the next `add`.
  */
-export class FlowTable implements ObservedFlows {
+export class FlowTable implements ObservedFlows, AgeingFlows {
   readonly ipv4: FlowStore;
   readonly ipv6: FlowStore;
   readonly maxFlows: number;
-  readonly evicted: Evicted = { flows: 0, packets: 0, bytes: 0, replyPackets: 0, replyBytes: 0 };
-  /** Each is told of every eviction, in this order. */
-  readonly observers: FlowObserver[] = [];
+  /** Flows that did not fit. */
+  readonly evicted: Departed = createDeparted();
+  /** Flows that were idle for too long. */
+  readonly expired: Departed = createDeparted();
+  /** Each is told of what becomes of flows, in this order. */
+  readonly subscriptions: Subscription[] = [];
   readonly #cursor = createFlow();
+  /** null: flows have no time-outs. */
+  readonly #ageing: Ageing | null;
 
-  constructor(maxFlows: number, seed: number) {
+  constructor(maxFlows: number, seed: number, timeouts: Timeouts = {}) {
     this.maxFlows = maxFlows;
+    const { activeUs, idleUs } = timeouts;
     this.ipv4 = new FlowStore(4, maxFlows, seed);
     this.ipv6 = new FlowStore(6, maxFlows, seed);
+    this.#ageing = activeUs === undefined && idleUs === undefined ? null : new Ageing(this, timeouts);
+  }
+
+  /** Adds an observer. It is told before those that were added earlier, so it can still read what they keep. */
+  observe(observer: FlowObserver): Subscription {
+    const subscription = new Subscription(this, observer);
+    this.subscriptions.unshift(subscription);
+    return subscription;
+  }
+
+  /** All flows that have left. */
+  get departed(): Departed {
+    const { evicted, expired } = this;
+    return {
+      flows: evicted.flows + expired.flows,
+      packets: evicted.packets + expired.packets,
+      bytes: evicted.bytes + expired.bytes,
+      replyPackets: evicted.replyPackets + expired.replyPackets,
+      replyBytes: evicted.replyBytes + expired.replyBytes,
+    };
   }
 
   get count(): number {
@@ -79,6 +108,8 @@ export class FlowTable implements ObservedFlows {
    * from end b: one number, for an object each would cost more than the rest.
    */
   add(packet: Packet, headers: Headers): number {
+    const ageing = this.#ageing;
+    if (ageing !== null && packet.timeUs >= 0) ageing.pass(packet.timeUs);
     const view = packet.view;
     const ip = headers.ip;
     const source = headers.sourcePort;
@@ -97,6 +128,7 @@ export class FlowTable implements ObservedFlows {
       const b = fromB ? from : to;
       const ports = fromB ? (destination << 16) | source : (source << 16) | destination;
       entry = store.find4(a, b, ports, meta);
+      if (ageing !== null && entry >= 0) entry = this.#renew(ageing, store, entry, packet.timeUs);
       if (entry < 0) {
         this.#makeRoom();
         entry = store.add4(a, b, ports, meta);
@@ -110,6 +142,7 @@ export class FlowTable implements ObservedFlows {
       const a = fromB ? ip + 24 : ip + 8;
       const b = fromB ? ip + 8 : ip + 24;
       entry = store.find6(view, a, b, ports, meta);
+      if (ageing !== null && entry >= 0) entry = this.#renew(ageing, store, entry, packet.timeUs);
       if (entry < 0) {
         this.#makeRoom();
         entry = store.add6(meta);
@@ -185,6 +218,11 @@ export class FlowTable implements ObservedFlows {
     return this.#store(flow).link(this.#entry(flow));
   }
 
+  /** The number of the flow at a place of one of the stores. */
+  numberOf(store: FlowStore, entry: number): number {
+    return store === this.ipv4 ? entry : this.ipv4.count + entry;
+  }
+
   /** Reads a flow whole. The result is one reused cursor: it holds until the next call. */
   read(flow: number): Flow {
     return readFlow(this.#cursor, this.#store(flow), this.#entry(flow));
@@ -198,9 +236,27 @@ export class FlowTable implements ObservedFlows {
     return flow < this.ipv4.count ? flow : flow - this.ipv4.count;
   }
 
+  /** The flow is over; see AgeingFlows. */
+  expire(store: FlowStore, entry: number): void {
+    this.#leaves("expired", store, entry);
+    const last = store.count - 1;
+    store.remove(entry);
+    if (entry !== last) this.#moved(store, last, entry);
+  }
+
+  /** The flow goes on for long; see AgeingFlows. */
+  report(store: FlowStore, entry: number): void {
+    for (const subscription of this.subscriptions) subscription.tell(store, entry);
+  }
+
+  /** -1 where the flow is over: what comes on its ports is another one. */
+  #renew(ageing: Ageing, store: FlowStore, entry: number, timeUs: number): number {
+    if (!ageing.isIdle(store, entry, timeUs)) return entry;
+    this.expire(store, entry);
+    return -1;
+  }
+
   #makeRoom(): void {
-    if (this.count < this.maxFlows) return;
-    for (const observer of this.observers) observer.evicting?.();
     while (this.count >= this.maxFlows)
       this.#evict(this.ipv4.count >= this.ipv6.count ? this.ipv4 : this.ipv6);
   }
@@ -213,21 +269,38 @@ export class FlowTable implements ObservedFlows {
     let below = 0;
     for (const size of sizes) if (size < limit) below++;
     let atLimit = quota - below;
-    store.compact((entry) => {
-      const size = sizes[entry]!;
-      if (size > limit || (size === limit && atLimit-- <= 0)) return true;
-      const flow = readFlow(this.#cursor, store, entry);
-      const evicted = this.evicted;
-      evicted.flows++;
-      evicted.packets += flow.packets;
-      evicted.bytes += flow.bytes;
-      evicted.replyPackets += flow.replyPackets;
-      evicted.replyBytes += flow.replyBytes;
-      for (const observer of this.observers) observer.leaving?.(store, entry);
-      return false;
-    });
-    for (const observer of this.observers) observer.renumbered?.();
+    store.compact(
+      (entry) => {
+        const size = sizes[entry]!;
+        if (size > limit || (size === limit && atLimit-- <= 0)) return true;
+        this.#leaves("evicted", store, entry);
+        return false;
+      },
+      (from, to) => this.#moved(store, from, to),
+    );
   }
+
+  /** Sums a flow that leaves, and says so. */
+  #leaves(how: "evicted" | "expired", store: FlowStore, entry: number): void {
+    const flow = readFlow(this.#cursor, store, entry);
+    const departed = this[how];
+    departed.flows++;
+    departed.packets += flow.packets;
+    departed.bytes += flow.bytes;
+    departed.replyPackets += flow.replyPackets;
+    departed.replyBytes += flow.replyBytes;
+    for (const subscription of this.subscriptions) subscription.leaves(how, store, entry);
+    this.#ageing?.forget(store, entry);
+  }
+
+  #moved(store: FlowStore, from: number, to: number): void {
+    for (const subscription of this.subscriptions) subscription.moved(store, from, to);
+    this.#ageing?.moved(store, from, to);
+  }
+}
+
+function createDeparted(): Departed {
+  return { flows: 0, packets: 0, bytes: 0, replyPackets: 0, replyBytes: 0 };
 }
 
 function createFlow(): Flow {

@@ -228,20 +228,33 @@ export class FlowStore {
     return ((entry * this.#entryWords) >> 1) + this.#firstDouble + (ofB ? Double.reply : 0);
   }
 
-  /** Keeps the entries that `keep` says; the others are gone. Their numbers change. Cost: linear. */
-  compact(keep: (entry: number) => boolean): void {
+  /** Keeps the entries that `keep` says; the others are gone. `moved` is told whose numbers change. Cost: linear. */
+  compact(keep: (entry: number) => boolean, moved: (from: number, to: number) => void): void {
     let kept = 0;
     for (let entry = 0; entry < this.count; entry++) {
       if (!keep(entry)) continue;
       if (kept !== entry) {
         const from = entry * this.#entryWords;
         this.#words.copyWithin(kept * this.#entryWords, from, from + this.#entryWords);
+        moved(entry, kept);
       }
       kept++;
     }
     this.count = kept;
     this.#slots.fill(Slot.empty);
     for (let entry = 0; entry < kept; entry++) this.#link(entry);
+  }
+
+  /** Takes an entry out; the last one takes its number. Cost: a few slots. */
+  remove(entry: number): void {
+    this.#unlink(entry);
+    const last = this.count - 1;
+    if (entry !== last) {
+      this.#slots[this.#slotOf(last)] = entry + 1;
+      const from = last * this.#entryWords;
+      this.#words.copyWithin(entry * this.#entryWords, from, from + this.#entryWords);
+    }
+    this.count = last;
   }
 
   #grow(): void {
@@ -261,18 +274,42 @@ export class FlowStore {
 
   /** Enters an entry in the index. */
   #link(entry: number): void {
-    const words = this.#words;
     const slots = this.#slots;
     const mask = slots.length - 1;
-    const at = entry * this.#entryWords;
-    const meta = words[at + this.#meta]! & Meta.keyMask;
-    const hash =
-      this.version === 4
-        ? hash4(words[at]!, words[at + 1]!, words[at + 2]!, meta, this.#seed)
-        : hashKey(words, at, 9, meta, this.#seed);
-    let slot = hash & mask;
+    let slot = this.#hashOf(entry) & mask;
     while (slots[slot] !== Slot.empty) slot = (slot + 1) & mask;
     slots[slot] = entry + 1;
+  }
+
+  /** Takes an entry out of the index. Those behind it move up, so that all are found without it. */
+  #unlink(entry: number): void {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let hole = this.#slotOf(entry);
+    for (let slot = (hole + 1) & mask; slots[slot] !== Slot.empty; slot = (slot + 1) & mask) {
+      const home = this.#hashOf(slots[slot]! - 1) & mask;
+      if (((slot - home) & mask) < ((slot - hole) & mask)) continue;
+      slots[hole] = slots[slot]!;
+      hole = slot;
+    }
+    slots[hole] = Slot.empty;
+  }
+
+  /** The slot of an entry that is in the index. */
+  #slotOf(entry: number): number {
+    const mask = this.#slots.length - 1;
+    let slot = this.#hashOf(entry) & mask;
+    while (this.#slots[slot] !== entry + 1) slot = (slot + 1) & mask;
+    return slot;
+  }
+
+  #hashOf(entry: number): number {
+    const words = this.#words;
+    const at = entry * this.#entryWords;
+    const meta = words[at + this.#meta]! & Meta.keyMask;
+    return this.version === 4
+      ? hash4(words[at]!, words[at + 1]!, words[at + 2]!, meta, this.#seed)
+      : hashKey(words, at, 9, meta, this.#seed);
   }
 }
 

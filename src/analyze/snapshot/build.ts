@@ -121,7 +121,7 @@ function buildLedger(analyzer: Analyzer, context: SnapshotContext, unresolvedByt
       bytes: evicted.bytes + evicted.replyBytes,
     },
     inspection: {
-      connections: analyzer.inspector.evicted.connections,
+      connections: analyzer.inspector.withoutRoom.connections,
       unfollowed: analyzer.inspector.unfollowed,
       gaps: analyzer.inspector.gaps,
       operations: analyzer.inspector.operations.overflow,

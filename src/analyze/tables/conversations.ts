@@ -3,7 +3,7 @@ import { protocolName } from "../../net.js";
 import type { Analyzer } from "../analyzer.js";
 import type { Evidence } from "../evidence.js";
 import { communityId } from "../flow/communityid.js";
-import type { Evicted, Flow, FlowTable } from "../flow/flows.js";
+import type { Departed, Flow, FlowTable } from "../flow/flows.js";
 import type { Labels } from "../flow/labels.js";
 import { numbers, Sorter } from "../flow/order.js";
 import { OTHER } from "../snapshot/limit.js";
@@ -61,8 +61,8 @@ export function buildConversations(
       const row = conversationRow(flows.read(flow), ends, tcp.of(flow));
       return evidence ? addEvidence(row, evidence.judge(flow)) : row;
     },
-    other: flows.evicted.flows > 0 ? otherConversations(flows.evicted, evidence) : null,
-    omitted: flows.evicted.flows,
+    other: flows.departed.flows > 0 ? otherConversations(flows.departed, evidence) : null,
+    omitted: flows.departed.flows,
     total: { ...conversationTotal(flows), ...tcpTotal(total) },
   });
 }
@@ -82,7 +82,7 @@ function orderConversations(flows: FlowTable, addresses: Labels): Uint32Array {
 }
 
 function conversationTotal(flows: FlowTable): Readonly<Record<string, number>> {
-  const { packets, bytes, replyPackets, replyBytes } = flows.evicted;
+  const { packets, bytes, replyPackets, replyBytes } = flows.departed;
   const total = { packets, bytes, reply_packets: replyPackets, reply_bytes: replyBytes };
   for (let i = 0; i < flows.count; i++) {
     const origIsB = flows.isBegunByB(i);
@@ -134,7 +134,7 @@ function conversationRow(flow: Flow, ends: Ends, tcp: TcpRow): Record<string, Ce
   };
 }
 
-function otherConversations(evicted: Evicted, evidence: Evidence | null): Row {
+function otherConversations(departed: Departed, evidence: Evidence | null): Row {
   const unknown = {
     source_port: null,
     destination_port: null,
@@ -147,10 +147,10 @@ function otherConversations(evicted: Evicted, evidence: Evidence | null): Row {
     transport: OTHER,
     source: OTHER,
     destination: OTHER,
-    packets: evicted.packets,
-    bytes: evicted.bytes,
-    reply_packets: evicted.replyPackets,
-    reply_bytes: evicted.replyBytes,
+    packets: departed.packets,
+    bytes: departed.bytes,
+    reply_packets: departed.replyPackets,
+    reply_bytes: departed.replyBytes,
     orientation: null,
     community_id: null,
     ...unknown,

@@ -7,7 +7,7 @@ import type { Labels } from "../flow/labels.js";
 import { numbers, Sorter } from "../flow/order.js";
 import { OTHER } from "../snapshot/limit.js";
 import type { Column, Row, Table } from "../snapshot/snapshot.js";
-import { createTable, evictedTotal, flowTotal } from "./table.js";
+import { createTable, departedTotal, flowTotal } from "./table.js";
 
 const COLUMNS: readonly Column[] = [
   { name: "address", title: "Address", kind: "text", priority: 1 },
@@ -24,7 +24,7 @@ const COLUMNS: readonly Column[] = [
 export function buildEndpoints(analyzer: Analyzer, addresses: Labels, names: Names | null): Table {
   const { flows } = analyzer;
   const order = orderEndpoints(flows, addresses);
-  const evicted = evictedTotal(flows.evicted);
+  const departed = departedTotal(flows.departed);
   const total = flowTotal(analyzer);
   return createTable({
     name: "endpoints",
@@ -38,8 +38,8 @@ export function buildEndpoints(analyzer: Analyzer, addresses: Labels, names: Nam
       const service = names?.find(address, null, null) ?? null;
       return endpointRow(address, service, sumBoth(flows, addresses.bearers, order[i]!));
     },
-    other: flows.evicted.flows > 0 ? endpointRow(OTHER, null, { sent: evicted, received: evicted }) : null,
-    omitted: flows.evicted.flows,
+    other: flows.departed.flows > 0 ? endpointRow(OTHER, null, { sent: departed, received: departed }) : null,
+    omitted: flows.departed.flows,
     total: {
       packets: total.packets * 2,
       bytes: total.bytes * 2,

@@ -5,7 +5,7 @@ import { OTHER } from "../snapshot/limit.js";
 import type { Column, Row, Table } from "../snapshot/snapshot.js";
 import type { PairSum, PairSums } from "../sums/pairs.js";
 import type { Sums } from "../sums.js";
-import { createTable, evictedTotal, flowTotal, share } from "./table.js";
+import { createTable, departedTotal, flowTotal, share } from "./table.js";
 
 const COLUMNS: readonly Column[] = [
   { name: "source", title: "Source", kind: "text", priority: 1 },
@@ -20,7 +20,7 @@ const COLUMNS: readonly Column[] = [
 export function buildPairs(analyzer: Analyzer, { labels, pairs }: Sums): Table {
   const { flows } = analyzer;
   const order = orderPairs(pairs, labels.ranks);
-  const evicted = evictedTotal(flows.evicted);
+  const departed = departedTotal(flows.departed);
   const row = (source: string, destination: string, sum: Readonly<PairSum>): Row => ({
     source,
     destination,
@@ -46,12 +46,14 @@ export function buildPairs(analyzer: Analyzer, { labels, pairs }: Sums): Table {
       return row(source, destination, pairs.sum(direction));
     },
     other:
-      flows.evicted.flows > 0 ? row(OTHER, OTHER, { ...evicted, conversations: flows.evicted.flows }) : null,
-    omitted: flows.evicted.flows,
+      flows.departed.flows > 0
+        ? row(OTHER, OTHER, { ...departed, conversations: flows.departed.flows })
+        : null,
+    omitted: flows.departed.flows,
     total: {
       ...total,
       share: share(total.bytes, analyzer),
-      conversations: flows.count + flows.evicted.flows,
+      conversations: flows.count + flows.departed.flows,
     },
   });
 }

@@ -1,6 +1,6 @@
 /** What the tables have in common: rows made when they are read, sums, order. */
 import { type Analyzer, ProtocolSlot } from "../analyzer.js";
-import type { Evicted } from "../flow/flows.js";
+import type { Departed } from "../flow/flows.js";
 import type { Column, Row, Table } from "../snapshot/snapshot.js";
 
 /** A table before its rows are made. */
@@ -61,9 +61,9 @@ export function flowTotal({ packets, bytes, protocols }: Analyzer): { packets: n
   };
 }
 
-/** Packets and bytes of the flows that did not fit, both directions. */
-export function evictedTotal(evicted: Evicted): { packets: number; bytes: number } {
-  return { packets: evicted.packets + evicted.replyPackets, bytes: evicted.bytes + evicted.replyBytes };
+/** Packets and bytes of the flows that have left, both directions. */
+export function departedTotal(departed: Departed): { packets: number; bytes: number } {
+  return { packets: departed.packets + departed.replyPackets, bytes: departed.bytes + departed.replyBytes };
 }
 
 /** Milliseconds of microseconds, to the microsecond; null stays null. */

@@ -6,7 +6,7 @@ import type { Labels } from "../flow/labels.js";
 import { numbers, Sorter } from "../flow/order.js";
 import { OTHER } from "../snapshot/limit.js";
 import type { Column, Row, Table } from "../snapshot/snapshot.js";
-import { createTable, evictedTotal, flowTotal, share } from "./table.js";
+import { createTable, departedTotal, flowTotal, share } from "./table.js";
 
 const COLUMNS: readonly Column[] = [
   { name: "service", title: "Service", kind: "text", priority: 1 },
@@ -19,7 +19,7 @@ const COLUMNS: readonly Column[] = [
 export function buildTalkers(analyzer: Analyzer, labels: Labels): Table {
   const { flows } = analyzer;
   const order = orderTalkers(flows, labels);
-  const evicted = evictedTotal(flows.evicted);
+  const departed = departedTotal(flows.departed);
   const total = flowTotal(analyzer);
   const row = (service: string, { packets, bytes }: { packets: number; bytes: number }): Row => ({
     service,
@@ -35,8 +35,8 @@ export function buildTalkers(analyzer: Analyzer, labels: Labels): Table {
     columns: COLUMNS,
     length: order.length,
     rowAt: (i) => row(labels.text(order[i]!), sumSent(flows, labels.bearers, order[i]!)),
-    other: flows.evicted.flows > 0 ? row(OTHER, evicted) : null,
-    omitted: flows.evicted.flows,
+    other: flows.departed.flows > 0 ? row(OTHER, departed) : null,
+    omitted: flows.departed.flows,
     total: { ...total, share: share(total.bytes, analyzer) },
   });
 }

@@ -1,7 +1,7 @@
 /** The table of how TCP fares between services. */
 import type { Analyzer } from "../analyzer.js";
 import { numbers, Sorter } from "../flow/order.js";
-import type { EvictedTcp } from "../inspector.js";
+import type { DepartedTcp } from "../inspector.js";
 import { OTHER } from "../snapshot/limit.js";
 import type { Column, Row, Table } from "../snapshot/snapshot.js";
 import type { TcpDurations, TcpSum } from "../sums/tcp.js";
@@ -35,7 +35,7 @@ const COLUMNS: readonly Column[] = [
 
 /** Connections of services with each other, a row for each who begins and who is asked; those in most trouble first. */
 export function buildTcp({ inspector }: Analyzer, { labels, tcp }: Sums): Table {
-  const { evicted } = inspector;
+  const { departed } = inspector;
   const { pairs } = tcp;
   const order = numbers(pairs.length);
   const { ranks } = labels;
@@ -57,9 +57,9 @@ export function buildTcp({ inspector }: Analyzer, { labels, tcp }: Sums): Table 
       const { source, destination, sum } = pairs[order[i]!]!;
       return tcpRow(labels.text(source), labels.text(destination), sum, tcp.durations(order[i]!));
     },
-    other: evicted.connections > 0 ? otherRow(evicted) : null,
-    omitted: evicted.connections,
-    total: totalOf(tcp.total, evicted),
+    other: departed.connections > 0 ? otherRow(departed) : null,
+    omitted: departed.connections,
+    total: totalOf(tcp.total, departed),
   });
 }
 
@@ -98,32 +98,32 @@ function tcpRow(
 
 const UNKNOWN: TcpDurations = { handshakeP50: null, handshakeP95: null, serverP50: null, tripP50: null };
 
-/** What is known of the connections that found no room. */
-function otherRow(evicted: EvictedTcp): Row {
+/** What is known of the connections that are kept no more. */
+function otherRow(departed: DepartedTcp): Row {
   const unknown = Object.fromEntries(COLUMNS.map(({ name }) => [name, null]));
   return {
     ...unknown,
     source: OTHER,
     destination: OTHER,
-    connections: evicted.connections,
-    retransmissions: evicted.retransmissions,
-    out_of_order: evicted.outOfOrder,
-    duplicate_acks: evicted.duplicateAcks,
-    zero_windows: evicted.zeroWindows,
-    resets: evicted.resets,
+    connections: departed.connections,
+    retransmissions: departed.retransmissions,
+    out_of_order: departed.outOfOrder,
+    duplicate_acks: departed.duplicateAcks,
+    zero_windows: departed.zeroWindows,
+    resets: departed.resets,
   };
 }
 
 /** Of all that can be summed. */
-function totalOf(all: Readonly<TcpSum>, evicted: EvictedTcp): Readonly<Record<string, number>> {
+function totalOf(all: Readonly<TcpSum>, departed: DepartedTcp): Readonly<Record<string, number>> {
   const sum: TcpSum = {
     ...all,
-    connections: all.connections + evicted.connections,
-    retransmissions: all.retransmissions + evicted.retransmissions,
-    outOfOrder: all.outOfOrder + evicted.outOfOrder,
-    duplicateAcks: all.duplicateAcks + evicted.duplicateAcks,
-    zeroWindows: all.zeroWindows + evicted.zeroWindows,
-    resets: all.resets + evicted.resets,
+    connections: all.connections + departed.connections,
+    retransmissions: all.retransmissions + departed.retransmissions,
+    outOfOrder: all.outOfOrder + departed.outOfOrder,
+    duplicateAcks: all.duplicateAcks + departed.duplicateAcks,
+    zeroWindows: all.zeroWindows + departed.zeroWindows,
+    resets: all.resets + departed.resets,
   };
   const row = tcpRow(OTHER, OTHER, sum, UNKNOWN);
   return Object.fromEntries(

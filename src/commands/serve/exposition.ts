@@ -49,7 +49,7 @@ export function exposeFiles(
     malformed: ledger.malformed,
     evictedConversations: analyzer.flows.evicted.flows,
     missed: missedOf(analyzer),
-    conversations: Number(tables.conversations.rows.length) - (analyzer.flows.evicted.flows > 0 ? 1 : 0),
+    conversations: Number(tables.conversations.rows.length) - (analyzer.flows.departed.flows > 0 ? 1 : 0),
     complete: ledger.complete,
   };
   return { capture, edges: exposeEdges(book, counter) };
@@ -92,7 +92,7 @@ function missedOf({ inspector }: Analyzer): ExposedCapture["missed"] {
   const summed = {
     application: UNKNOWN_APPLICATION,
     reason: CONNECTION_SUMMED,
-    count: inspector.evicted.connections,
+    count: inspector.withoutRoom.connections,
   };
   return [...inspector.operations.missed.all(APPLICATION_NAMES), summed];
 }

@@ -2,6 +2,7 @@
 import type { Names } from "../../capture/names/names.js";
 import type { FlowTable } from "./flows.js";
 import { Groups } from "./groups.js";
+import { Keys } from "./keys.js";
 import { numbers, Sorter } from "./order.js";
 
 /** Up to so many labels, their texts are kept once made: a label stands in many rows. */
@@ -9,7 +10,7 @@ const TEXTS_KEPT = 50_000;
 
 /**
  * The labels of a flow table's ends, as small whole numbers: a name where `names` has one, else the address itself.
- * Built once, in linear time, without a string per address: 8 bytes an end and about 12 an address.
+ * Built once, in linear time, without a string per address: 8 bytes an end and 4 an address, and some 40 an address while it is built.
  * An end is 2 * flow for a, and one more for b. Valid until the table changes.
  */
 export class Labels {
@@ -27,11 +28,8 @@ export class Labels {
 
   constructor(flows: FlowTable, names: Names | null) {
     this.#flows = flows;
-    const addresses = new AddressIndex(flows);
-    const ends = new Int32Array(flows.count * 2);
-    for (let end = 0; end < ends.length; end++) ends[end] = addresses.numberOf(end);
+    const { ends, examples } = numberAddresses(flows);
     this.#ends = ends;
-    const examples = addresses.examples();
     if (names === null) {
       this.#example = examples;
       this.count = examples.length;
@@ -138,68 +136,21 @@ export class Labels {
   }
 }
 
-/** Whether two ends (2 * flow + 0 or 1) have the same address. */
-function sameAddress(flows: FlowTable, endX: number, endY: number): boolean {
-  const version = flows.version(endX >> 1);
-  if (version !== flows.version(endY >> 1)) return false;
-  for (let i = 0; i < (version === 4 ? 1 : 4); i++) {
-    if (
-      flows.addressWord(endX >> 1, (endX & 1) === 1, i) !== flows.addressWord(endY >> 1, (endY & 1) === 1, i)
-    )
-      return false;
-  }
-  return true;
-}
-
-/** Numbers the distinct addresses of a flow table, by open addressing over an example end each. */
-class AddressIndex {
-  readonly #flows: FlowTable;
-  #slots = new Int32Array(4096);
-  #examples = new Int32Array(1024);
-  #count = 0;
-
-  constructor(flows: FlowTable) {
-    this.#flows = flows;
-  }
-
-  numberOf(end: number): number {
-    if (this.#count * 2 >= this.#slots.length) this.#grow();
-    const slot = this.#slotOf(end);
-    const found = this.#slots[slot]!;
-    if (found !== 0) return found - 1;
-    if (this.#count === this.#examples.length) {
-      const larger = new Int32Array(this.#count * 2);
-      larger.set(this.#examples);
-      this.#examples = larger;
-    }
-    this.#examples[this.#count] = end;
-    this.#slots[slot] = ++this.#count;
-    return this.#count - 1;
-  }
-
-  examples(): Int32Array {
-    return this.#examples.slice(0, this.#count);
-  }
-
-  #slotOf(end: number): number {
+/** Numbers the distinct addresses of a flow table: the number of each end's address, and an end that has each address. */
+function numberAddresses(flows: FlowTable): { ends: Int32Array; examples: Int32Array } {
+  const addresses = new Keys(5);
+  const { key } = addresses;
+  const ends = new Int32Array(flows.count * 2);
+  const examples = new Int32Array(ends.length);
+  for (let end = 0; end < ends.length; end++) {
     const flow = end >> 1;
-    const version = this.#flows.version(flow);
-    let hash: number = version;
-    for (let i = 0; i < (version === 4 ? 1 : 4); i++) {
-      hash = Math.imul(hash ^ this.#flows.addressWord(flow, (end & 1) === 1, i), 0x85ebca6b);
-      hash ^= hash >>> 13;
-    }
-    const mask = this.#slots.length - 1;
-    let slot = (Math.imul(hash, 0xc2b2ae35) >>> 8) & mask;
-    for (;;) {
-      const found = this.#slots[slot]!;
-      if (found === 0 || sameAddress(this.#flows, this.#examples[found - 1]!, end)) return slot;
-      slot = (slot + 1) & mask;
-    }
+    const version = flows.version(flow);
+    key[0] = version;
+    for (let i = 0; i < 4; i++)
+      key[i + 1] = i === 0 || version === 6 ? flows.addressWord(flow, (end & 1) === 1, i) : 0;
+    const known = addresses.count;
+    ends[end] = addresses.intern();
+    if (ends[end] === known) examples[known] = end;
   }
-
-  #grow(): void {
-    this.#slots = new Int32Array(this.#slots.length * 2);
-    for (let i = 0; i < this.#count; i++) this.#slots[this.#slotOf(this.#examples[i]!)] = i + 1;
-  }
+  return { ends, examples: examples.slice(0, addresses.count) };
 }

@@ -1,6 +1,7 @@
 /** What services send each other, summed. */
 import type { FlowTable } from "../flow/flows.js";
 import { Groups } from "../flow/groups.js";
+import { Keys } from "../flow/keys.js";
 import type { Labels } from "../flow/labels.js";
 
 /** What went in one direction of a pair. */
@@ -11,7 +12,7 @@ export interface PairSum {
 }
 
 /**
- * The pairs of labels that have a flow, found by open addressing. A direction of a pair is twice the pair's number, and
+ * The pairs of labels that have a flow. A direction of a pair is twice the pair's number, and
  * one more for that from the higher label to the lower.
  */
 export class PairSums {
@@ -19,34 +20,20 @@ export class PairSums {
   readonly #labels: Labels;
   readonly #groups: Groups;
   /** The two labels of each pair, the lower first. */
-  readonly #low: Int32Array;
+  readonly #pairs = new Keys(2);
   readonly #sum: PairSum = { packets: 0, bytes: 0, conversations: 0 };
-  readonly #high: Int32Array;
 
   constructor(flows: FlowTable, labels: Labels) {
     this.#flows = flows;
     this.#labels = labels;
     this.#groups = new Groups(flows.count);
-    this.#low = new Int32Array(flows.count);
-    this.#high = new Int32Array(flows.count);
-    const slots = new Int32Array(2 ** Math.ceil(Math.log2(flows.count * 2 + 2)));
-    const mask = slots.length - 1;
+    const { key } = this.#pairs;
     for (let flow = 0; flow < flows.count; flow++) {
       const a = labels.of(flow, false);
       const b = labels.of(flow, true);
-      const low = Math.min(a, b);
-      const high = Math.max(a, b);
-      let slot = (Math.imul(Math.imul(low, 0x85ebca6b) ^ high, 0xc2b2ae35) >>> 7) & mask;
-      while (
-        slots[slot] !== 0 &&
-        (this.#low[slots[slot]! - 1] !== low || this.#high[slots[slot]! - 1] !== high)
-      )
-        slot = (slot + 1) & mask;
-      const pair = slots[slot] === 0 ? this.#groups.count : slots[slot]! - 1;
-      slots[slot] = pair + 1;
-      this.#low[pair] = low;
-      this.#high[pair] = high;
-      this.#groups.add(pair, flow);
+      key[0] = Math.min(a, b);
+      key[1] = Math.max(a, b);
+      this.#groups.add(this.#pairs.intern(), flow);
     }
   }
 
@@ -55,7 +42,7 @@ export class PairSums {
   }
 
   source(direction: number): number {
-    return (direction & 1) === 0 ? this.#low[direction >> 1]! : this.#high[direction >> 1]!;
+    return this.#pairs.word(direction >> 1, direction & 1);
   }
 
   destination(direction: number): number {

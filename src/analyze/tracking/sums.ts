@@ -1,13 +1,13 @@
 /** Rows of a table of connections that are summed by a key: cheap while there are many, made only when they are read. */
 import { Value } from "../../capture/conntrack/conntrack-table.js";
 import { HeadOrder } from "../flow/head-order.js";
+import { Keys } from "../flow/keys.js";
 import type { Cell, Column, Row, Table } from "../snapshot/snapshot.js";
 import { createTable } from "../tables/table.js";
 
 /** What a row may count. `packets` and `bytes` are of the entries that have counters; null: none has. */
 export type Counted = "connections" | "assured" | "packets" | "bytes";
 
-const NONE = -1;
 const FIRST_ROWS = 256;
 
 /** Makes the cells of a row that are not counted. */
@@ -27,9 +27,7 @@ interface SumsTable {
 export class Sums {
   /** Where the key is put before `add`. */
   readonly key: Int32Array;
-  count = 0;
-  #keys: Int32Array;
-  #slots = new Int32Array(FIRST_ROWS * 4).fill(NONE);
+  readonly #keys: Keys;
   readonly #sums: Record<Counted, Float64Array> = {
     connections: new Float64Array(FIRST_ROWS),
     assured: new Float64Array(FIRST_ROWS),
@@ -39,18 +37,18 @@ export class Sums {
 
   /** `width`: numbers a key. */
   constructor(width: number) {
-    this.key = new Int32Array(width);
-    this.#keys = new Int32Array(FIRST_ROWS * width);
+    this.#keys = new Keys(width);
+    this.key = this.#keys.key;
+  }
+
+  get count(): number {
+    return this.#keys.count;
   }
 
   /** Counts a connection in the row of `key` and gives the row. */
   add(): number {
-    const { key } = this;
-    const slots = this.#slots;
-    let slot = hashOf(key, 0, key.length) & (slots.length - 1);
-    for (; slots[slot] !== NONE; slot = (slot + 1) & (slots.length - 1))
-      if (this.#isKeyOf(slots[slot]!)) break;
-    const row = slots[slot] === NONE ? this.#addRow(slot) : slots[slot]!;
+    const row = this.#keys.intern();
+    if (row === this.#sums.connections.length) this.#grow();
     this.#sums.connections[row] = this.#sums.connections[row]! + 1;
     return row;
   }
@@ -70,7 +68,7 @@ export class Sums {
 
   /** Number `i` of a row's key. */
   keyOf(row: number, i: number): number {
-    return this.#keys[row * this.key.length + i]!;
+    return this.#keys.word(row, i);
   }
 
   /** The rows as a table: most connections first, equal ones by their texts. */
@@ -111,44 +109,13 @@ export class Sums {
     });
   }
 
-  #isKeyOf(row: number): boolean {
-    const { key } = this;
-    const at = row * key.length;
-    for (let i = 0; i < key.length; i++) if (this.#keys[at + i] !== key[i]) return false;
-    return true;
-  }
-
-  #addRow(slot: number): number {
-    const row = this.count++;
-    const width = this.key.length;
-    if (this.count > this.#sums.connections.length) this.#grow();
-    this.#keys.set(this.key, row * width);
-    this.#slots[slot] = row;
-    if (this.count * 2 > this.#slots.length) this.#rehash();
-    return row;
-  }
-
   #grow(): void {
     const rows = this.#sums.connections.length;
-    const keys = new Int32Array(this.#keys.length * 2);
-    keys.set(this.#keys);
-    this.#keys = keys;
     for (const [column, blank] of BLANKS) {
       const larger = new Float64Array(rows * 2).fill(blank);
       larger.set(this.#sums[column]);
       this.#sums[column] = larger;
     }
-  }
-
-  #rehash(): void {
-    const slots = new Int32Array(this.#slots.length * 2).fill(NONE);
-    const width = this.key.length;
-    for (let row = 0; row < this.count; row++) {
-      let slot = hashOf(this.#keys, row * width, width) & (slots.length - 1);
-      while (slots[slot] !== NONE) slot = (slot + 1) & (slots.length - 1);
-      slots[slot] = row;
-    }
-    this.#slots = slots;
   }
 }
 
@@ -158,15 +125,6 @@ const BLANKS: readonly (readonly [Counted, number])[] = [
   ["packets", Number.NaN],
   ["bytes", Number.NaN],
 ];
-
-function hashOf(words: Int32Array, at: number, width: number): number {
-  let hash = 0;
-  for (let i = 0; i < width; i++) {
-    hash = Math.imul(hash ^ words[at + i]!, 0x85ebca6b);
-    hash ^= hash >>> 13;
-  }
-  return Math.imul(hash, 0xc2b2ae35) >>> 1;
-}
 
 function compareTexts(texts: readonly TextOf[], x: number, y: number): number {
   for (const text of texts) {

@@ -52,5 +52,5 @@ if [ "${1:-}" = test ] && ! node -e 'require("canvas"); require("cap")' 2>/dev/n
 fi
 if [ ! dist/src/cli.js -nt package.json ] || [ -n "$(find src services deploy -name '*.ts' -newer dist/.tsbuildinfo 2>/dev/null | head -n 1)" ]; then
   say "building"
-  npx --no-install tsc >&2
+  npm run -s build >&2
 fi

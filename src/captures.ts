@@ -1,11 +1,13 @@
 /** From captures to a Snapshot: opens them, runs them through an analyzer, tells how each fared. */
 import { basename } from "node:path";
 import { Analyzer } from "./analyze/analyzer.js";
+import { Bound } from "./analyze/core/layout.js";
 import { buildSnapshot, type TrackingContext } from "./analyze/snapshot/build.js";
 import type { LedgerFile, Snapshot } from "./analyze/snapshot/snapshot.js";
 import type { ByteSource } from "./capture/file/bytes.js";
 import { CaptureReader, readPackets } from "./capture/file/file.js";
 import { PacketFilter } from "./capture/file/file-filter.js";
+import { INPUT_BYTES } from "./capture/file/input.js";
 import { type CaptureProblem, openingProblem, problemOf, UnreadableError } from "./capture/file/problem.js";
 import { type Names, namesOfCapture } from "./capture/names/names.js";
 import type { Packet } from "./capture/packet.js";
@@ -37,7 +39,7 @@ export interface CountOptions {
   readonly decapsulate?: boolean | undefined;
   /** Show stand-ins for names that the packets hold. Absent: no. */
   readonly redact?: boolean | undefined;
-  /** Conversations kept, a whole number from 1 on; those beyond are summed as `other`. */
+  /** Conversations kept, a whole number from 1 to 16,000,000; those beyond are summed as `other`. */
   readonly maxFlows?: number | undefined;
   /** Stirs the flow table's hash, a 32-bit integer; changes no result. Absent: 0. */
   readonly seed?: number | undefined;
@@ -64,22 +66,22 @@ const PROGRESS_MS = 200;
 
 /**
  * Reads captures as one, in time order, and closes them. Throws UnreadableError where nothing of any could be read, and
- * CaptureError where the filter is wrong, RangeError where `maxFlows` is no whole number from 1 on.
+ * CaptureError where the filter is wrong, RangeError where `maxFlows` is no whole number from 1 to 16,000,000.
  */
 export async function countCaptures(
   inputs: readonly CaptureInput[],
   options: CountContext,
 ): Promise<Counted> {
   const { maxFlows, onProgress } = options;
-  if (maxFlows !== undefined && !(Number.isSafeInteger(maxFlows) && maxFlows >= 1))
-    throw new RangeError(`maxFlows is ${maxFlows}, not a whole number from 1 on`);
-  const { readers, size, unopened } = await openAll(inputs);
+  if (maxFlows !== undefined && !(Number.isSafeInteger(maxFlows) && maxFlows >= 1 && maxFlows <= Bound.flows))
+    throw new RangeError(`maxFlows is ${maxFlows}, not a whole number from 1 to ${Bound.flows}`);
   const analyzer = new Analyzer({
     ...(maxFlows === undefined ? {} : { maxFlows }),
     decapsulate: options.decapsulate ?? false,
     seed: options.seed ?? 0,
     nameChangesUs: options.names?.changesUs() ?? [],
   });
+  const { readers, size, unopened } = await openAll(inputs, (reader) => analyzer.room(reader, INPUT_BYTES));
   const tell = () =>
     onProgress?.({
       bytes: readers.reduce((sum, reader) => sum + reader.bytesTaken, 0),
@@ -88,7 +90,7 @@ export async function countCaptures(
     });
   const timer = onProgress ? setInterval(tell, PROGRESS_MS) : undefined;
   try {
-    await readPackets(readers, takerOf(analyzer, options.filter));
+    await readPackets(readers, takerOf(analyzer, options.filter), () => analyzer.flush());
   } finally {
     clearInterval(timer);
     for (const reader of readers) reader.close();
@@ -134,6 +136,7 @@ export function ledgerFile(reader: CaptureReader): LedgerFile {
 
 async function openAll(
   inputs: readonly CaptureInput[],
+  roomOf: (reader: number) => Uint8Array | undefined,
 ): Promise<{ readers: CaptureReader[]; size: number; unopened: CaptureProblem[] }> {
   const readers: CaptureReader[] = [];
   const unopened: CaptureProblem[] = [];
@@ -142,7 +145,7 @@ async function openAll(
     try {
       const source = input.open();
       size += source.size ?? 0;
-      readers.push(await CaptureReader.open(input.name, source));
+      readers.push(await CaptureReader.open(input.name, source, roomOf(readers.length)));
     } catch (error) {
       unopened.push(openingProblem(input.name, error));
     }

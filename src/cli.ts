@@ -1,10 +1,11 @@
 #!/usr/bin/env node
-/** The command line: what can be said, and how the program ends. The only file that exits the process. */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { Command, CommanderError, Option } from "commander";
+/** The command line: what can be said, and how the program ends. The only file that exits the process. */
+import { Bound } from "./analyze/core/layout.js";
 import type { Needs } from "./commands/apart.js";
 import {
   addCaptureCommand,
@@ -35,7 +36,6 @@ import { gather } from "./write.js";
 
 /** Two folders up from dist/src/cli.js. */
 const MANIFEST = new URL("../../package.json", import.meta.url);
-const MAX_MAX_FLOWS = 100_000_000;
 /** Commands with `--table`, whose names the analysis knows: loading it costs as much as the rest of the command line. */
 const PRINT_TABLES = new Set(["analyze", "capture"]);
 /** The words that need those names: the option, and what may be a call for help. */
@@ -103,7 +103,7 @@ function createProgram(
     .option(
       "--max-flows <n>",
       "conversations kept; the smallest beyond are summed as `other` (default: 1000000)",
-      parsePositive(MAX_MAX_FLOWS),
+      parsePositive(Bound.flows),
     );
   addRedact(analyzeCommand);
   addDecapsulate(analyzeCommand);
@@ -139,7 +139,7 @@ Examples:
     .option("-n, --numeric", "show addresses, not names")
     .option("--names <file>", "JSON file of names, as for analyze")
     .option("--no-conntrack", "do not hold a live run's packets against connection tracking")
-    .option("--max-flows <n>", "conversations kept, as for analyze", parsePositive(MAX_MAX_FLOWS));
+    .option("--max-flows <n>", "conversations kept, as for analyze", parsePositive(Bound.flows));
   addSourceWords(reportCommand);
   reportCommand
     .addHelpText(

@@ -1,4 +1,4 @@
-/** Draws the pictures of README from the bundled capture: `npx tsc && node docs/pictures/make.mjs`. */
+/** Draws the pictures of README from the bundled capture: `npm run build && node docs/pictures/make.mjs`. */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 

@@ -1,6 +1,8 @@
 /** Takes packets, keeps the counts that everything later is built from. The hot path of the program. */
-import { type Packet, Time } from "../capture/packet.js";
-import { IpProtocol } from "../net.js";
+import type { Packet } from "../capture/packet.js";
+import { IpProtocol, LinkType } from "../net.js";
+import { Core, type CoreHost, type Exports, rowAt } from "./core/core.js";
+import { Batch, Cell, Mark, MarkShift, Meta, Place, Row, Total } from "./core/layout.js";
 import type { Timeouts } from "./flow/ageing.js";
 import { Decapsulator } from "./flow/decapsulate.js";
 import { FlowTable } from "./flow/flows.js";
@@ -11,6 +13,8 @@ import { Series } from "./series.js";
 
 /** Conversations kept unless told otherwise. */
 export const DEFAULT_MAX_FLOWS = 1_000_000;
+/** TCP connections kept unless told otherwise. */
+const DEFAULT_MAX_CONNECTIONS = 262_144;
 
 /** Index of a packet's protocol in `Analyzer.protocols`: the IPv4 numbers, the IPv6 numbers, and what is not IP. */
 export const enum ProtocolSlot {
@@ -51,6 +55,8 @@ const CLASS_OF_SLOT = Uint8Array.from({ length: ProtocolSlot.count }, (_, slot) 
 export interface AnalyzerOptions {
   /** Conversations kept; the rest is counted as `other`. */
   readonly maxFlows?: number;
+  /** TCP connections kept; of those beyond, only packets and bytes are counted. */
+  readonly maxConnections?: number;
   /** Count packets in tunnels by the headers inside. Bytes stay those of the whole frame. */
   readonly decapsulate?: boolean;
   /** Stirs the hash of the flow table; changes no result. */
@@ -59,97 +65,265 @@ export interface AnalyzerOptions {
   readonly nameChangesUs?: readonly number[];
   /** When flows are reported and leave; none unless told: then every flow stays while there is room. */
   readonly timeouts?: Timeouts;
+  /** What counts in the core's memory. Absent: the compiled core. */
+  readonly openCore?: (core: Core, host: CoreHost) => Exports;
 }
 
-/** Counts packets. Give it each packet once, in order; ask it for its counts at any time. */
+/** Longest TCP header (RFC 9293 3.1). */
+const TCP_HEADER = 60;
+const ICMP_ECHO = 8;
+const ICMPV6_ECHO = 128;
+const NOTHING = new DataView(new ArrayBuffer(0));
+
+/**
+ * Counts packets. Give it each packet once, in order; ask it for its counts at any time. Packets are counted in batches, by the core: those
+ * given stay where they are until `flush`, or until anything is asked.
+ */
 export class Analyzer {
-  packets = 0;
-  /** Bytes on the wire. Exact up to 2^53; beyond it is rounded, and says so in the ledger. */
-  bytes = 0;
-  capturedBytes = 0;
-  /** Packets of which fewer bytes were captured than were on the wire. */
-  truncated = 0;
-  /** Packets without a time. */
-  timeless = 0;
-  /** Earliest and latest time in microseconds; Infinity and -Infinity before the first. */
-  firstUs = Number.POSITIVE_INFINITY;
-  lastUs = Number.NEGATIVE_INFINITY;
-  /** The nanoseconds beyond those microseconds. */
-  firstNanos = 0;
-  lastNanos = 0;
   /** Packets by reason, as indexed in MALFORMED. They are OTHER in the tables. */
   readonly malformed = new Float64Array(MALFORMED.length);
-  /** Packets and bytes by ProtocolSlot, in turn. */
-  readonly protocols = new Float64Array(ProtocolSlot.count * 2);
-  readonly flows: FlowTable;
-  readonly inspector: Inspector;
-  readonly series = new Series(SERIES_CLASSES.length);
   readonly udpTunnels = new UdpTunnels();
   /** null: tunnels are not entered. */
   readonly decapsulator: Decapsulator | null;
+  readonly #core: Core;
+  readonly #flows: FlowTable;
+  readonly #inspector: Inspector;
+  readonly #series: Series;
   readonly #headers = new Headers();
+  /** Packets of the batch at hand; which of them lie in the core's memory, a bit each; and the views they lie in. */
+  #count = 0;
+  #here = 0;
+  readonly #views: DataView[] = Array.from({ length: Batch.rows }, () => NOTHING);
+  /** The view of the last packet, and where it begins in the core's memory; negative: it is not there. */
+  #view: DataView = NOTHING;
+  #viewAt = -1;
+  readonly #packet: Packet = {
+    view: NOTHING,
+    offset: 0,
+    caplen: 0,
+    length: 0,
+    timeUs: 0,
+    nanos: 0,
+    linkType: LinkType.ethernet,
+  };
 
+  /** Throws RangeError where there is no room for so many conversations. */
   constructor(options: AnalyzerOptions = {}) {
     this.decapsulator = options.decapsulate ? new Decapsulator() : null;
-    this.flows = new FlowTable(options.maxFlows ?? DEFAULT_MAX_FLOWS, options.seed ?? 0, options.timeouts);
-    this.inspector = new Inspector(this.flows, options.nameChangesUs);
-    this.flows.observe(this.inspector);
+    const { maxFlows = DEFAULT_MAX_FLOWS, maxConnections = DEFAULT_MAX_CONNECTIONS } = options;
+    const host: CoreHost = {
+      moveSeries: (timeUs) => this.#moveSeries(timeUs),
+      evictFlows: () => this.#flows.makeRoom(),
+      expireFlow: (place, isIpv6) => this.#flows.expireAt(place, isIpv6),
+      evictConnections: () => this.#inspector.makeRoom(),
+      conclude: (connection) => this.#inspector.conclude(connection),
+      follow: (row, connection) => this.#inspector.follow(this.#views[row]!, row, connection),
+      datagram: (row) => this.#inspector.datagram(this.#views[row]!, row),
+    };
+    const core = new Core({ maxFlows, maxConnections }, options.seed ?? 0, host, options.openCore);
+    this.#core = core;
+    this.#flows = new FlowTable(core, () => this.flush(), options.timeouts);
+    this.#inspector = new Inspector(this.#flows, core, options.nameChangesUs);
+    this.#flows.observe(this.#inspector);
+    const classes = SERIES_CLASSES.length;
+    this.#series = new Series(classes, core.doubles.subarray(Place.series / 8, Place.rows / 8));
   }
 
-  /** Counts one packet. Borrows it; keeps nothing of it. */
+  get flows(): FlowTable {
+    this.flush();
+    return this.#flows;
+  }
+
+  get inspector(): Inspector {
+    this.flush();
+    return this.#inspector;
+  }
+
+  get series(): Series {
+    this.flush();
+    return this.#series;
+  }
+
+  /** Packets and bytes by ProtocolSlot, in turn. */
+  get protocols(): Float64Array {
+    this.flush();
+    return this.#core.doubles.subarray(Place.protocols / 8, Place.protocols / 8 + ProtocolSlot.count * 2);
+  }
+
+  get packets(): number {
+    return this.#total(Total.packets);
+  }
+
+  /** Bytes on the wire. Exact up to 2^53; beyond it is rounded, and says so in the ledger. */
+  get bytes(): number {
+    return this.#total(Total.bytes);
+  }
+
+  get capturedBytes(): number {
+    return this.#total(Total.capturedBytes);
+  }
+
+  /** Packets of which fewer bytes were captured than were on the wire. */
+  get truncated(): number {
+    return this.#total(Total.truncated);
+  }
+
+  /** Packets without a time. */
+  get timeless(): number {
+    return this.#total(Total.timeless);
+  }
+
+  /** Earliest and latest time in microseconds; Infinity and -Infinity before the first. */
+  get firstUs(): number {
+    return this.#total(Total.firstUs);
+  }
+
+  get lastUs(): number {
+    return this.#total(Total.lastUs);
+  }
+
+  /** The nanoseconds beyond those microseconds. */
+  get firstNanos(): number {
+    this.flush();
+    return this.#core.cells[Cell.firstNanos]!;
+  }
+
+  get lastNanos(): number {
+    this.flush();
+    return this.#core.cells[Cell.lastNanos]!;
+  }
+
+  #total(which: Total): number {
+    this.flush();
+    return this.#core.totals[which]!;
+  }
+
+  /** Memory for the source of number `i`: packets that lie in it are counted faster. undefined: there is none for it. */
+  room(i: number, bytes: number): Uint8Array | undefined {
+    return this.#core.room(i, bytes);
+  }
+
+  /** Counts one packet. Borrows its bytes until `flush`. */
   add(packet: Packet): void {
-    const { caplen, length, timeUs } = packet;
+    if (this.#flows.ages) this.#flows.pass(packet.timeUs);
+    const i = this.#count++;
+    const { view } = packet;
+    if (view !== this.#view) this.#lookAt(view);
+    const { words, doubles } = this.#core;
+    const row = rowAt(i);
+    doubles[(row + Row.timeUs) >> 3] = packet.timeUs;
+    doubles[(row + Row.length) >> 3] = packet.length;
+    words[(row + Row.nanos) >> 2] = packet.nanos;
+    words[(row + Row.caplen) >> 2] = packet.caplen;
+    if (this.#viewAt >= 0 && packet.linkType === LinkType.ethernet && this.decapsulator === null) {
+      words[(row + Row.offset) >> 2] = this.#viewAt + packet.offset;
+      this.#views[i] = this.#core.view;
+      this.#here |= 1 << i;
+    } else {
+      this.#views[i] = view;
+      this.#read(packet, row);
+    }
+    if (i === Batch.rows - 1 || this.#flows.ages) this.flush();
+  }
+
+  /** Counts what was added: what those packets lay in may be used again. */
+  flush(): void {
+    const count = this.#count;
+    if (count === 0) return;
+    const here = this.#here;
+    this.#count = 0;
+    this.#here = 0;
+    const core = this.#core;
+    if (here !== 0) {
+      for (let left = core.decode(count, here) & here; left !== 0; left &= left - 1)
+        this.#readHere(31 - Math.clz32(left & -left));
+    }
+    core.run(count);
+  }
+
+  #lookAt(view: DataView): void {
+    this.#view = view;
+    this.#viewAt = view.buffer === this.#core.bytes.buffer ? view.byteOffset : -1;
+  }
+
+  /** Reads the headers of a packet that lies in the core's memory, and that the core has left. */
+  #readHere(i: number): void {
+    const { words, doubles } = this.#core;
+    const row = rowAt(i);
+    const packet = this.#packet;
+    packet.view = this.#core.view;
+    packet.offset = words[(row + Row.offset) >> 2]!;
+    packet.caplen = words[(row + Row.caplen) >> 2]!;
+    packet.length = doubles[(row + Row.length) >> 3]!;
+    this.#read(packet, row);
+  }
+
+  /** Reads the headers of a packet into its row. */
+  #read(packet: Packet, row: number): void {
     const headers = this.#headers;
     headers.decode(packet);
     if (this.decapsulator !== null) this.decapsulator.enter(packet, headers);
-    this.packets++;
-    this.bytes += length;
-    this.capturedBytes += caplen;
-    if (caplen < length) this.truncated++;
-    let slot: number;
+    let slot: number = ProtocolSlot.other;
+    let marks = 0;
     switch (headers.network) {
       case Network.ipv4:
         slot = ProtocolSlot.ipv4 + headers.protocol;
-        this.#follow(packet, headers);
+        marks = this.#readFlow(packet.view, headers, row);
         break;
       case Network.ipv6:
         slot = ProtocolSlot.ipv6 + headers.protocol;
-        this.#follow(packet, headers);
+        marks = this.#readFlow(packet.view, headers, row) | Mark.ipv6;
         break;
       case Network.arp:
         slot = ProtocolSlot.arp;
         break;
       case Network.malformed:
-        slot = ProtocolSlot.other;
-        this.malformed[headers.malformed] = this.malformed[headers.malformed]! + 1;
+        this.malformed[headers.malformed]!++;
         break;
-      default:
-        slot = ProtocolSlot.other;
     }
     const seriesClass = CLASS_OF_SLOT[slot]!;
     if (seriesClass === SeriesClass.udp && this.decapsulator === null)
       this.udpTunnels.note(packet.view, headers);
-    const protocols = this.protocols;
-    protocols[slot * 2] = protocols[slot * 2]! + 1;
-    protocols[slot * 2 + 1] = protocols[slot * 2 + 1]! + length;
-    if (timeUs === Time.none) {
-      this.timeless++;
-      return;
-    }
-    if (timeUs <= this.firstUs && (timeUs < this.firstUs || packet.nanos < this.firstNanos)) {
-      this.firstUs = timeUs;
-      this.firstNanos = packet.nanos;
-    }
-    if (timeUs >= this.lastUs && (timeUs > this.lastUs || packet.nanos > this.lastNanos)) {
-      this.lastUs = timeUs;
-      this.lastNanos = packet.nanos;
-    }
-    this.series.add(seriesClass, timeUs, length);
+    const { words } = this.#core;
+    words[(row + Row.slot) >> 2] = slot;
+    words[(row + Row.marks) >> 2] = marks | (seriesClass << MarkShift.seriesClass);
   }
 
-  /** Counts a packet in its flow, then looks into it. */
-  #follow(packet: Packet, headers: Headers): void {
-    const place = this.flows.add(packet, headers);
-    if (headers.transport >= 0) this.inspector.inspect(place >> 1, (place & 1) === 1, packet, headers);
+  /** Reads what is counted by flow and by connection. */
+  #readFlow(view: DataView, headers: Headers, row: number): number {
+    const { words, bytes } = this.#core;
+    const { protocol, transport, payload, end } = headers;
+    const isIpv4 = headers.network === Network.ipv4;
+    words[(row + Row.meta) >> 2] = headers.hasPorts ? protocol : protocol | Meta.portless;
+    words[(row + Row.sentPorts) >> 2] = (headers.sourcePort << 16) | headers.destinationPort;
+    words[(row + Row.addresses) >> 2] = row + Row.addressCopy;
+    copy(view, headers.ip + (isIpv4 ? 12 : 8), bytes, row + Row.addressCopy, isIpv4 ? 8 : 32);
+    let marks = Mark.flow | (headers.tcpFlags << MarkShift.flags);
+    if (headers.icmpType === (protocol === IpProtocol.icmp ? ICMP_ECHO : ICMPV6_ECHO)) marks |= Mark.request;
+    if (transport < 0) return marks;
+    marks |= Mark.whole;
+    words[(row + Row.payload) >> 2] = payload;
+    words[(row + Row.end) >> 2] = end;
+    words[(row + Row.payloadLength) >> 2] = headers.payloadLength;
+    if (protocol === IpProtocol.udp) return payload < end ? marks | Mark.datagram : marks;
+    if (headers.payloadLength < 0) return marks;
+    const header = Math.min(payload, end) - transport;
+    copy(view, transport, bytes, row + Row.headerCopy, Math.min(header, TCP_HEADER));
+    words[(row + Row.transport) >> 2] = row + Row.headerCopy;
+    words[(row + Row.headerEnd) >> 2] = row + Row.headerCopy + header;
+    return marks | Mark.segment;
   }
+
+  #moveSeries(timeUs: number): void {
+    const series = this.#series;
+    series.moveTo(timeUs);
+    const { totals, cells } = this.#core;
+    totals[Total.stepStart] = series.currentStart;
+    totals[Total.stepEnd] = series.currentEnd;
+    cells[Cell.step] = series.currentCell;
+  }
+}
+
+function copy(from: DataView, at: number, to: Uint8Array, toAt: number, bytes: number): void {
+  for (let i = 0; i < bytes; i++) to[toAt + i] = from.getUint8(at + i);
 }

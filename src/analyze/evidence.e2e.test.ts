@@ -83,7 +83,11 @@ class Recording {
     await once(this.#child, "exit");
     const analyzer = new Analyzer();
     const reader = await CaptureReader.open(this.#file, openFile(this.#file));
-    await readPackets([reader], (packet) => analyzer.add(packet));
+    await readPackets(
+      [reader],
+      (packet) => analyzer.add(packet),
+      () => analyzer.flush(),
+    );
     reader.close();
     return analyzer;
   }

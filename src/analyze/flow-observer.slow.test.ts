@@ -11,13 +11,13 @@ import {
 } from "../capture/file/sample.test.fixture.js";
 import { Names } from "../capture/names/names.js";
 import { Analyzer, type AnalyzerOptions } from "./analyzer.js";
+import { Layout, Shared } from "./core/layout.js";
 import { EdgeBook } from "./edges/edge-book.js";
 import { EdgeCounter } from "./edges/edges.js";
 import type { FlowStore } from "./flow/flowstore.js";
 import type { FlowObserver, Growth } from "./flow-observer.js";
 import { buildSnapshot } from "./snapshot/build.js";
 import { flowTotal } from "./tables/table.js";
-import { Layout, Shared } from "./tcp/store.js";
 
 /** A subscriber as a flow export would be: a record each time that it is told. */
 class Exporter implements FlowObserver {

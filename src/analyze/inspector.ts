@@ -1,5 +1,4 @@
 /** What is seen inside conversations: how well TCP fares, and what services ask of each other. */
-import { type Packet, Time } from "../capture/packet.js";
 import { IpProtocol } from "../net.js";
 import { type Application, type Datagrams, Looks } from "./app/application.js";
 import { APPLICATIONS, overTcp, overUdp } from "./app/applications.js";
@@ -7,18 +6,33 @@ import { Channels } from "./app/channels.js";
 import { Missed } from "./app/missed.js";
 import { Operations } from "./app/operations.js";
 import { Stream, type StreamHost } from "./app/stream.js";
-import { type FlowStore, Meta } from "./flow/flowstore.js";
-import { type Headers, Network, TcpFlag } from "./flow/headers.js";
+import { type Core, rowAt } from "./core/core.js";
+import {
+  Begun,
+  Layout,
+  Mark,
+  MarkShift,
+  Meta,
+  Needless,
+  Outcome,
+  Row,
+  Shared,
+  Side,
+  SideFlag,
+  TcpFlag,
+  Total,
+  Trouble,
+} from "./core/layout.js";
+import type { FlowStore } from "./flow/flowstore.js";
 import { isBegunByB, isGroup } from "./flow/orientation.js";
 import type { ObservedFlows } from "./flow/subscription.js";
 import type { FlowObserver } from "./flow-observer.js";
-import { countSegment } from "./tcp/segment.js";
-import { isSettled, nextState, zeekState } from "./tcp/state.js";
-import { Layout, Shared, Side, SideFlag, TcpStore } from "./tcp/store.js";
+import { zeekState } from "./tcp/state.js";
+import { TcpStore } from "./tcp/store.js";
 
-/** TCP connections kept at once unless told otherwise; of flows beyond, only packets and bytes are counted. */
-export const MAX_CONNECTIONS = 65_536;
-/** The part of them that goes when there is no room: those with the fewest segments. Large, for each time all are looked at. */
+/** The part of them that is looked at when there is no room, no fewer than MIN_PASSED; and the part of those that goes. */
+const PASSED_PART = 16;
+const MIN_PASSED = 1024;
 const EVICTED_PART = 4;
 /** From so many segments on, connections are of one size. */
 const MANY_SEGMENTS = 1023;
@@ -33,17 +47,10 @@ const ROOM_REQUESTS = 2 ** 22;
 const TCP_SEQ = 4;
 const TCP_ACK = 8;
 
-/** What `Shared.stream` says beside a stream's number and one. */
-const enum StreamLink {
-  none = 0,
-  needless = -1,
-}
-
 /** What the link of a UDP flow says. */
 const enum UdpLink {
   /** Below: how many of its datagrams were of no known protocol. */
   tries = 3,
-  needless = 15,
   /** From here on: the number of its channel. */
   channel = 16,
   unroomed = 0x1ffff,
@@ -65,7 +72,7 @@ export interface DepartedTcp {
   resets: number;
 }
 
-/** Follows TCP connections and the protocols over them. The analyzer shows it each packet, once it is counted in its flow. */
+/** Follows the protocols over connections and flows. The core shows it each packet that may carry one, once it is counted. */
 export class Inspector implements StreamHost, FlowObserver {
   readonly tcp: TcpStore;
   readonly channels: Channels;
@@ -86,26 +93,25 @@ export class Inspector implements StreamHost, FlowObserver {
   readonly #flows: ObservedFlows;
   readonly #streams: (Stream | null)[] = [];
   readonly #freeStreams: number[] = [];
-  #originUs = Number.NaN;
+  readonly #core: Core;
+  /** Where the next are looked for that leave for want of room. */
+  #hand = 0;
 
   /** Keeps a link with each of `flows`. `nameChangesUs`: when names change, as far as it is known beforehand. */
-  constructor(
-    flows: ObservedFlows,
-    nameChangesUs: readonly number[] = [],
-    maxConnections: number = MAX_CONNECTIONS,
-  ) {
+  constructor(flows: ObservedFlows, core: Core, nameChangesUs: readonly number[] = []) {
     this.#flows = flows;
+    this.#core = core;
     this.channels = new Channels(nameChangesUs);
-    this.tcp = new TcpStore(maxConnections);
+    this.tcp = new TcpStore(core);
   }
 
   /** When nanosecond 0 of the times in `tcp` was, in microseconds since 1970; NaN: no packet had a time. */
   get originUs(): number {
-    return this.#originUs;
+    return this.#core.totals[Total.originUs]!;
   }
 
   get #nowUs(): number {
-    return this.#originUs + this.tcp.clock[0]! / 1000;
+    return this.originUs + this.#core.totals[Total.clock]! / 1000;
   }
 
   /** Connections give up what is late: where `isOver` (nothing more comes) all of it, else what has been for too long. */
@@ -117,17 +123,6 @@ export class Inspector implements StreamHost, FlowObserver {
   /** Names have changed: what is asked from now on is counted apart from what was asked before. */
   renewNames(): void {
     this.channels.renew();
-  }
-
-  /** Looks into a packet that has a whole TCP or UDP header, of the flow at `entry` of its store. Borrows it. */
-  inspect(entry: number, fromB: boolean, packet: Packet, headers: Headers): void {
-    const store = headers.network === Network.ipv4 ? this.#flows.ipv4 : this.#flows.ipv6;
-    if (packet.timeUs !== Time.none) {
-      if (Number.isNaN(this.#originUs)) this.#originUs = packet.timeUs;
-      this.tcp.clock[0] = (packet.timeUs - this.#originUs) * 1000 + packet.nanos;
-    }
-    if (headers.protocol === IpProtocol.tcp) this.#inspectTcp(store, entry, fromB, packet, headers);
-    else this.#inspectUdp(store, entry, fromB, packet, headers);
   }
 
   /** Entry of a flow's TCP connection, or -1. */
@@ -147,62 +142,33 @@ export class Inspector implements StreamHost, FlowObserver {
     return application === 0 ? null : APPLICATIONS[application - 1]!;
   }
 
-  #inspectTcp(store: FlowStore, entry: number, fromB: boolean, packet: Packet, headers: Headers): void {
-    const { transport, payloadLength, tcpFlags } = headers;
-    if (payloadLength < 0) return;
-    const link = store.link(entry);
-    const connection = link === 0 ? this.#take(store, entry) : link - 1;
+  /** A segment of a connection that carries something, or whose stream wants to know of it. Its payload is in `view`: see Row. */
+  follow(view: DataView, row: number, connection: number): void {
+    const core = this.#core;
     const { words } = this.tcp;
     const at = connection * Layout.words;
-    const { view } = packet;
-    if ((tcpFlags & TcpFlag.syn) !== 0)
-      this.#begin(connection, fromB, view.getInt32(transport + TCP_SEQ), tcpFlags);
-    const state = words[at + Shared.state]!;
-    countSegment(this.tcp, connection, fromB, view, headers);
-    words[at + Shared.segments]!++;
-    // Captures made of text begin in 1970: as Wireshark has it, no handshake is measured from there.
-    if (packet.timeUs === 0) words[at + Shared.isOpening] = 0;
-    if (!isSettled(state, fromB, tcpFlags, payloadLength))
-      words[at + Shared.state] = nextState(state, fromB, tcpFlags, payloadLength, state === 0);
-    const stream = words[at + Shared.stream]!;
-    if (stream > 0 || (stream === StreamLink.none && payloadLength > 0))
-      this.#follow(connection, fromB, packet, headers);
-  }
-
-  /** A SYN: another connection on the same ports, where its number is another. */
-  #begin(connection: number, fromB: boolean, seq: number, flags: number): void {
-    const { words } = this.tcp;
-    const at = connection * Layout.words;
-    const side = at + (fromB ? Layout.sideB : 0);
-    const isKnown =
-      (words[side + Side.flags]! & SideFlag.baseSeen) !== 0 && words[side + Side.baseSeq] !== seq;
-    if ((flags & TcpFlag.ack) !== 0) {
-      if (isKnown) words[side + Side.baseSeq] = seq;
-    } else if (isKnown) {
-      this.#conclude(connection);
-      this.tcp.reset(connection);
-      words[at + Shared.connections]!++;
-    }
-    const isByB = fromB === ((flags & TcpFlag.ack) === 0);
-    words[at + Shared.begun] = isByB ? 2 : 1;
-  }
-
-  #follow(connection: number, fromB: boolean, packet: Packet, headers: Headers): void {
-    const { words } = this.tcp;
-    const at = connection * Layout.words;
-    const { transport, payload, payloadLength, tcpFlags, end } = headers;
-    const { view } = packet;
+    const of = rowAt(row);
+    const marks = core.words[(of + Row.marks) >> 2]!;
+    const fromB = (marks & Mark.fromB) !== 0;
+    const tcpFlags = (marks >>> MarkShift.flags) & 0xff;
     const number = words[at + Shared.stream]!;
     if ((tcpFlags & TcpFlag.rst) !== 0) {
       if (number > 0) this.#closeStream(connection);
       return;
     }
-    const stream = number === StreamLink.none ? this.#open(connection) : this.#streams[number - 1]!;
+    const stream = number === 0 ? this.#open(connection) : this.#streams[number - 1]!;
     if (stream === null) return;
     const nowUs = this.#nowUs;
-    if ((tcpFlags & TcpFlag.ack) !== 0) stream.acknowledge(fromB, view.getInt32(transport + TCP_ACK), nowUs);
-    const seq = (view.getInt32(transport + TCP_SEQ) + ((tcpFlags & TcpFlag.syn) !== 0 ? 1 : 0)) | 0;
-    if (payloadLength > 0) stream.send(fromB, seq, view, Math.min(payload, end), end, payloadLength, nowUs);
+    const transport = core.words[(of + Row.transport) >> 2]! >>> 0;
+    if ((tcpFlags & TcpFlag.ack) !== 0)
+      stream.acknowledge(fromB, core.view.getInt32(transport + TCP_ACK), nowUs);
+    const seq = (core.view.getInt32(transport + TCP_SEQ) + ((tcpFlags & TcpFlag.syn) !== 0 ? 1 : 0)) | 0;
+    const payloadLength = core.words[(of + Row.payloadLength) >> 2]! >>> 0;
+    if (payloadLength > 0) {
+      const end = core.words[(of + Row.end) >> 2]! >>> 0;
+      const payload = core.words[(of + Row.payload) >> 2]! >>> 0;
+      stream.send(fromB, seq, view, Math.min(payload, end), end, payloadLength, nowUs);
+    }
     if ((tcpFlags & TcpFlag.fin) !== 0) stream.finish(fromB, (seq + payloadLength) | 0);
     if (stream.application !== null && words[at + Shared.application] === 0)
       words[at + Shared.application] = APPLICATIONS.indexOf(stream.application) + 1;
@@ -216,12 +182,12 @@ export class Inspector implements StreamHost, FlowObserver {
     if (this.#streams.length - this.#freeStreams.length >= MAX_STREAMS) {
       this.unfollowed++;
       this.operations.missed.add(null, Missed.connectionRoom);
-      words[at + Shared.stream] = StreamLink.needless;
+      words[at + Shared.stream] = Needless.stream;
       return null;
     }
-    const begun = words[at + Shared.begun]!;
+    const begun = words[at + Shared.begun]! & Begun.mask;
     const flow = words[at + Shared.flow]!;
-    const clientIsB = begun === 0 ? isBegunByB(this.#storeOf(flow), flow >> 1) : begun === 2;
+    const clientIsB = begun === 0 ? isBegunByB(this.#storeOf(flow), flow >> 1) : begun === Begun.byB;
     const stream = new Stream(this, clientIsB, begun !== 0, (isB) => this.#channelOf(connection, isB));
     if (begun !== 0)
       for (const isB of [false, true]) {
@@ -238,7 +204,7 @@ export class Inspector implements StreamHost, FlowObserver {
   #closeStream(connection: number): void {
     const place = connection * Layout.words + Shared.stream;
     const number = this.tcp.words[place]! - 1;
-    this.tcp.words[place] = StreamLink.needless;
+    this.tcp.words[place] = Needless.stream;
     if (number < 0) return;
     this.#streams[number]!.close();
     this.#streams[number] = null;
@@ -260,15 +226,21 @@ export class Inspector implements StreamHost, FlowObserver {
     );
   }
 
-  #inspectUdp(store: FlowStore, entry: number, fromB: boolean, packet: Packet, headers: Headers): void {
+  /** A datagram of a flow that may be of a protocol that is read. Its payload is in `view`: see Row. */
+  datagram(view: DataView, row: number): void {
+    const { words } = this.#core;
+    const at = rowAt(row);
+    const marks = words[(at + Row.marks) >> 2]!;
+    const store = (marks & Mark.ipv6) === 0 ? this.#flows.ipv4 : this.#flows.ipv6;
+    const entry = words[(at + Row.entry) >> 2]!;
+    const fromB = (marks & Mark.fromB) !== 0;
+    const payload = words[(at + Row.payload) >> 2]! >>> 0;
+    const end = words[(at + Row.end) >> 2]! >>> 0;
     let link = store.link(entry);
-    if (link === UdpLink.needless || headers.payload >= headers.end) return;
-    const { view } = packet;
-    const { payload, end } = headers;
-    if (link < UdpLink.needless) {
+    if (link < Needless.udp) {
       link = this.#recognise(store, entry, fromB, link, view, payload, end);
       store.setLink(entry, link);
-      if (link <= UdpLink.needless) return;
+      if (link <= Needless.udp) return;
     }
     const clientIsB = (link & UdpLink.clientIsB) !== 0;
     const place = link & UdpLink.placeMask;
@@ -302,41 +274,42 @@ export class Inspector implements StreamHost, FlowObserver {
       const place = channel < 0 ? UdpLink.unroomed : channel + UdpLink.channel;
       return place | (protocol << UdpLink.protocolShift) | (clientIsB ? UdpLink.clientIsB : 0);
     }
-    return link + 1 >= UdpLink.tries ? UdpLink.needless : link + 1;
-  }
-
-  #take(store: FlowStore, entry: number): number {
-    if (this.tcp.used >= this.tcp.maxEntries) this.#makeRoom();
-    const connection = this.tcp.take(placeOf(store, entry));
-    this.tcp.words[connection * Layout.words + Shared.connections] = 1;
-    store.setLink(entry, connection + 1);
-    return connection;
+    return link + 1 >= UdpLink.tries ? Needless.udp : link + 1;
   }
 
   #storeOf(flow: number): FlowStore {
     return (flow & 1) === 1 ? this.#flows.ipv6 : this.#flows.ipv4;
   }
 
-  /** The connections with the fewest segments leave for `evicted`; their flows stay. */
-  #makeRoom(): void {
+  /**
+   * Connections leave for `withoutRoom`; their flows stay. A hand goes round: of those it passes, the quarter with the fewest segments. So
+   * each time only a part of them is looked at, and a flood of small ones cannot push out a busy one.
+   */
+  makeRoom(): void {
     const { tcp } = this;
-    const quota = Math.max(1, Math.floor(tcp.used / EVICTED_PART));
+    const passed = Math.min(tcp.top, Math.max(MIN_PASSED, Math.floor(tcp.top / PASSED_PART)));
     const bySize = new Int32Array(MANY_SEGMENTS + 1);
-    for (let i = 0; i < tcp.top; i++) {
-      const size = this.#sizeOf(i);
-      if (size >= 0) bySize[size] = bySize[size]! + 1;
+    let count = 0;
+    for (let i = 0; i < passed; i++) {
+      const size = this.#sizeOf((this.#hand + i) % tcp.top);
+      if (size < 0) continue;
+      bySize[size]!++;
+      count++;
     }
+    let left = Math.max(1, Math.floor(count / EVICTED_PART));
     let limit = 0;
-    for (let sum = bySize[0]!; sum < quota; limit++) sum += bySize[limit + 1]!;
-    for (let i = 0, left = quota; i < tcp.top && left > 0; i++) {
-      const size = this.#sizeOf(i);
+    for (let sum = bySize[0]!; sum < left; limit++) sum += bySize[limit + 1]!;
+    for (let i = 0; i < passed && left > 0; i++) {
+      const connection = (this.#hand + i) % tcp.top;
+      const size = this.#sizeOf(connection);
       if (size < 0 || size > limit) continue;
-      const flow = tcp.words[i * Layout.words + Shared.flow]!;
+      const flow = tcp.words[connection * Layout.words + Shared.flow]!;
       const store = this.#storeOf(flow);
       for (const { observer } of this.#flows.subscriptions) observer.closing?.(store, flow >> 1);
       this.evicted(store, flow >> 1);
       left--;
     }
+    this.#hand = (this.#hand + passed) % tcp.top;
   }
 
   /** Segments of a connection, no more than MANY_SEGMENTS; -1: the entry is free. */
@@ -382,28 +355,32 @@ export class Inspector implements StreamHost, FlowObserver {
   #leave(store: FlowStore, entry: number, connection: number, sum: DepartedTcp): void {
     store.setLink(entry, 0);
     this.#closeStream(connection);
-    const { words } = this.tcp;
-    const at = connection * Layout.words;
-    sum.connections += words[at + Shared.connections]!;
-    for (let side = at; side < at + Layout.sides; side += Layout.sideB) {
+    const { tcp } = this;
+    const { troubleWords } = tcp;
+    sum.connections += tcp.words[connection * Layout.words + Shared.connections]!;
+    for (const ofB of [false, true]) {
+      const trouble = tcp.trouble(connection, ofB);
+      if (trouble < 0) break;
       sum.retransmissions +=
-        words[side + Side.retransmissions]! + words[side + Side.fast]! + words[side + Side.spurious]!;
-      sum.outOfOrder += words[side + Side.outOfOrder]!;
-      sum.duplicateAcks += words[side + Side.duplicateAcks]!;
-      sum.zeroWindows += words[side + Side.zeroWindows]!;
-      sum.resets += words[side + Side.resets]!;
+        troubleWords[trouble + Trouble.retransmissions]! +
+        troubleWords[trouble + Trouble.fast]! +
+        troubleWords[trouble + Trouble.spurious]!;
+      sum.outOfOrder += troubleWords[trouble + Trouble.outOfOrder]!;
+      sum.duplicateAcks += troubleWords[trouble + Trouble.duplicateAcks]!;
+      sum.zeroWindows += troubleWords[trouble + Trouble.zeroWindows]!;
+      sum.resets += troubleWords[trouble + Trouble.resets]!;
     }
-    this.tcp.release(connection);
+    tcp.release(connection);
   }
 
-  /** Another connection begins on the ports of this one: notes how it ended. */
-  #conclude(connection: number): void {
+  /** Another connection begins on the ports of this one: says what came of it. */
+  conclude(connection: number): Outcome {
     const { words } = this.tcp;
     const at = connection * Layout.words;
-    const zeek = zeekState(words[at + Shared.state]!, words[at + Shared.begun] === 2);
-    if (zeek === "REJ") words[at + Shared.refused]!++;
-    else if (zeek === "S0") words[at + Shared.unanswered]!++;
     if (words[at + Shared.stream]! > 0) this.#closeStream(connection);
+    const isBegunByB = (words[at + Shared.begun]! & Begun.mask) === Begun.byB;
+    const zeek = zeekState(words[at + Shared.state]!, isBegunByB);
+    return zeek === "REJ" ? Outcome.refused : zeek === "S0" ? Outcome.unanswered : Outcome.other;
   }
 }
 

@@ -19,15 +19,17 @@ export class Series {
   steps = 0;
   #width = 0;
   /** packets and bytes by step and class. */
-  #cells: Float64Array;
+  readonly #cells: Float64Array;
   /** The step of the last packet, and where it ends: most packets fall where the one before did. */
-  #currentStart = 1;
-  #currentEnd = 0;
-  #currentCell = 0;
+  currentStart = 1;
+  currentEnd = 0;
+  /** The first of its cells. */
+  currentCell = 0;
 
-  constructor(classes: number) {
+  /** `cells`: where the counts are kept; whoever counts there itself asks `moveTo` when a time is of another step. */
+  constructor(classes: number, cells: Float64Array = new Float64Array(MAX_STEPS * classes * FIELDS)) {
     this.classes = classes;
-    this.#cells = new Float64Array(MAX_STEPS * classes * FIELDS);
+    this.#cells = cells;
   }
 
   get stepUs(): number {
@@ -36,8 +38,8 @@ export class Series {
 
   /** Counts one packet of `length` bytes at `time` (microseconds, not negative) in class `index`. */
   add(index: number, time: number, length: number): void {
-    if (time < this.#currentStart || time >= this.#currentEnd) this.#moveTo(time);
-    const cell = this.#currentCell + index * FIELDS;
+    if (time < this.currentStart || time >= this.currentEnd) this.moveTo(time);
+    const cell = this.currentCell + index * FIELDS;
     const cells = this.#cells;
     cells[cell] = cells[cell]! + 1;
     cells[cell + 1] = cells[cell + 1]! + length;
@@ -51,7 +53,8 @@ export class Series {
     return this.#cells[(step * this.classes + index) * FIELDS + 1]!;
   }
 
-  #moveTo(time: number): void {
+  /** Makes the step of this time the one at hand; others may be joined. */
+  moveTo(time: number): void {
     let start = Math.floor(time / this.stepUs) * this.stepUs;
     if (this.steps === 0) this.startUs = start;
     for (;;) {
@@ -67,9 +70,9 @@ export class Series {
       this.#widen();
       start = Math.floor(time / this.stepUs) * this.stepUs;
     }
-    this.#currentStart = start;
-    this.#currentEnd = start + this.stepUs;
-    this.#currentCell = ((start - this.startUs) / this.stepUs) * this.classes * FIELDS;
+    this.currentStart = start;
+    this.currentEnd = start + this.stepUs;
+    this.currentCell = ((start - this.startUs) / this.stepUs) * this.classes * FIELDS;
   }
 
   /** Makes room for `n` steps in front. */
@@ -95,7 +98,7 @@ export class Series {
         joined[target * row + i] = joined[target * row + i]! + this.#cells[step * row + i]!;
       steps = target + 1;
     }
-    this.#cells = joined;
+    this.#cells.set(joined);
     this.startUs = start;
     this.steps = steps;
   }

@@ -1,8 +1,8 @@
 /** What every source of packets gives, and what it says about its own losses. */
 
 /**
- * One packet, as a cursor that its source moves along. Everything in it is borrowed: it holds until the source is asked
- * for the next packet. Copy what you keep.
+ * One packet, as a cursor that its source moves along: what it says holds until the source is asked for the next packet, and the bytes of
+ * its frame stay where they are until `fill`. Copy what you keep.
  */
 export interface Packet {
   /** The buffer that holds the frame, from `offset` for `caplen` bytes; what lies around it is not yours. */
@@ -93,7 +93,7 @@ export interface PacketSource {
   readonly packets: number;
   /** Moves `packet` to the next packet that is already here. False: call `fill`. */
   next(): boolean;
-  /** Waits for more. False: the source has ended. */
+  /** Waits for more. False: the source has ended. What the packets before lie in is used again. */
   fill(): Promise<boolean>;
   close(): void;
 }

@@ -183,6 +183,7 @@ export class LiveRun {
         this.taps.taps[source]!.bytes += packet.length;
         return taker === null ? Next.packet : taker.take(packet, source);
       },
+      flush: () => this.analyzer.flush(),
       settle: async () => await taker?.settle(),
       intervalMs,
       tick: () => this.#tick(),
@@ -192,6 +193,7 @@ export class LiveRun {
 
   async #tick(): Promise<void> {
     const { subscribers, taker, lookTicks } = this.#following;
+    this.analyzer.flush();
     this.taps.watchNamespace();
     void this.#refreshNames();
     await taker?.tick();

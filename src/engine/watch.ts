@@ -15,6 +15,8 @@ export interface WatchOptions {
   readonly sources: readonly LiveSource[];
   /** Takes one packet of source number `source`. Borrows it. Called for every packet: makes no objects. */
   take(packet: Packet, source: number): Next;
+  /** Called when the bytes of the packets taken are about to be used again. */
+  flush(): void;
   /** Makes room after `Next.settle`. */
   settle(): Promise<void>;
   /** Called every `intervalMs`, never twice at once; a slow one delays the next, not the packets. */
@@ -62,6 +64,7 @@ async function pump(
           stop();
         } else await options.settle();
       }
+      options.flush();
     } while (!state.stopped && (await source.fill()));
   } catch (error) {
     state.stopped = true;

@@ -88,7 +88,11 @@ async function recorded(
   assert.match(tcpdump.said, /^0 packets dropped by kernel$/m);
   const analyzer = new Analyzer();
   const reader = await CaptureReader.open(file, openFile(file));
-  await readPackets([reader], (packet) => analyzer.add(packet));
+  await readPackets(
+    [reader],
+    (packet) => analyzer.add(packet),
+    () => analyzer.flush(),
+  );
   reader.close();
   return analyzer;
 }

@@ -73,6 +73,7 @@ export class EdgeCounter implements FlowObserver {
   readonly #book: SeriesBook<Edge>;
   readonly #ipv4: Counted;
   readonly #ipv6: Counted;
+  readonly #analyzer: Analyzer;
   #names: Names | null = null;
   #nowUs = 0;
   #freed = 0;
@@ -80,6 +81,7 @@ export class EdgeCounter implements FlowObserver {
   unresolvedBytes = 0;
 
   constructor(analyzer: Analyzer, book: SeriesBook<Edge>) {
+    this.#analyzer = analyzer;
     this.#flows = analyzer.flows;
     this.#book = book;
     this.#ipv4 = new Counted(analyzer);
@@ -89,6 +91,7 @@ export class EdgeCounter implements FlowObserver {
 
   /** Counts what has come since the last call. */
   update(names: Names | null, nowUs: number): void {
+    this.#analyzer.flush();
     if (names !== this.#names) {
       this.#names = names;
       this.#ipv4.edges.fill(null);

@@ -1,10 +1,10 @@
 /** The flow table: who talked to whom, both directions of every conversation, bounded. */
-import type { Packet } from "../../capture/packet.js";
-import { formatIpv4, formatIpv6, IpProtocol } from "../../net.js";
+import { formatIpv4, formatIpv6 } from "../../net.js";
+import type { Core } from "../core/core.js";
+import { Meta } from "../core/layout.js";
 import type { FlowObserver } from "../flow-observer.js";
 import { Ageing, type AgeingFlows, type Timeouts } from "./ageing.js";
-import { FlowStore, Meta } from "./flowstore.js";
-import { type Headers, Network, TcpFlag } from "./headers.js";
+import { FlowStore } from "./flowstore.js";
 import { isBegunByB, type Orientation, orientationOf } from "./orientation.js";
 import { type ObservedFlows, Subscription } from "./subscription.js";
 
@@ -40,14 +40,11 @@ export interface Flow {
 /** The part of the table that goes when it is full: the smallest sixteenth. */
 const EVICTED_PART = 16;
 
-const ICMP_ECHO = 8;
-const ICMPV6_ECHO = 128;
-
 /**
  * Conversations by five-tuple. Bounded to `maxFlows`: when full, the flows with the fewest bytes (of equal ones the
  * oldest) leave for `evicted`, so that a heavy talker stays through any flood and the totals stay exact. With an idle
  * time-out, flows that are over leave for `expired`; flows then are in no order of age.
- * Flows are numbered from 0 to `count` - 1, IPv4 first; the numbers hold until the next `add`.
+ * The core counts packets in it. Flows are numbered from 0 to `count` - 1, IPv4 first; the numbers hold until packets are counted.
  */
 export class FlowTable implements ObservedFlows, AgeingFlows {
   readonly ipv4: FlowStore;
@@ -57,18 +54,22 @@ export class FlowTable implements ObservedFlows, AgeingFlows {
   readonly evicted: Departed = createDeparted();
   /** Flows that were idle for too long. */
   readonly expired: Departed = createDeparted();
+  readonly settle: () => void;
   /** Each is told of what becomes of flows, in this order. */
   readonly subscriptions: Subscription[] = [];
   readonly #cursor = createFlow();
   /** null: flows have no time-outs. */
   readonly #ageing: Ageing | null;
 
-  constructor(maxFlows: number, seed: number, timeouts: Timeouts = {}) {
-    this.maxFlows = maxFlows;
+  /** `settle` counts what was added and still waits. */
+  constructor(core: Core, settle: () => void, timeouts: Timeouts = {}) {
+    this.settle = settle;
+    this.maxFlows = core.bounds.maxFlows;
+    this.ipv4 = new FlowStore(4, core);
+    this.ipv6 = new FlowStore(6, core);
     const { activeUs, idleUs } = timeouts;
-    this.ipv4 = new FlowStore(4, maxFlows, seed);
-    this.ipv6 = new FlowStore(6, maxFlows, seed);
     this.#ageing = activeUs === undefined && idleUs === undefined ? null : new Ageing(this, timeouts);
+    if (idleUs !== undefined) core.setIdle(idleUs);
   }
 
   /** Adds an observer. It is told before those that were added earlier, so it can still read what they keep. */
@@ -103,60 +104,14 @@ export class FlowTable implements ObservedFlows, AgeingFlows {
     return this.ipv6.count > 0;
   }
 
-  /**
-   * Counts the packet, whose headers are IPv4 or IPv6, in its flow. Gives twice the flow's place in its store, and one more for a packet
-   * from end b: one number, for an object each would cost more than the rest.
-   */
-  add(packet: Packet, headers: Headers): number {
-    const ageing = this.#ageing;
-    if (ageing !== null && packet.timeUs >= 0) ageing.pass(packet.timeUs);
-    const view = packet.view;
-    const ip = headers.ip;
-    const source = headers.sourcePort;
-    const destination = headers.destinationPort;
-    const meta = headers.hasPorts ? headers.protocol : headers.protocol | Meta.portless;
-    let fromB: boolean;
-    let entry: number;
-    let store: FlowStore;
-    let marks = 0;
-    if (headers.network === Network.ipv4) {
-      store = this.ipv4;
-      const from = view.getInt32(ip + 12);
-      const to = view.getInt32(ip + 16);
-      fromB = from === to ? source > destination : from > to;
-      const a = fromB ? to : from;
-      const b = fromB ? from : to;
-      const ports = fromB ? (destination << 16) | source : (source << 16) | destination;
-      entry = store.find4(a, b, ports, meta);
-      if (ageing !== null && entry >= 0) entry = this.#renew(ageing, store, entry, packet.timeUs);
-      if (entry < 0) {
-        this.#makeRoom();
-        entry = store.add4(a, b, ports, meta);
-        if (fromB) marks = Meta.firstFromB;
-      }
-    } else {
-      store = this.ipv6;
-      const order = compareWords(view, ip + 8, ip + 24);
-      fromB = order === 0 ? source > destination : order > 0;
-      const ports = fromB ? (destination << 16) | source : (source << 16) | destination;
-      const a = fromB ? ip + 24 : ip + 8;
-      const b = fromB ? ip + 8 : ip + 24;
-      entry = store.find6(view, a, b, ports, meta);
-      if (ageing !== null && entry >= 0) entry = this.#renew(ageing, store, entry, packet.timeUs);
-      if (entry < 0) {
-        this.#makeRoom();
-        entry = store.add6(meta);
-        if (fromB) marks = Meta.firstFromB;
-      }
-    }
-    if ((headers.tcpFlags & TcpFlag.syn) !== 0) {
-      const answers = (headers.tcpFlags & TcpFlag.ack) !== 0;
-      marks |= answers === fromB ? Meta.begunByA : Meta.begunByB;
-    } else if (headers.icmpType === (headers.protocol === IpProtocol.icmp ? ICMP_ECHO : ICMPV6_ECHO)) {
-      marks |= fromB ? Meta.begunByB : Meta.begunByA;
-    }
-    store.count1(entry, fromB, packet.length, packet.timeUs, marks);
-    return entry * 2 + (fromB ? 1 : 0);
+  /** Whether flows have time-outs: then each packet's time is told by `pass` before the packet is counted. */
+  get ages(): boolean {
+    return this.#ageing !== null;
+  }
+
+  /** Time goes on: flows that are over leave, those that go on for long are reported. */
+  pass(timeUs: number): void {
+    if (timeUs >= 0) this.#ageing?.pass(timeUs);
   }
 
   /** IP version of flow `flow`. */
@@ -244,19 +199,18 @@ export class FlowTable implements ObservedFlows, AgeingFlows {
     if (entry !== last) this.#moved(store, last, entry);
   }
 
+  /** The same, of the core: a packet has come for a flow that is over, and what comes on its ports is another one. */
+  expireAt(entry: number, isIpv6: boolean): void {
+    this.expire(isIpv6 ? this.ipv6 : this.ipv4, entry);
+  }
+
   /** The flow goes on for long; see AgeingFlows. */
   report(store: FlowStore, entry: number): void {
     for (const subscription of this.subscriptions) subscription.tell(store, entry);
   }
 
-  /** -1 where the flow is over: what comes on its ports is another one. */
-  #renew(ageing: Ageing, store: FlowStore, entry: number, timeUs: number): number {
-    if (!ageing.isIdle(store, entry, timeUs)) return entry;
-    this.expire(store, entry);
-    return -1;
-  }
-
-  #makeRoom(): void {
+  /** The table is full: told before another flow is added. */
+  makeRoom(): void {
     while (this.count >= this.maxFlows)
       this.#evict(this.ipv4.count >= this.ipv6.count ? this.ipv4 : this.ipv6);
   }
@@ -342,14 +296,4 @@ function readFlow(flow: Flow, store: FlowStore, entry: number): Flow {
   flow.endUs = Number.isFinite(start) ? store.lastUs(entry) : null;
   flow.orientation = orientationOf(store, entry);
   return flow;
-}
-
-/** Orders two IPv6 addresses by their signed words: any order serves, if it is always the same. */
-function compareWords(view: DataView, a: number, b: number): number {
-  for (let i = 0; i < 16; i += 4) {
-    const x = view.getInt32(a + i);
-    const y = view.getInt32(b + i);
-    if (x !== y) return x < y ? -1 : 1;
-  }
-  return 0;
 }

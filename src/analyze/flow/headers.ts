@@ -83,15 +83,6 @@ const ARPHRD_OTHER: ReadonlySet<number> = new Set([824, 803, 770]);
 const AF_INET = 2;
 const AF_INET6: ReadonlySet<number> = new Set([10, 23, 24, 28, 30]);
 
-/** Bits of TCP's flag byte. */
-export const enum TcpFlag {
-  fin = 1,
-  syn = 2,
-  rst = 4,
-  psh = 8,
-  ack = 16,
-}
-
 /** The decoded view. Every field holds for the packet last given to `decode`, within its `network`'s meaning. */
 export class Headers {
   network: Network = Network.other;

@@ -1,6 +1,7 @@
 /** Who began a conversation, as far as its packets tell. */
 import { IpProtocol } from "../../net.js";
-import { type FlowStore, Meta } from "./flowstore.js";
+import { Meta } from "../core/layout.js";
+import type { FlowStore } from "./flowstore.js";
 
 /** How it was known who began a conversation. */
 export type Orientation = "handshake" | "request" | "port" | "first";

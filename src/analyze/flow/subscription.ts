@@ -6,6 +6,8 @@ import type { FlowStore } from "./flowstore.js";
 export interface ObservedFlows {
   readonly ipv4: FlowStore;
   readonly ipv6: FlowStore;
+  /** Counts packets that still wait. */
+  settle(): void;
   readonly subscriptions: readonly Subscription[];
 }
 
@@ -30,6 +32,7 @@ export class Subscription {
   /** Tells of all flows that have grown since the last time. Costs some nanoseconds a flow. */
   look(): void {
     if (this.#told === null) return;
+    this.#flows.settle();
     for (const store of [this.#flows.ipv4, this.#flows.ipv6]) {
       const told = this.#toldOf(store)!;
       for (let entry = 0; entry < store.count; entry++)

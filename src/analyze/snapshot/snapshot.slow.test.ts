@@ -35,7 +35,11 @@ async function jsonOf(captures: readonly Uint8Array[], sizes?: readonly number[]
     captures.map((bytes) => CaptureReader.open("sample", inPieces(bytes, sizes))),
   );
   const analyzer = new Analyzer();
-  await readPackets(readers, (packet) => analyzer.add(packet));
+  await readPackets(
+    readers,
+    (packet) => analyzer.add(packet),
+    () => analyzer.flush(),
+  );
   for (const { report } of readers) assert.equal(report.damageCount, 0);
   return toJson(buildSnapshot(analyzer, CONTEXT));
 }

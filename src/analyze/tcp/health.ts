@@ -1,6 +1,7 @@
 /** How a TCP connection fared, read from where its state is kept. */
+import { Layout, Shared, Side, Trouble } from "../core/layout.js";
 import { completeness, wasEstablished, zeekState } from "./state.js";
-import { Layout, NO_TIME, Shared, Side, type TcpStore } from "./store.js";
+import { NO_TIME, type TcpStore } from "./store.js";
 
 /** What one side of a connection sent. Times are microseconds. */
 export interface SideHealth {
@@ -60,54 +61,60 @@ export function createHealth(): TcpHealth {
   };
 }
 
+/** What most sides say. */
+const NO_TROUBLE = {
+  retransmissions: 0,
+  fastRetransmissions: 0,
+  spuriousRetransmissions: 0,
+  outOfOrder: 0,
+  duplicateAcks: 0,
+  zeroWindows: 0,
+  zeroWindowUs: 0,
+  windowFull: 0,
+  keepAlives: 0,
+  duplicated: 0,
+  resets: 0,
+  gaps: 0,
+} as const;
+
 function createSide(): SideHealth {
-  return {
-    segments: 0,
-    retransmissions: 0,
-    fastRetransmissions: 0,
-    spuriousRetransmissions: 0,
-    outOfOrder: 0,
-    duplicateAcks: 0,
-    zeroWindows: 0,
-    zeroWindowUs: 0,
-    windowFull: 0,
-    keepAlives: 0,
-    duplicated: 0,
-    resets: 0,
-    gaps: 0,
-    rttUs: null,
-  };
+  return { ...NO_TROUBLE, segments: 0, rttUs: null };
 }
 
 /** Reads connection `entry` into `health`; `origIsB`: side b began it. */
 export function readHealth(health: TcpHealth, store: TcpStore, entry: number, origIsB: boolean): TcpHealth {
   const { words, doubles } = store;
   const at = entry * Layout.words;
-  readSide(origIsB ? health.reply : health.orig, words, doubles, at);
-  readSide(origIsB ? health.orig : health.reply, words, doubles, at + Layout.sideB);
+  readSide(origIsB ? health.reply : health.orig, store, entry, false);
+  readSide(origIsB ? health.orig : health.reply, store, entry, true);
   const state = words[at + Shared.state]!;
   health.state = zeekState(state, origIsB);
   health.completeness = completeness(state);
   health.connections = words[at + Shared.connections]!;
-  health.refused = words[at + Shared.refused]! + (health.state === "REJ" ? 1 : 0);
-  health.unanswered = words[at + Shared.unanswered]! + (health.state === "S0" ? 1 : 0);
+  const trouble = store.trouble(entry, false);
+  const [refused, unanswered] =
+    trouble < 0
+      ? [0, 0]
+      : [store.troubleWords[trouble + Trouble.refused]!, store.troubleWords[trouble + Trouble.unanswered]!];
+  health.refused = refused + (health.state === "REJ" ? 1 : 0);
+  health.unanswered = unanswered + (health.state === "S0" ? 1 : 0);
   const isEstablished = wasEstablished(state);
   const handshake = doubles[(at + Shared.handshake) >> 1]!;
   const serverHalf = doubles[(at + Shared.serverHalf) >> 1]!;
   const isWhole = isEstablished && handshake > 0 && serverHalf >= 0 && serverHalf <= handshake;
   health.handshakeUs = isWhole ? handshake / 1000 : null;
   health.serverHalfUs = isWhole ? serverHalf / 1000 : null;
-  const lastReset = doubles[(at + Shared.lastReset) >> 1]!;
-  health.lastResetNs =
-    health.orig.resets + health.reply.resets > 0 && lastReset !== NO_TIME ? lastReset : null;
+  const isReset = health.orig.resets + health.reply.resets > 0;
+  const lastReset = isReset ? store.troubleDoubles[(trouble + Trouble.lastReset) / 2]! : NO_TIME;
+  health.lastResetNs = lastReset === NO_TIME ? null : lastReset;
   return health;
 }
 
 /** How many connections of entry `entry` were refused; `health.refused` alone. */
-export function countRefused({ words }: TcpStore, entry: number, origIsB: boolean): number {
-  const at = entry * Layout.words;
-  const isRefused = zeekState(words[at + Shared.state]!, origIsB) === "REJ";
-  return words[at + Shared.refused]! + (isRefused ? 1 : 0);
+export function countRefused(store: TcpStore, entry: number, origIsB: boolean): number {
+  const isRefused = zeekState(store.words[entry * Layout.words + Shared.state]!, origIsB) === "REJ";
+  const trouble = store.trouble(entry, false);
+  return (trouble < 0 ? 0 : store.troubleWords[trouble + Trouble.refused]!) + (isRefused ? 1 : 0);
 }
 
 /** When the last SYN of entry `entry` was sent, nanoseconds since the first packet; negative: it was not captured. */
@@ -115,23 +122,32 @@ export function synTimeNs({ doubles }: TcpStore, entry: number): number {
   return doubles[(entry * Layout.words + Shared.synTime) >> 1]!;
 }
 
-function readSide(side: SideHealth, words: Int32Array, doubles: Float64Array, at: number): void {
+function readSide(side: SideHealth, store: TcpStore, entry: number, isB: boolean): void {
+  const { words, doubles, troubleWords, troubleDoubles } = store;
+  const at = entry * Layout.words + (isB ? Layout.sideB : 0);
   side.segments = words[at + Side.segments]!;
-  side.fastRetransmissions = words[at + Side.fast]!;
-  side.spuriousRetransmissions = words[at + Side.spurious]!;
-  side.retransmissions =
-    words[at + Side.retransmissions]! + side.fastRetransmissions + side.spuriousRetransmissions;
-  side.outOfOrder = words[at + Side.outOfOrder]!;
-  side.duplicateAcks = words[at + Side.duplicateAcks]!;
-  side.zeroWindows = words[at + Side.zeroWindows]!;
-  side.zeroWindowUs = doubles[(at + Side.zeroTime) >> 1]! / 1000;
-  side.windowFull = words[at + Side.windowFull]!;
-  side.keepAlives = words[at + Side.keepAlives]!;
-  side.duplicated = words[at + Side.duplicated]!;
-  side.resets = words[at + Side.resets]!;
-  side.gaps = words[at + Side.gaps]!;
   const trips = words[at + Side.roundTrips]!;
   side.rttUs = trips === 0 ? null : doubles[(at + Side.roundTripSum) >> 1]! / trips / 1000;
+  const trouble = store.trouble(entry, isB);
+  if (trouble < 0) {
+    Object.assign(side, NO_TROUBLE);
+    return;
+  }
+  side.fastRetransmissions = troubleWords[trouble + Trouble.fast]!;
+  side.spuriousRetransmissions = troubleWords[trouble + Trouble.spurious]!;
+  side.retransmissions =
+    troubleWords[trouble + Trouble.retransmissions]! +
+    side.fastRetransmissions +
+    side.spuriousRetransmissions;
+  side.outOfOrder = troubleWords[trouble + Trouble.outOfOrder]!;
+  side.duplicateAcks = troubleWords[trouble + Trouble.duplicateAcks]!;
+  side.zeroWindows = troubleWords[trouble + Trouble.zeroWindows]!;
+  side.zeroWindowUs = troubleDoubles[(trouble + Trouble.zeroTime) / 2]! / 1000;
+  side.windowFull = troubleWords[trouble + Trouble.windowFull]!;
+  side.keepAlives = troubleWords[trouble + Trouble.keepAlives]!;
+  side.duplicated = troubleWords[trouble + Trouble.duplicated]!;
+  side.resets = troubleWords[trouble + Trouble.resets]!;
+  side.gaps = troubleWords[trouble + Trouble.gaps]!;
 }
 
 /** From one end to the other and back: the mean of both parts, where both were measured. */

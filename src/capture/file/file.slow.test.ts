@@ -191,7 +191,11 @@ test("a reader counts the packets it has given and knows how much it has taken",
   ]);
   const reader = await CaptureReader.open("a name", inPieces(bytes));
   assert.equal(reader.packets, 0);
-  await readPackets([reader], () => {});
+  await readPackets(
+    [reader],
+    () => {},
+    () => {},
+  );
   assert.equal(reader.name, "a name");
   assert.equal(reader.packets, 2);
   assert.equal(reader.bytesTaken, bytes.length);
@@ -214,10 +218,14 @@ async function merge(times: Times, sizes: readonly number[] = [64]): Promise<str
     CaptureReader.open(String(c), inPieces(captureOf(capture, c), sizes));
   const readers = await Promise.all(times.map(open));
   const merged: string[] = [];
-  await readPackets(readers, (packet) => {
-    const { hex } = copyPacket(packet);
-    merged.push(`${Number.parseInt(hex.slice(0, 2), 16)}/${Number.parseInt(hex.slice(2, 4), 16)}`);
-  });
+  await readPackets(
+    readers,
+    (packet) => {
+      const { hex } = copyPacket(packet);
+      merged.push(`${Number.parseInt(hex.slice(0, 2), 16)}/${Number.parseInt(hex.slice(2, 4), 16)}`);
+    },
+    () => {},
+  );
   return merged;
 }
 
@@ -300,7 +308,11 @@ test("merging: a damaged or empty capture among others costs only what it lost",
     sources.map((bytes, c) => CaptureReader.open(String(c), inPieces(bytes))),
   );
   const seen: ReadPacket[] = [];
-  await readPackets(readers, (packet) => seen.push(copyPacket(packet)));
+  await readPackets(
+    readers,
+    (packet) => seen.push(copyPacket(packet)),
+    () => {},
+  );
   assert.deepEqual(
     seen.map((packet) => packet.timeUs),
     [1, 2, 4],

@@ -38,22 +38,30 @@ export class CaptureReader implements PacketSource {
     this.#decoder = decoder;
   }
 
-  /** Finds out what the source holds. Takes ownership of it. A source that is no capture gives a reader with that damage. */
-  static async open(name: string, source: ByteSource): Promise<CaptureReader> {
+  /**
+   * Finds out what the source holds. Takes ownership of it. A source that is no capture gives a reader with that damage. `room`: where its
+   * bytes go, see InputBuffer.
+   */
+  static async open(name: string, source: ByteSource, room?: Uint8Array): Promise<CaptureReader> {
     try {
       const { first, rest } = await peek(source);
-      if (!isGzip(first)) return CaptureReader.#ofFormat(name, first, rest);
+      if (!isGzip(first)) return CaptureReader.#ofFormat(name, first, rest, room);
       const inner = await peek(gunzip(rest));
-      return CaptureReader.#ofFormat(name, inner.first, inner.rest);
+      return CaptureReader.#ofFormat(name, inner.first, inner.rest, room);
     } catch (error) {
       source.close();
       throw error;
     }
   }
 
-  static #ofFormat(name: string, first: Uint8Array, source: ByteSource): CaptureReader {
+  static #ofFormat(
+    name: string,
+    first: Uint8Array,
+    source: ByteSource,
+    room: Uint8Array | undefined,
+  ): CaptureReader {
     const magic = first.length < MAGIC_BYTES ? -1 : new DataView(first.buffer, first.byteOffset).getUint32(0);
-    const input = new InputBuffer();
+    const input = new InputBuffer(room);
     if (magic === PCAPNG_MAGIC) return new CaptureReader(name, source, input, new PcapngDecoder(input));
     if (magic >= 0 && pcapVariant(magic))
       return new CaptureReader(name, source, input, new PcapDecoder(input));
@@ -140,20 +148,23 @@ function foreign(reason: string): CaptureDecoder {
 
 /**
  * Gives every packet of the captures to `visit`, as one capture in time order. Within a capture the order stays as it
- * is; packets of one time go in the order of the captures. Does not close them.
+ * is; packets of one time go in the order of the captures. Calls `flush` when the bytes of packets are about to move. Does not close them.
  */
 export async function readPackets(
   sources: readonly PacketSource[],
   visit: (packet: Packet) => void,
+  flush: () => void,
 ): Promise<void> {
   const only = sources[0];
   if (sources.length === 1 && only) {
-    do while (only.next()) visit(only.packet);
-    while (await only.fill());
+    do {
+      while (only.next()) visit(only.packet);
+      flush();
+    } while (await only.fill());
     return;
   }
   const active: PacketSource[] = [];
-  for (const source of sources) if (source.next() || (await refill(source))) active.push(source);
+  for (const source of sources) if (source.next() || (await refill(source, flush))) active.push(source);
   while (active.length > 0) {
     let first = 0;
     for (let i = 1; i < active.length; i++)
@@ -166,7 +177,7 @@ export async function readPackets(
     }
     do {
       visit(source.packet);
-      if (source.next() || (await refill(source))) continue;
+      if (source.next() || (await refill(source, flush))) continue;
       active.splice(first, 1);
       break;
     } while (source.packet.timeUs <= limit);
@@ -174,7 +185,8 @@ export async function readPackets(
 }
 
 /** Reads on to the next packet of a source. */
-async function refill(source: PacketSource): Promise<boolean> {
+async function refill(source: PacketSource, flush: () => void): Promise<boolean> {
+  flush();
   while (await source.fill()) if (source.next()) return true;
   return false;
 }

@@ -1,7 +1,14 @@
 /** The bytes a decoder works on: one buffer, filled from behind while records are taken from the front. */
 
-/** Room at first and per read. Small: what the kernel has just copied is still in the cache, and many files can be open. */
+/** Bytes of a read, at first. Small: what the kernel has just copied is still in the cache, and many files can be open. */
 const CHUNK = 64 * 1024;
+/**
+ * Room for what is left over of the read before, at first: what is read always comes to the same place behind it. That lies half a page off
+ * where pages begin, for the kernel copies four times slower to a place that is a few bytes behind where its own page began.
+ */
+const FRONT = CHUNK + 2048;
+/** What a buffer that others provide has to hold. */
+export const INPUT_BYTES = FRONT + CHUNK;
 
 /**
  * A sliding window over a byte stream. Decoders read at `position` up to `end`; the reader fills `space()` and says how
@@ -9,14 +16,21 @@ const CHUNK = 64 * 1024;
  * because a record says how long it is.
  */
 export class InputBuffer {
-  bytes = new Uint8Array(CHUNK);
-  view = new DataView(this.bytes.buffer);
+  bytes: Uint8Array;
+  view: DataView;
   position = 0;
   end = 0;
+  #front = FRONT;
   /** Bytes of the stream that lie before the start of `bytes`. */
   #base = 0;
   /** Bytes still to be thrown away before the next is kept (a record that is skipped whole). */
   #skip = 0;
+
+  /** `room`: INPUT_BYTES to work in, at the start of a page; when records are too long for it other memory is used. */
+  constructor(room: Uint8Array = new Uint8Array(INPUT_BYTES)) {
+    this.bytes = room;
+    this.view = new DataView(room.buffer, room.byteOffset, room.length);
+  }
 
   /** Where `position` is in the stream. */
   get offset(): number {
@@ -43,19 +57,21 @@ export class InputBuffer {
   /** Room for more bytes. Call `filled` before anything else. */
   space(): Uint8Array {
     const kept = this.available;
-    if (this.position > 0) {
-      this.bytes.copyWithin(0, this.position, this.end);
-      this.#base += this.position;
-      this.position = 0;
-      this.end = kept;
+    let to = this.bytes;
+    if (kept > this.#front) {
+      this.#front *= 2;
+      to = new Uint8Array(this.bytes.length * 2);
     }
-    if (kept > this.bytes.length / 2) {
-      const larger = new Uint8Array(this.bytes.length * 2);
-      larger.set(this.bytes.subarray(0, kept));
-      this.bytes = larger;
-      this.view = new DataView(larger.buffer);
+    const position = this.#front - kept;
+    to.set(this.bytes.subarray(this.position, this.end), position);
+    if (to !== this.bytes) {
+      this.bytes = to;
+      this.view = new DataView(to.buffer);
     }
-    return this.bytes.subarray(this.end);
+    this.#base += this.position - position;
+    this.position = position;
+    this.end = this.#front;
+    return to.subarray(this.end);
   }
 
   /** Says how many bytes `space()` was given. */

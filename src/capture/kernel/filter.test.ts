@@ -32,9 +32,13 @@ async function count(file: string, filter: string): Promise<number> {
   const reader = await CaptureReader.open(file, openFile(join(FIXTURES, file)));
   const packetFilter = new PacketFilter(filter);
   let matches = 0;
-  await readPackets([reader], (packet) => {
-    if (packetFilter.matches(packet)) matches++;
-  });
+  await readPackets(
+    [reader],
+    (packet) => {
+      if (packetFilter.matches(packet)) matches++;
+    },
+    () => {},
+  );
   reader.close();
   return matches;
 }

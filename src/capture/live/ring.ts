@@ -132,7 +132,7 @@ export class RingSource implements LiveSource {
 
   next(): boolean {
     for (;;) {
-      if (this.#left === 0 && !this.#nextBlock()) return false;
+      if (this.#left === 0 && (this.#held || !this.#takeBlock())) return false;
       this.#readPacket();
       if (this.#machine === null || this.#machine.matches(this.packet)) break;
       this.#rejected++;
@@ -141,21 +141,23 @@ export class RingSource implements LiveSource {
     return true;
   }
 
-  /** Gives the block at hand back and takes the next, where the kernel is done with it. */
-  #nextBlock(): boolean {
-    if (this.#state === "closed") return false;
-    if (this.#held) {
-      Atomics.store(this.#status, (this.#block + BLOCK_STATUS) >> 2, KERNEL);
-      this.#held = false;
-      this.#block += this.#blockBytes;
-      if (this.#block === this.#blocks * this.#blockBytes) this.#block = 0;
-      if (++this.#turn >= TURN_BLOCKS) return false;
-    }
-    if (!this.#isReady()) return false;
+  /** Takes the next block, where the kernel is done with it. */
+  #takeBlock(): boolean {
+    if (!this.#isReadyOpen()) return false;
     this.#held = true;
     this.#left = this.#view.getUint32(this.#block + BLOCK_PACKETS, true);
     this.#at = this.#block + this.#view.getUint32(this.#block + BLOCK_FIRST, true);
-    return this.#left > 0 || this.#nextBlock();
+    return this.#left > 0;
+  }
+
+  /** Gives the block at hand back: its packets are over. */
+  #giveBack(): void {
+    if (!this.#held || this.#state === "closed") return;
+    Atomics.store(this.#status, (this.#block + BLOCK_STATUS) >> 2, KERNEL);
+    this.#held = false;
+    this.#block += this.#blockBytes;
+    if (this.#block === this.#blocks * this.#blockBytes) this.#block = 0;
+    this.#turn++;
   }
 
   #isReady(): boolean {
@@ -196,6 +198,7 @@ export class RingSource implements LiveSource {
   }
 
   async fill(): Promise<boolean> {
+    this.#giveBack();
     if (this.#turn >= TURN_BLOCKS) {
       this.#turn = 0;
       await new Promise((resolve) => setImmediate(resolve));
@@ -203,10 +206,10 @@ export class RingSource implements LiveSource {
     while (!this.#isReadyOpen()) {
       if (this.#state === "closed") return false;
       if (this.#state === "draining" || (this.ended !== null && !this.#waits)) return this.#drain();
+      this.#turn = 0;
       if (this.ended !== null) await this.#lookForReturn();
       else await this.#wait();
     }
-    this.#turn = 0;
     return true;
   }
 

@@ -1,5 +1,7 @@
 /** What can be said to `netwatch capture`. Light: loaded at every start. */
+
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { Bound } from "../../analyze/core/layout.js";
 import { ENGINES } from "../../engine/options.js";
 import { parsePositive, parseUrl } from "../options.js";
 import { CAPTURE_FORMATS, type CaptureCommandOptions } from "./capture-options.js";
@@ -7,7 +9,6 @@ import { parseLimit } from "./stop-conditions.js";
 
 const MAX_SNAPLEN = 262_144;
 const MAX_BUFFER_MB = 2047;
-const MAX_FLOWS = 100_000_000;
 const MAX_INTERVAL_SECONDS = 86_400;
 
 /** Of `--events`, whichever command has it. */
@@ -53,7 +54,7 @@ export function addCaptureCommand(
     .option("--names <file>", "JSON file of names, as for analyze")
     .option("--registry <url>", "registry that knows where moving services are", parseUrl)
     .option("--no-conntrack", "do not hold the packets against the kernel's connection tracking")
-    .option("--max-flows <n>", "conversations kept, as for analyze", parsePositive(MAX_FLOWS))
+    .option("--max-flows <n>", "conversations kept, as for analyze", parsePositive(Bound.flows))
     .addHelpText(
       "after",
       `

@@ -1,6 +1,8 @@
 /** What can be said to `netwatch metrics`. Light: loaded at every start. */
+
 import { randomBytes } from "node:crypto";
 import { type Command, InvalidArgumentError } from "commander";
+import { Bound } from "../../analyze/core/layout.js";
 import { addDecapsulate, addSourceWords, EVENTS_HELP, gather } from "../capture/capture-words.js";
 import type { Start } from "../monitor-words.js";
 import { parsePositive, parseUrl } from "../options.js";
@@ -42,7 +44,7 @@ function addServe(program: Command, start: Start): void {
     .option("--health", "also ask the services of the names file whether they serve")
     .option("--registry <url>", "registry that knows where moving services are", parseUrl)
     .option("--events <file>", EVENTS_HELP)
-    .option("--max-flows <n>", "conversations kept (default: 262144)", parsePositive(100_000_000))
+    .option("--max-flows <n>", "conversations kept (default: 262144)", parsePositive(Bound.flows))
     .addHelpText(
       "after",
       `
@@ -89,7 +91,7 @@ function addMetrics(program: Command, start: Start): void {
       "samples on the page; edges beyond are `~other` (default: 2000)",
       parsePositive(MAX_SERIES, MIN_SERIES),
     )
-    .option("--max-flows <n>", "conversations kept, as for analyze", parsePositive(100_000_000));
+    .option("--max-flows <n>", "conversations kept, as for analyze", parsePositive(Bound.flows));
   addDecapsulate(command);
   command
     .addHelpText(

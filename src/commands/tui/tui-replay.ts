@@ -95,7 +95,10 @@ async function play(
     while (waiting && (untilUs === null || timeOf(reader) <= untilUs)) {
       if (untilUs === null && timeOf(reader) >= 0) untilUs = timeOf(reader) + interval * speed * 1e6;
       take(reader.packet);
-      waiting = reader.next() || (await advance(reader));
+      waiting = reader.next();
+      if (waiting) continue;
+      analyzer.flush();
+      waiting = await advance(reader);
     }
     if (!waiting) await follow(analyzer.lastUs);
     await show(waiting ? (untilUs ?? 0) : Number.POSITIVE_INFINITY, interval * speed);

@@ -50,7 +50,7 @@ if [ "${1:-}" = test ] && ! node -e 'require("canvas"); require("cap")' 2>/dev/n
   # They are optional to npm, which says nothing when it could not get them.
   node -e 'require("canvas"); require("cap")' || { say "canvas and cap could not be compiled: see above"; exit 1; }
 fi
-if [ ! dist/src/cli.js -nt package.json ] || [ -n "$(find src services deploy -name '*.ts' -newer dist/.tsbuildinfo 2>/dev/null | head -n 1)" ]; then
+if [ ! dist/src/cli.js -nt package.json ] || [ -n "$(find src services bench deploy -name '*.ts' -newer dist/.tsbuildinfo 2>/dev/null | head -n 1)" ]; then
   say "building"
   npm run -s build >&2
 fi

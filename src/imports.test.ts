@@ -16,11 +16,11 @@ interface Edge {
   readonly lazy: boolean;
 }
 
-/** The sources of a folder; tests, what they share, benchmarks and what fuzzes aside: those may know everyone. */
+/** The sources of a folder; tests, what they share and what fuzzes aside: those may know everyone. */
 function sourcesOf(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
     .map((name) => `${folder}/${name.split(sep).join("/")}`)
-    .filter((name) => name.endsWith(".ts") && !/\.(test|bench|fuzz|test\.fixture)\.ts$/.test(name));
+    .filter((name) => name.endsWith(".ts") && !/\.(test|fuzz|test\.fixture)\.ts$/.test(name));
 }
 
 /** `import ... from "./x.js"`, `export ... from`, `import "./x.js"` and `import("./x.js")`. */

@@ -4,19 +4,19 @@ import { PassThrough, Writable } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { Analyzer } from "../analyze/analyzer.js";
-import { buildSnapshot, type TrackingContext } from "../analyze/snapshot/build.js";
-import type { HealthReport } from "../analyze/snapshot/snapshot.js";
-import { ConntrackTable } from "../capture/conntrack/conntrack-table.js";
-import { parseConntrackText } from "../capture/conntrack/conntrack-text.js";
-import { Names } from "../capture/names/names.js";
-import { createPacket, type Packet } from "../capture/packet.js";
-import { MonitorFeed } from "../commands/tui/tui-feed.js";
-import { App } from "./app.js";
-import { UNICODE } from "./chrome/glyphs.js";
-import { emptyModel } from "./model.js";
-import { openScreen, type Screen } from "./screen.js";
-import { SCREEN_KEYS, SCREENS } from "./state.js";
+import { Analyzer } from "../src/analyze/analyzer.js";
+import { buildSnapshot, type TrackingContext } from "../src/analyze/snapshot/build.js";
+import type { HealthReport } from "../src/analyze/snapshot/snapshot.js";
+import { ConntrackTable } from "../src/capture/conntrack/conntrack-table.js";
+import { parseConntrackText } from "../src/capture/conntrack/conntrack-text.js";
+import { Names } from "../src/capture/names/names.js";
+import { createPacket, type Packet } from "../src/capture/packet.js";
+import { MonitorFeed } from "../src/commands/tui/tui-feed.js";
+import { App } from "../src/tui/app.js";
+import { UNICODE } from "../src/tui/chrome/glyphs.js";
+import { emptyModel } from "../src/tui/model.js";
+import { openScreen, type Screen } from "../src/tui/screen.js";
+import { SCREEN_KEYS, SCREENS } from "../src/tui/state.js";
 
 const CONVERSATIONS = 10_000;
 const WARM_UP = 20;
@@ -31,7 +31,7 @@ const HOSTS = 60;
 const FRAME = 80;
 
 /** Prints CPU a look and what part of a core that is at one look a second, and how long a key takes. */
-export async function tuiBench(print: (line: string) => void): Promise<void> {
+export async function monitorBench(print: (line: string) => void): Promise<void> {
   const sink = createSink();
   const { app, screen } = openMonitor(sink.output);
   const loadAt = (second: number) => ({ count: CONVERSATIONS, from: 0, second });
@@ -87,7 +87,7 @@ function trackAll(): TrackingContext {
 }
 
 /** Prints what an hour of looks leaves in memory, at a tenth of it and at its end: the heap after garbage is gone. */
-export async function tuiHourBench(print: (line: string) => void): Promise<void> {
+export async function monitorHourBench(print: (line: string) => void): Promise<void> {
   const { app, screen } = openMonitor(createSink().output);
   const feed = new MonitorFeed(app);
   const look = createLook(feed, (second) => ({

@@ -6,10 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { reasonToSkip, withTestNetwork } from "../kernel/netns.test.fixture.js";
-import { type BridgeLab, createBridge } from "./live.test.fixture.js";
+import { reasonToSkip, withTestNetwork } from "../src/capture/kernel/netns.test.fixture.js";
+import { type BridgeLab, createBridge } from "../src/capture/live/live.test.fixture.js";
 
-const CLI = fileURLToPath(new URL("../../cli.js", import.meta.url));
+const CLI = fileURLToPath(new URL("../src/cli.js", import.meta.url));
 const ROUNDS = 2;
 /** Sent before the measurement, to every reader: what is compiled while it runs is compiled then. */
 const WARM_UP = 200_000;

@@ -1,10 +1,10 @@
 /** Measures reading the connection tracking table against the tools one would use instead, in turn, in a namespace of its own. */
 import { spawnSync } from "node:child_process";
-import { buildConnectionsSnapshot } from "../../analyze/connections.js";
-import { withNetns } from "../kernel/netns.js";
-import { reasonToSkip, withTestNetwork } from "../kernel/netns.test.fixture.js";
-import { ConntrackReader } from "./conntrack.js";
-import { Tracker } from "./tracker.js";
+import { buildConnectionsSnapshot } from "../src/analyze/connections.js";
+import { ConntrackReader } from "../src/capture/conntrack/conntrack.js";
+import { Tracker } from "../src/capture/conntrack/tracker.js";
+import { withNetns } from "../src/capture/kernel/netns.js";
+import { reasonToSkip, withTestNetwork } from "../src/capture/kernel/netns.test.fixture.js";
 
 const COMPARED = 50_000;
 const POLLED = 60_000;

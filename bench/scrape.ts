@@ -5,10 +5,10 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { reasonToSkip, type TestNetwork, withTestNetwork } from "../../capture/kernel/netns.test.fixture.js";
-import { createBridge } from "../../capture/live/live.test.fixture.js";
-import { Daemon, Exporter, freePort, sumOf } from "../../commands/serve/serve.test.fixture.js";
-import { until } from "../../until.test.fixture.js";
+import { reasonToSkip, type TestNetwork, withTestNetwork } from "../src/capture/kernel/netns.test.fixture.js";
+import { createBridge } from "../src/capture/live/live.test.fixture.js";
+import { Daemon, Exporter, freePort, sumOf } from "../src/commands/serve/serve.test.fixture.js";
+import { until } from "../src/until.test.fixture.js";
 
 const RATE = 100_000;
 const SECONDS = 20;
@@ -20,7 +20,7 @@ const MAX_SERIES = "2600";
 const NODE_EXPORTER = "/usr/bin/prometheus-node-exporter";
 
 /** Prints the times. Needs root and trafgen (Debian: netsniff-ng); says so where it has them not. */
-export async function prometheusBench(print: (line: string) => void): Promise<void> {
+export async function scrapeBench(print: (line: string) => void): Promise<void> {
   const reason = reasonToSkip("trafgen");
   if (reason) {
     print(`Scrapes are not measured: ${reason}`);

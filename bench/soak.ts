@@ -1,9 +1,9 @@
 /** Memory of a long capture: does it stay flat while conversations come and go? */
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { reasonToSkip, withTestNetwork } from "../kernel/netns.test.fixture.js";
-import { cpuSeconds, generate, netwatch, residentMb } from "./live.bench.js";
-import { createBridge } from "./live.test.fixture.js";
+import { reasonToSkip, withTestNetwork } from "../src/capture/kernel/netns.test.fixture.js";
+import { createBridge } from "../src/capture/live/live.test.fixture.js";
+import { cpuSeconds, generate, netwatch, residentMb } from "./live.js";
 
 /** Packets a second, nine of ten the first of a new conversation. */
 const RATE = 20_000;

@@ -118,7 +118,12 @@ export async function floodBench(print: Print): Promise<void> {
     (path, folder) =>
       compare(
         "A flood from 1.0 M addresses, one heavy talker, 3.0 M packets",
-        [...analyses(path), netwatch("analyze", path, "-o", "csv"), counter(path), flows(path, folder)],
+        [
+          ...analyses(path),
+          netwatch("analyze", path, "-o", "csv", "--table", "pairs"),
+          counter(path),
+          flows(path, folder),
+        ],
         print,
       ),
   );

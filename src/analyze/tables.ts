@@ -18,9 +18,9 @@ type BuildTable = (analyzer: Analyzer, sums: Sums, evidence: Evidence | null) =>
 const BUILDERS: Readonly<Record<CoreTable, BuildTable>> & Readonly<Record<string, BuildTable>> = {
   pairs: buildPairs,
   protocols: buildProtocols,
-  talkers: (analyzer, { labels }) => buildTalkers(analyzer, labels),
+  talkers: buildTalkers,
   conversations: buildConversations,
-  endpoints: (analyzer, { addresses, names }) => buildEndpoints(analyzer, addresses, names),
+  endpoints: buildEndpoints,
   tcp: buildTcp,
 };
 

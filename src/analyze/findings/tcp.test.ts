@@ -29,9 +29,10 @@ function said(...pairs: readonly Pair[]): string[] {
     serverP50: null,
     tripP50: null,
   });
-  return findTcp({ pairs: sums, total, durations }, (label) => names[label]!).map(
-    ({ severity, text }) => `${severity}: ${text}`,
-  );
+  return findTcp(
+    { count: sums.length, pair: (number) => sums[number]!, total, durations },
+    (label) => names[label]!,
+  ).map(({ severity, text }) => `${severity}: ${text}`);
 }
 
 test("retransmissions: at least 10 and 1 % of the segments, a warning from 3 % on, held against the rest", () => {

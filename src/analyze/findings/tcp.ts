@@ -1,7 +1,7 @@
 /** How TCP fares: pairs that lose, wait, refuse or reset more than they should. */
 import { formatCount, formatCounted, formatDuration, formatRatio } from "../../format.js";
 import type { Finding } from "../snapshot/snapshot.js";
-import type { TcpPair, TcpSums } from "../sums/tcp.js";
+import type { TcpPair, TcpSum, TcpSums } from "../sums/tcp.js";
 import { type Candidate, formatTimes, sayWorst } from "./finding.js";
 
 /** Thresholds, in one place; docs/findings.md lists them. Each wants so many cases at least, so that 1 of 3 is no finding. */
@@ -36,20 +36,33 @@ type Text = (label: number) => string;
 
 /** Findings of the sums of all pairs; `text` says what a label is called. */
 export function findTcp(sums: TcpSums, text: Text): Finding[] {
-  const services = sumServices(sums.pairs);
+  const services = new Map<number, ServiceSum>();
+  const retransmitting: Candidate[] = [];
+  const opened: Opened[] = [];
+  for (let number = 0; number < sums.count; number++) {
+    const pair = sums.pair(number);
+    addToServices(services, pair);
+    const candidate = judgeRetransmissions(pair, sums.total, text);
+    if (candidate !== null) retransmitting.push(candidate);
+    const { handshakes, handshakeUs } = pair.sum;
+    if (handshakes >= LIMIT.handshakes)
+      opened.push({ pair: number, handshakes, meanUs: handshakeUs / handshakes });
+  }
   const open = "got no answer and stay half open";
   return [
-    ...findRetransmissions(sums, text),
-    ...findFailed("half-open", services, text, ({ halfOpen }) => halfOpen, open),
-    ...findFailed("refused", services, text, ({ refused }) => refused, "were refused"),
-    ...findResets(services, text),
-    ...findZeroWindows(services, text),
-    ...findSlowHandshakes(sums, text),
+    ...sayWorst("retransmissions", "pair", retransmitting),
+    ...findFailed("half-open", services.values(), text, ({ halfOpen }) => halfOpen, open),
+    ...findFailed("refused", services.values(), text, ({ refused }) => refused, "were refused"),
+    ...findResets(services.values(), text),
+    ...findZeroWindows(services.values(), text),
+    ...findSlowHandshakes(sums, opened, text),
   ];
 }
 
-function sumServices(pairs: readonly TcpPair[]): readonly Service[] {
-  const services = new Map<number, ServiceSum>();
+function addToServices(
+  services: Map<number, ServiceSum>,
+  { source: from, destination: to, sum: pair }: Readonly<TcpPair>,
+): void {
   const of = (label: number): ServiceSum => {
     const known = services.get(label);
     if (known !== undefined) return known;
@@ -58,64 +71,65 @@ function sumServices(pairs: readonly TcpPair[]): readonly Service[] {
     services.set(label, sum);
     return sum;
   };
-  for (const { source: from, destination: to, sum } of pairs) {
-    const [source, destination] = [of(from), of(to)];
-    destination.asked += sum.connections;
-    destination.connections += sum.connections;
-    if (source !== destination) source.connections += sum.connections;
-    destination.refused += sum.refused;
-    destination.halfOpen += sum.halfOpen;
-    destination.resets += Math.max(0, sum.resetsByReply - sum.refused);
-    source.resets += sum.resets - sum.resetsByReply;
-    destination.zeroWindows += sum.zeroWindowsByReply;
-    destination.zeroWindowUs += sum.zeroWindowUsByReply;
-    source.zeroWindows += sum.zeroWindows - sum.zeroWindowsByReply;
-    source.zeroWindowUs += sum.zeroWindowUs - sum.zeroWindowUsByReply;
-  }
-  return [...services.values()];
+  const [source, destination] = [of(from), of(to)];
+  destination.asked += pair.connections;
+  destination.connections += pair.connections;
+  if (source !== destination) source.connections += pair.connections;
+  destination.refused += pair.refused;
+  destination.halfOpen += pair.halfOpen;
+  destination.resets += Math.max(0, pair.resetsByReply - pair.refused);
+  source.resets += pair.resets - pair.resetsByReply;
+  destination.zeroWindows += pair.zeroWindowsByReply;
+  destination.zeroWindowUs += pair.zeroWindowUsByReply;
+  source.zeroWindows += pair.zeroWindows - pair.zeroWindowsByReply;
+  source.zeroWindowUs += pair.zeroWindowUs - pair.zeroWindowUsByReply;
 }
 
-function findRetransmissions({ pairs, total }: TcpSums, text: Text): Finding[] {
-  const candidates = pairs.flatMap(({ source, destination, sum }): Candidate[] => {
-    const { segments, retransmissions } = sum;
-    const ratio = retransmissions / segments;
-    const isEvidence = retransmissions >= LIMIT.retransmissions && segments >= LIMIT.segments;
-    if (!isEvidence || ratio < LIMIT.retransmissionRatio) return [];
-    const counts = `${formatCount(retransmissions)} retransmissions in ${formatCounted(segments, "segment")}`;
-    const ends = `${text(source)} and ${text(destination)}`;
-    if (ratio >= LIMIT.doubledRatio) {
-      const words = `Between ${ends} there are ${counts}: the capture may hold packets twice.`;
-      return [{ severity: "notice", weight: ratio, text: words }];
-    }
-    const rest = (total.retransmissions - retransmissions) / (total.segments - segments);
-    const times = rest > 0 && ratio > rest ? `, ${formatTimes(ratio / rest)} the ratio of the rest` : "";
-    return [
-      {
-        severity: ratio >= LIMIT.retransmissionWarning ? "warning" : "notice",
-        weight: ratio,
-        text: `Between ${ends} ${formatRatio(ratio)} of the segments are sent again (${counts})${times}.`,
-      },
-    ];
-  });
-  return sayWorst("retransmissions", "pair", candidates);
+/** null: a pair that sends little again. */
+function judgeRetransmissions(
+  { source, destination, sum }: Readonly<TcpPair>,
+  total: Readonly<TcpSum>,
+  text: Text,
+): Candidate | null {
+  const { segments, retransmissions } = sum;
+  const ratio = retransmissions / segments;
+  const isEvidence = retransmissions >= LIMIT.retransmissions && segments >= LIMIT.segments;
+  if (!isEvidence || ratio < LIMIT.retransmissionRatio) return null;
+  const counts = `${formatCount(retransmissions)} retransmissions in ${formatCounted(segments, "segment")}`;
+  const ends = `${text(source)} and ${text(destination)}`;
+  if (ratio >= LIMIT.doubledRatio) {
+    const words = `Between ${ends} there are ${counts}: the capture may hold packets twice.`;
+    return { severity: "notice", weight: ratio, text: words };
+  }
+  const rest = (total.retransmissions - retransmissions) / (total.segments - segments);
+  const times = rest > 0 && ratio > rest ? `, ${formatTimes(ratio / rest)} the ratio of the rest` : "";
+  return {
+    severity: ratio >= LIMIT.retransmissionWarning ? "warning" : "notice",
+    weight: ratio,
+    text: `Between ${ends} ${formatRatio(ratio)} of the segments are sent again (${counts})${times}.`,
+  };
+}
+
+/** A pair of enough handshakes. */
+interface Opened {
+  readonly pair: number;
+  readonly handshakes: number;
+  readonly meanUs: number;
 }
 
 /**
  * p50s are costly, means are at hand: half of the handshakes take the p50 or longer, so that the mean is half of it at least, and
  * the median pair is found by its mean.
  */
-function findSlowHandshakes({ pairs, durations }: TcpSums, text: Text): Finding[] {
-  const opened = pairs.flatMap(({ sum: { handshakes, handshakeUs } }, pair) =>
-    handshakes >= LIMIT.handshakes ? [{ pair, handshakes, meanUs: handshakeUs / handshakes }] : [],
-  );
+function findSlowHandshakes(sums: TcpSums, opened: readonly Opened[], text: Text): Finding[] {
   const slow = opened.filter(({ meanUs }) => meanUs >= (LIMIT.handshakeSeconds * 1e6) / 2);
   if (slow.length === 0 || opened.length <= LIMIT.handshakePairs) return [];
   const order = [...opened].sort((x, y) => x.meanUs - y.meanUs);
-  const median = durations(order[(order.length - 1) >> 1]!.pair).handshakeP50!;
+  const median = sums.durations(order[(order.length - 1) >> 1]!.pair).handshakeP50!;
   const candidates = slow.flatMap(({ pair, handshakes }): Candidate[] => {
-    const us = durations(pair).handshakeP50!;
+    const us = sums.durations(pair).handshakeP50!;
     if (us / 1e6 < LIMIT.handshakeSeconds || us < median * LIMIT.handshakeTimes) return [];
-    const { source, destination } = pairs[pair]!;
+    const { source, destination } = sums.pair(pair);
     const times = median > 0 ? `${formatTimes(us / median)} the ` : "against ";
     const words = `Connections of ${text(source)} to ${text(destination)} take ${milliseconds(us)} to open (p50 of ${formatCounted(handshakes, "handshake")}), ${times}${milliseconds(median)} of the median pair.`;
     return [{ severity: "notice", weight: us, text: words }];
@@ -141,7 +155,7 @@ type Service = Readonly<ServiceSum>;
 
 function findFailed(
   code: string,
-  services: readonly Service[],
+  services: Iterable<Service>,
   nameOf: Text,
   count: (sum: Service) => number,
   words: string,
@@ -160,7 +174,7 @@ function findFailed(
   return sayWorst(code, "service", candidates);
 }
 
-function findResets(services: readonly Service[], nameOf: Text): Finding[] {
+function findResets(services: Iterable<Service>, nameOf: Text): Finding[] {
   const candidates: Candidate[] = [];
   for (const { label, resets, connections } of services) {
     if (resets < LIMIT.resets || resets / connections < LIMIT.resetRatio) continue;
@@ -170,7 +184,7 @@ function findResets(services: readonly Service[], nameOf: Text): Finding[] {
   return sayWorst("resets", "service", candidates);
 }
 
-function findZeroWindows(services: readonly Service[], nameOf: Text): Finding[] {
+function findZeroWindows(services: Iterable<Service>, nameOf: Text): Finding[] {
   const candidates: Candidate[] = [];
   for (const { label, zeroWindows, zeroWindowUs } of services) {
     const seconds = zeroWindowUs / 1e6;

@@ -1,9 +1,9 @@
 /** From flows to what their ends are called: each end of each flow gets the number of a label, equal labels one number. */
 import type { Names } from "../../capture/names/names.js";
 import type { FlowTable } from "./flows.js";
-import { Groups } from "./groups.js";
 import { Keys } from "./keys.js";
 import { numbers, Sorter } from "./order.js";
+import type { Scratch } from "./scratch.js";
 
 /** Up to so many labels, their texts are kept once made: a label stands in many rows. */
 const TEXTS_KEPT = 50_000;
@@ -23,11 +23,13 @@ export class Labels {
   readonly #example: Int32Array;
   readonly #names: string[] = [];
   readonly #texts: (string | undefined)[] = [];
-  #ranks: Int32Array | null = null;
-  #bearers: Groups | null = null;
+  readonly #scratch: Scratch;
+  /** The places of all labels, or of the names alone. */
+  #places: Int32Array | null = null;
 
-  constructor(flows: FlowTable, names: Names | null) {
+  constructor(flows: FlowTable, names: Names | null, scratch: Scratch) {
     this.#flows = flows;
+    this.#scratch = scratch;
     const { ends, examples } = numberAddresses(flows);
     this.#ends = ends;
     if (names === null) {
@@ -61,14 +63,17 @@ export class Labels {
       if (name !== null || rest >= 0) ends[end] = ~(name === null ? rest : intern(name));
     }
     const named = this.#names.length;
-    const withoutName: number[] = [];
+    const example = new Int32Array(named + examples.length).fill(-1, 0, named);
+    let count = named;
     for (let i = 0; i < examples.length; i++) {
-      if (labelOfAddress[i]! < 0) labelOfAddress[i] = named + withoutName.push(examples[i]!) - 1;
+      if (labelOfAddress[i]! >= 0) continue;
+      example[count] = examples[i]!;
+      labelOfAddress[i] = count++;
     }
     for (let end = 0; end < ends.length; end++)
       ends[end] = ends[end]! < 0 ? ~ends[end]! : labelOfAddress[ends[end]!]!;
-    this.#example = Int32Array.from([...new Array<number>(named).fill(-1), ...withoutName]);
-    this.count = this.#example.length;
+    this.#example = example.subarray(0, count);
+    this.count = count;
     this.rest = rest;
   }
 
@@ -89,37 +94,34 @@ export class Labels {
     return example < 0 ? this.#names[label]! : this.#addressOf(example);
   }
 
-  /** The ends that bear each label, as 2 * flow, and one more for end b. */
-  get bearers(): Groups {
-    if (this.#bearers === null) {
-      this.#bearers = new Groups(this.#ends.length);
-      for (let end = 0; end < this.#ends.length; end++) this.#bearers.add(this.#ends[end]!, end);
-    }
-    return this.#bearers;
-  }
-
-  /** The place of each label in a fixed order: names by code unit, then IPv4 and IPv6 addresses by number. */
-  get ranks(): Int32Array {
-    this.#ranks ??= this.#rank();
-    return this.#ranks;
+  /** The place of a label in a fixed order: names by code unit, then IPv4 and IPv6 addresses by number. Not every place is taken. */
+  placeOf(label: number): number {
+    const named = this.#names.length;
+    // Without IPv6 an address is its own place.
+    this.#places ??= this.#flows.hasIpv6 ? this.#rank() : this.#rankNames(named);
+    return label < this.#places.length ? this.#places[label]! : named + this.#addressWord(label, 0);
   }
 
   #rank(): Int32Array {
     const named = this.#names.length;
-    const names = Array.from({ length: named }, (_, label) => label);
-    names.sort((x, y) => (this.#names[x]! < this.#names[y]! ? -1 : 1));
     const addresses = numbers(this.count, (label) => label >= named);
-    const sorter = new Sorter(addresses);
-    for (let i = this.#flows.hasIpv6 ? 3 : 0; i >= 0; i--)
-      sorter.by("ascending", (label) => this.#addressWord(label, i));
-    if (this.#flows.hasIpv6)
-      sorter.by("ascending", (label) => this.#flows.version(this.#example[label]! >> 1));
-    const ranks = new Int32Array(this.count);
-    names.forEach((label, rank) => {
-      ranks[label] = rank;
-    });
+    const sorter = new Sorter(addresses, this.#scratch);
+    for (let i = 3; i >= 0; i--) sorter.by("ascending", (label) => this.#addressWord(label, i));
+    sorter.by("ascending", (label) => this.#flows.version(this.#example[label]! >> 1));
+    const ranks = this.#rankNames(this.count);
     addresses.forEach((label, i) => {
       ranks[label] = named + i;
+    });
+    return ranks;
+  }
+
+  /** The names' places, with room for so many in all. */
+  #rankNames(room: number): Int32Array {
+    const names = this.#names.map((_, label) => label);
+    names.sort((x, y) => (this.#names[x]! < this.#names[y]! ? -1 : 1));
+    const ranks = new Int32Array(room);
+    names.forEach((label, rank) => {
+      ranks[label] = rank;
     });
     return ranks;
   }

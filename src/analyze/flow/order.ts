@@ -1,7 +1,18 @@
 /** Sorting numbers of things by a key each, in linear time and without objects: a table may have a million rows. */
+import { Scratch } from "./scratch.js";
 
 const RADIX = 256;
 const KEY_BYTES = 8;
+/** Rows of an order that are found without sorting all: more than a report shows or a kept Snapshot holds. */
+const TOP = 1024;
+
+type Direction = "ascending" | "descending";
+
+/** What things are ordered by: a number of each, not negative. */
+export interface Key {
+  readonly direction: Direction;
+  readonly of: (n: number) => number;
+}
 
 /** The numbers from 0 to n - 1 that `keep` wants. */
 export function numbers(n: number, keep: (i: number) => boolean = () => true): Uint32Array {
@@ -14,7 +25,8 @@ export function numbers(n: number, keep: (i: number) => boolean = () => true): U
 /**
  * Sorts numbers, in place and stably: call `by` for the least key first, for the most important last. Keys are not
  * negative, so that as bit patterns they order as they do as numbers (IEEE 754, low byte first). Cost of a call: a pass for each byte of
- * the keys that is not the same in all of them. What it works in, 12 bytes a number, is used again at every call.
+ * the keys that is not the same in all of them. What it works in, 12 bytes a number, is taken from `scratch`, which nobody else may use
+ * before the last call.
  */
 export class Sorter {
   readonly #order: Uint32Array;
@@ -24,18 +36,20 @@ export class Sorter {
   readonly #bytes: Uint8Array;
   readonly #words: Uint32Array;
 
-  constructor(order: Uint32Array) {
+  constructor(order: Uint32Array, scratch = new Scratch()) {
     this.#order = order;
-    this.#spare = new Uint32Array(order.length);
     let most = -1;
     for (let i = 0; i < order.length; i++) most = Math.max(most, order[i]!);
-    this.#keys = new Float64Array(most + 1);
-    this.#bytes = new Uint8Array(this.#keys.buffer);
-    this.#words = new Uint32Array(this.#keys.buffer);
+    const keys = most + 1;
+    const room = scratch.take(keys * KEY_BYTES + order.byteLength);
+    this.#keys = new Float64Array(room, 0, keys);
+    this.#bytes = new Uint8Array(room, 0, keys * KEY_BYTES);
+    this.#words = new Uint32Array(room, 0, keys * 2);
+    this.#spare = new Uint32Array(room, keys * KEY_BYTES, order.length);
   }
 
   /** Sorts by a key, asked once for each number. */
-  by(direction: "ascending" | "descending", key: (n: number) => number): this {
+  by(direction: Direction, key: (n: number) => number): this {
     const order = this.#order;
     const differing = this.#ask(key);
     let from = order;
@@ -66,7 +80,7 @@ export class Sorter {
   }
 
   /** Moves the numbers over in the order of one byte of their keys. */
-  #pass(from: Uint32Array, to: Uint32Array, byte: number, direction: "ascending" | "descending"): void {
+  #pass(from: Uint32Array, to: Uint32Array, byte: number, direction: Direction): void {
     const bytes = this.#bytes;
     const places = new Uint32Array(RADIX);
     for (let i = 0; i < from.length; i++) {
@@ -86,4 +100,92 @@ export class Sorter {
       places[digit] = places[digit]! + 1;
     }
   }
+}
+
+/**
+ * The order of the rows of a table, found as far as it is read: the first thousand by one pass, all by sorting once somebody reads on. Keys
+ * are asked while it is read, and must give the same until then. Ties go by number, as `Sorter` leaves them.
+ */
+export class Ranking {
+  readonly length: number;
+  readonly #n: number;
+  readonly #keep: (i: number) => boolean;
+  readonly #keys: readonly Key[];
+  readonly #scratch: Scratch;
+  #top: Uint32Array | null = null;
+  #whole: Uint32Array | null = null;
+
+  /** Of the numbers from 0 to n - 1 that `keep` wants, by their keys, the most important first. */
+  constructor(n: number, keys: readonly Key[], scratch: Scratch, keep?: (i: number) => boolean) {
+    this.#n = n;
+    this.#keys = keys;
+    this.#scratch = scratch;
+    this.#keep = keep ?? (() => true);
+    this.length = keep ? count(n, keep) : n;
+  }
+
+  /** The number at place `i`. */
+  at(i: number): number {
+    if (this.#whole !== null) return this.#whole[i]!;
+    if (i >= TOP || this.length <= TOP) {
+      this.#whole = this.#sort();
+      this.#top = null;
+      return this.#whole[i]!;
+    }
+    this.#top ??= this.#select();
+    return this.#top[i]!;
+  }
+
+  #sort(): Uint32Array {
+    const order = numbers(this.#n, this.#keep);
+    const sorter = new Sorter(order, this.#scratch);
+    for (const { direction, of } of this.#keys.toReversed()) sorter.by(direction, of);
+    return order;
+  }
+
+  /** The first TOP, in order: a heap whose root is the last of them. */
+  #select(): Uint32Array {
+    const heap = new Uint32Array(TOP);
+    let size = 0;
+    for (let n = 0; n < this.#n; n++) {
+      if (!this.#keep(n)) continue;
+      if (size < TOP) {
+        heap[size++] = n;
+        if (size === TOP) for (let at = TOP >> 1; at >= 0; at--) this.#sink(heap, at);
+      } else if (this.#compare(n, heap[0]!) < 0) {
+        heap[0] = n;
+        this.#sink(heap, 0);
+      }
+    }
+    return heap.sort((x, y) => this.#compare(x, y));
+  }
+
+  /** Moves what is at `at` down until nothing below comes after it. */
+  #sink(heap: Uint32Array, at: number): void {
+    for (let parent = at; ; ) {
+      let last = parent;
+      for (let child = 2 * parent + 1; child <= 2 * parent + 2 && child < TOP; child++)
+        if (this.#compare(heap[child]!, heap[last]!) > 0) last = child;
+      if (last === parent) return;
+      const moved = heap[parent]!;
+      heap[parent] = heap[last]!;
+      heap[last] = moved;
+      parent = last;
+    }
+  }
+
+  /** Below 0: x comes before y. */
+  #compare(x: number, y: number): number {
+    for (const { direction, of } of this.#keys) {
+      const difference = of(x) - of(y);
+      if (difference !== 0) return direction === "ascending" ? difference : -difference;
+    }
+    return x - y;
+  }
+}
+
+function count(n: number, keep: (i: number) => boolean): number {
+  let kept = 0;
+  for (let i = 0; i < n; i++) if (keep(i)) kept++;
+  return kept;
 }

@@ -5,7 +5,8 @@ import type { Evidence } from "../evidence.js";
 import { communityId } from "../flow/communityid.js";
 import type { Departed, Flow, FlowTable } from "../flow/flows.js";
 import type { Labels } from "../flow/labels.js";
-import { numbers, Sorter } from "../flow/order.js";
+import { type Key, Ranking } from "../flow/order.js";
+import type { Scratch } from "../flow/scratch.js";
 import { OTHER } from "../snapshot/limit.js";
 import type { Cell, Column, Row, Table } from "../snapshot/snapshot.js";
 import type { Sums } from "../sums.js";
@@ -36,11 +37,11 @@ const COLUMNS: readonly Column[] = [
 /** Every conversation, both directions in one row; the source is the end that began it, as far as that can be told. */
 export function buildConversations(
   analyzer: Analyzer,
-  { labels, addresses, tcp: { total } }: Sums,
+  { labels, addresses, tcp: { total }, scratch }: Sums,
   evidence: Evidence | null,
 ): Table {
   const { flows } = analyzer;
-  const order = orderConversations(flows, addresses);
+  const ranking = rankConversations(flows, addresses, scratch);
   const tcp = new TcpCells(analyzer);
   return createTable({
     name: "conversations",
@@ -48,9 +49,9 @@ export function buildConversations(
     subject: "traffic",
     top: 5,
     columns: evidence ? [...COLUMNS, ...EVIDENCE_COLUMNS] : COLUMNS,
-    length: order.length,
+    length: ranking.length,
     rowAt(i) {
-      const flow = order[i]!;
+      const flow = ranking.at(i);
       const origIsB = flows.isBegunByB(flow);
       const ends = {
         source: labels.text(labels.of(flow, origIsB)),
@@ -68,17 +69,16 @@ export function buildConversations(
 }
 
 /** Most bytes first, then by addresses, ports and protocol. */
-function orderConversations(flows: FlowTable, addresses: Labels): Uint32Array {
-  const order = numbers(flows.count);
-  const { ranks } = addresses;
-  new Sorter(order)
-    .by("ascending", (flow) => flows.protocolKey(flow))
-    .by("ascending", (flow) => flows.port(flow, true))
-    .by("ascending", (flow) => flows.port(flow, false))
-    .by("ascending", (flow) => ranks[addresses.of(flow, true)]!)
-    .by("ascending", (flow) => ranks[addresses.of(flow, false)]!)
-    .by("descending", (flow) => flows.bytes(flow, false) + flows.bytes(flow, true));
-  return order;
+function rankConversations(flows: FlowTable, addresses: Labels, scratch: Scratch): Ranking {
+  const keys: Key[] = [
+    { direction: "descending", of: (flow) => flows.bytes(flow, false) + flows.bytes(flow, true) },
+    { direction: "ascending", of: (flow) => addresses.placeOf(addresses.of(flow, false)) },
+    { direction: "ascending", of: (flow) => addresses.placeOf(addresses.of(flow, true)) },
+    { direction: "ascending", of: (flow) => flows.port(flow, false) },
+    { direction: "ascending", of: (flow) => flows.port(flow, true) },
+    { direction: "ascending", of: (flow) => flows.protocolKey(flow) },
+  ];
+  return new Ranking(flows.count, keys, scratch);
 }
 
 function conversationTotal(flows: FlowTable): Readonly<Record<string, number>> {

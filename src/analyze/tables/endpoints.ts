@@ -1,12 +1,10 @@
 /** The table of endpoints. */
-import type { Names } from "../../capture/names/names.js";
 import type { Analyzer } from "../analyzer.js";
-import type { FlowTable } from "../flow/flows.js";
-import type { Groups } from "../flow/groups.js";
-import type { Labels } from "../flow/labels.js";
-import { numbers, Sorter } from "../flow/order.js";
+import { Ranking } from "../flow/order.js";
 import { OTHER } from "../snapshot/limit.js";
 import type { Column, Row, Table } from "../snapshot/snapshot.js";
+import type { EndSum } from "../sums/ends.js";
+import type { Sums } from "../sums.js";
 import { createTable, departedTotal, flowTotal } from "./table.js";
 
 const COLUMNS: readonly Column[] = [
@@ -21,10 +19,17 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** What each address sent and received. Every packet counts at both of its ends. */
-export function buildEndpoints(analyzer: Analyzer, addresses: Labels, names: Names | null): Table {
+export function buildEndpoints(analyzer: Analyzer, { addresses, addressEnds, names, scratch }: Sums): Table {
   const { flows } = analyzer;
-  const order = orderEndpoints(flows, addresses);
-  const departed = departedTotal(flows.departed);
+  const ranking = new Ranking(
+    addresses.count,
+    [
+      { direction: "descending", of: (address) => bytesOf(addressEnds.sum(address)) },
+      { direction: "ascending", of: (address) => addresses.placeOf(address) },
+    ],
+    scratch,
+  );
+  const departed = bothWays(departedTotal(flows.departed));
   const total = flowTotal(analyzer);
   return createTable({
     name: "endpoints",
@@ -32,13 +37,14 @@ export function buildEndpoints(analyzer: Analyzer, addresses: Labels, names: Nam
     subject: "traffic",
     top: 0,
     columns: COLUMNS,
-    length: order.length,
+    length: ranking.length,
     rowAt(i) {
-      const address = addresses.text(order[i]!);
+      const number = ranking.at(i);
+      const address = addresses.text(number);
       const service = names?.find(address, null, null) ?? null;
-      return endpointRow(address, service, sumBoth(flows, addresses.bearers, order[i]!));
+      return endpointRow(address, service, addressEnds.sum(number));
     },
-    other: flows.departed.flows > 0 ? endpointRow(OTHER, null, { sent: departed, received: departed }) : null,
+    other: flows.departed.flows > 0 ? endpointRow(OTHER, null, departed) : null,
     omitted: flows.departed.flows,
     total: {
       packets: total.packets * 2,
@@ -51,44 +57,24 @@ export function buildEndpoints(analyzer: Analyzer, addresses: Labels, names: Nam
   });
 }
 
-interface BothWays {
-  readonly sent: { packets: number; bytes: number };
-  readonly received: { packets: number; bytes: number };
+/** What had no room counts at both of its ends, as all else. */
+function bothWays({ packets, bytes }: { readonly packets: number; readonly bytes: number }): EndSum {
+  return { sentPackets: packets, sentBytes: bytes, receivedPackets: packets, receivedBytes: bytes };
 }
 
-function endpointRow(address: string, service: string | null, { sent, received }: BothWays): Row {
+function bytesOf({ sentBytes, receivedBytes }: Readonly<EndSum>): number {
+  return sentBytes + receivedBytes;
+}
+
+function endpointRow(address: string, service: string | null, sum: Readonly<EndSum>): Row {
   return {
     address,
-    packets: sent.packets + received.packets,
-    bytes: sent.bytes + received.bytes,
-    sent_packets: sent.packets,
-    sent_bytes: sent.bytes,
-    received_packets: received.packets,
-    received_bytes: received.bytes,
+    packets: sum.sentPackets + sum.receivedPackets,
+    bytes: bytesOf(sum),
+    sent_packets: sum.sentPackets,
+    sent_bytes: sum.sentBytes,
+    received_packets: sum.receivedPackets,
+    received_bytes: sum.receivedBytes,
     service,
   };
-}
-
-function orderEndpoints(flows: FlowTable, { bearers, ranks, count }: Labels): Uint32Array {
-  const order = numbers(count);
-  new Sorter(order)
-    .by("ascending", (address) => ranks[address]!)
-    .by("descending", (address) => {
-      const { sent, received } = sumBoth(flows, bearers, address);
-      return sent.bytes + received.bytes;
-    });
-  return order;
-}
-
-function sumBoth(flows: FlowTable, bearers: Groups, address: number): BothWays {
-  const sent = { packets: 0, bytes: 0 };
-  const received = { packets: 0, bytes: 0 };
-  for (let end = bearers.first(address); end >= 0; end = bearers.next(end)) {
-    const isB = (end & 1) === 1;
-    sent.packets += flows.packets(end >> 1, isB);
-    sent.bytes += flows.bytes(end >> 1, isB);
-    received.packets += flows.packets(end >> 1, !isB);
-    received.bytes += flows.bytes(end >> 1, !isB);
-  }
-  return { sent, received };
 }

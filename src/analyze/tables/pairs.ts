@@ -1,9 +1,9 @@
 /** The table of service pairs. */
 import type { Analyzer } from "../analyzer.js";
-import { numbers, Sorter } from "../flow/order.js";
+import { Ranking } from "../flow/order.js";
 import { OTHER } from "../snapshot/limit.js";
 import type { Column, Row, Table } from "../snapshot/snapshot.js";
-import type { PairSum, PairSums } from "../sums/pairs.js";
+import type { PairSum } from "../sums/pairs.js";
 import type { Sums } from "../sums.js";
 import { createTable, departedTotal, flowTotal, share } from "./table.js";
 
@@ -16,10 +16,19 @@ const COLUMNS: readonly Column[] = [
   { name: "conversations", title: "Conversations", kind: "count", priority: 3 },
 ];
 
-/** Packets and bytes from each service to each other, a row a direction. */
-export function buildPairs(analyzer: Analyzer, { labels, pairs }: Sums): Table {
+/** Packets and bytes from each service to each other, a row a direction that carried a packet: most bytes first, then by their labels. */
+export function buildPairs(analyzer: Analyzer, { labels, pairs, scratch }: Sums): Table {
   const { flows } = analyzer;
-  const order = orderPairs(pairs, labels.ranks);
+  const ranking = new Ranking(
+    pairs.directions,
+    [
+      { direction: "descending", of: (direction) => pairs.sum(direction).bytes },
+      { direction: "ascending", of: (direction) => labels.placeOf(pairs.source(direction)) },
+      { direction: "ascending", of: (direction) => labels.placeOf(pairs.destination(direction)) },
+    ],
+    scratch,
+    (direction) => pairs.sum(direction).packets > 0,
+  );
   const departed = departedTotal(flows.departed);
   const row = (source: string, destination: string, sum: Readonly<PairSum>): Row => ({
     source,
@@ -36,9 +45,9 @@ export function buildPairs(analyzer: Analyzer, { labels, pairs }: Sums): Table {
     subject: "traffic",
     top: 10,
     columns: COLUMNS,
-    length: order.length,
+    length: ranking.length,
     rowAt(i) {
-      const direction = order[i]!;
+      const direction = ranking.at(i);
       const [source, destination] = [
         labels.text(pairs.source(direction)),
         labels.text(pairs.destination(direction)),
@@ -56,14 +65,4 @@ export function buildPairs(analyzer: Analyzer, { labels, pairs }: Sums): Table {
       conversations: flows.count + flows.departed.flows,
     },
   });
-}
-
-/** Directions that carried a packet, most bytes first, then by the order of their labels. */
-function orderPairs(pairs: PairSums, ranks: Int32Array): Uint32Array {
-  const order = numbers(pairs.directions, (direction) => pairs.sum(direction).packets > 0);
-  new Sorter(order)
-    .by("ascending", (direction) => ranks[pairs.destination(direction)]!)
-    .by("ascending", (direction) => ranks[pairs.source(direction)]!)
-    .by("descending", (direction) => pairs.sum(direction).bytes);
-  return order;
 }

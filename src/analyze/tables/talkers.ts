@@ -1,11 +1,9 @@
 /** The table of talkers. */
 import type { Analyzer } from "../analyzer.js";
-import type { FlowTable } from "../flow/flows.js";
-import type { Groups } from "../flow/groups.js";
-import type { Labels } from "../flow/labels.js";
-import { numbers, Sorter } from "../flow/order.js";
+import { Ranking } from "../flow/order.js";
 import { OTHER } from "../snapshot/limit.js";
 import type { Column, Row, Table } from "../snapshot/snapshot.js";
+import type { Sums } from "../sums.js";
 import { createTable, departedTotal, flowTotal, share } from "./table.js";
 
 const COLUMNS: readonly Column[] = [
@@ -15,13 +13,21 @@ const COLUMNS: readonly Column[] = [
   { name: "share", title: "Share", kind: "ratio", priority: 2 },
 ];
 
-/** What each service sent. */
-export function buildTalkers(analyzer: Analyzer, labels: Labels): Table {
+/** What each service sent that sent something, most bytes first. */
+export function buildTalkers(analyzer: Analyzer, { labels, ends, scratch }: Sums): Table {
   const { flows } = analyzer;
-  const order = orderTalkers(flows, labels);
+  const ranking = new Ranking(
+    labels.count,
+    [
+      { direction: "descending", of: (label) => ends.sum(label).sentBytes },
+      { direction: "ascending", of: (label) => labels.placeOf(label) },
+    ],
+    scratch,
+    (label) => ends.sum(label).sentPackets > 0,
+  );
   const departed = departedTotal(flows.departed);
   const total = flowTotal(analyzer);
-  const row = (service: string, { packets, bytes }: { packets: number; bytes: number }): Row => ({
+  const row = (service: string, packets: number, bytes: number): Row => ({
     service,
     packets,
     bytes,
@@ -33,28 +39,14 @@ export function buildTalkers(analyzer: Analyzer, labels: Labels): Table {
     subject: "traffic",
     top: 5,
     columns: COLUMNS,
-    length: order.length,
-    rowAt: (i) => row(labels.text(order[i]!), sumSent(flows, labels.bearers, order[i]!)),
-    other: flows.departed.flows > 0 ? row(OTHER, departed) : null,
+    length: ranking.length,
+    rowAt(i) {
+      const label = ranking.at(i);
+      const { sentPackets, sentBytes } = ends.sum(label);
+      return row(labels.text(label), sentPackets, sentBytes);
+    },
+    other: flows.departed.flows > 0 ? row(OTHER, departed.packets, departed.bytes) : null,
     omitted: flows.departed.flows,
     total: { ...total, share: share(total.bytes, analyzer) },
   });
-}
-
-/** Labels that sent something, most bytes first. */
-function orderTalkers(flows: FlowTable, { bearers, ranks, count }: Labels): Uint32Array {
-  const order = numbers(count, (label) => sumSent(flows, bearers, label).packets > 0);
-  new Sorter(order)
-    .by("ascending", (label) => ranks[label]!)
-    .by("descending", (label) => sumSent(flows, bearers, label).bytes);
-  return order;
-}
-
-function sumSent(flows: FlowTable, bearers: Groups, label: number): { packets: number; bytes: number } {
-  let [packets, bytes] = [0, 0];
-  for (let end = bearers.first(label); end >= 0; end = bearers.next(end)) {
-    packets += flows.packets(end >> 1, (end & 1) === 1);
-    bytes += flows.bytes(end >> 1, (end & 1) === 1);
-  }
-  return { packets, bytes };
 }

@@ -1,6 +1,6 @@
 /** The table of how TCP fares between services. */
 import type { Analyzer } from "../analyzer.js";
-import { numbers, Sorter } from "../flow/order.js";
+import { Ranking } from "../flow/order.js";
 import type { DepartedTcp } from "../inspector.js";
 import { OTHER } from "../snapshot/limit.js";
 import type { Column, Row, Table } from "../snapshot/snapshot.js";
@@ -34,28 +34,31 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** Connections of services with each other, a row for each who begins and who is asked; those in most trouble first. */
-export function buildTcp({ inspector }: Analyzer, { labels, tcp }: Sums): Table {
+export function buildTcp({ inspector }: Analyzer, { labels, tcp, scratch }: Sums): Table {
   const { departed } = inspector;
-  const { pairs } = tcp;
-  const order = numbers(pairs.length);
-  const { ranks } = labels;
-  new Sorter(order)
-    .by("ascending", (pair) => ranks[pairs[pair]!.destination]!)
-    .by("ascending", (pair) => ranks[pairs[pair]!.source]!)
-    .by("descending", (pair) => pairs[pair]!.sum.connections)
-    .by("descending", (pair) => pairs[pair]!.sum.zeroWindows)
-    .by("descending", (pair) => pairs[pair]!.sum.resets)
-    .by("descending", (pair) => pairs[pair]!.sum.retransmissions);
+  const ranking = new Ranking(
+    tcp.count,
+    [
+      { direction: "descending", of: (pair) => tcp.pair(pair).sum.retransmissions },
+      { direction: "descending", of: (pair) => tcp.pair(pair).sum.resets },
+      { direction: "descending", of: (pair) => tcp.pair(pair).sum.zeroWindows },
+      { direction: "descending", of: (pair) => tcp.pair(pair).sum.connections },
+      { direction: "ascending", of: (pair) => labels.placeOf(tcp.pair(pair).source) },
+      { direction: "ascending", of: (pair) => labels.placeOf(tcp.pair(pair).destination) },
+    ],
+    scratch,
+  );
   return createTable({
     name: "tcp",
     title: "TCP",
     subject: "tcp",
     top: 5,
     columns: COLUMNS,
-    length: order.length,
+    length: ranking.length,
     rowAt(i) {
-      const { source, destination, sum } = pairs[order[i]!]!;
-      return tcpRow(labels.text(source), labels.text(destination), sum, tcp.durations(order[i]!));
+      const pair = ranking.at(i);
+      const { source, destination, sum } = tcp.pair(pair);
+      return tcpRow(labels.text(source), labels.text(destination), sum, tcp.durations(pair));
     },
     other: departed.connections > 0 ? otherRow(departed) : null,
     omitted: departed.connections,

@@ -1,27 +1,62 @@
 /** A Snapshot or a Table as JSON, piece by piece: a table of a million rows is never held as text. */
-import type { Column, ConnectionsSnapshot, Row, Snapshot, Table } from "../../analyze/snapshot/snapshot.js";
+import type {
+  Cell,
+  Column,
+  ConnectionsSnapshot,
+  Row,
+  Snapshot,
+  Table,
+} from "../../analyze/snapshot/snapshot.js";
 import { safeJson } from "../../format.js";
 
 /** Text that stands in JSON as it is. */
 const PLAIN = /^[ !#-[\]-~]*$/;
 
-/** What stands in a row before each cell: brace or comma, and the column's name. */
-function cellHeads(columns: readonly Column[]): { name: string; head: string }[] {
-  return columns.map(({ name }, i) => ({ name, head: `${i === 0 ? "{" : ","}${safeJson(name)}:` }));
+/** Characters handed on at a time. */
+const PIECE = 64 * 1024;
+/** Whole numbers below this are made text once: most cells are such. */
+const DIGITS_KEPT = 4096;
+const DIGITS: readonly string[] = Array.from({ length: DIGITS_KEPT }, (_, n) => String(n));
+
+/** The columns' names, and what stands before each cell: brace or comma, and the name. */
+interface Heads {
+  readonly names: readonly string[];
+  readonly texts: readonly string[];
 }
 
-/** A row, its cells in the order of the columns. Written by hand: a big capture has rows by the hundred thousand. */
-function stringifyRow(row: Row, heads: readonly { name: string; head: string }[]): string {
+function headsOf(columns: readonly Column[]): Heads {
+  return {
+    names: columns.map(({ name }) => name),
+    texts: columns.map(({ name }, i) => `${i === 0 ? "{" : ","}${safeJson(name)}:`),
+  };
+}
+
+/**
+ * A row, its cells in the order of the columns. Written by hand: a big capture has rows by the hundred thousand. Cells that stand in that order
+ * already, as in all rows we make, are read as they stand: to look each up takes longer.
+ */
+function stringifyRow(row: Row, heads: Heads): string {
+  const { names, texts } = heads;
   let json = "";
-  for (let i = 0; i < heads.length; i++) {
-    const { name, head } = heads[i]!;
-    const cell = row[name];
-    json += head;
-    if (typeof cell === "number") json += cell;
-    else if (typeof cell === "string") json += PLAIN.test(cell) ? `"${cell}"` : safeJson(cell);
-    else json += cell ?? null;
+  let i = 0;
+  for (const name in row) {
+    if (name !== names[i]) return stringifyInOrder(row, heads);
+    json += texts[i++]! + stringifyCell(row[name]);
   }
-  return `${json}}`;
+  return i === names.length ? `${json}}` : stringifyInOrder(row, heads);
+}
+
+function stringifyInOrder(row: Row, { names, texts }: Heads): string {
+  return `${names.map((name, i) => texts[i]! + stringifyCell(row[name])).join("")}}`;
+}
+
+function stringifyCell(cell: Cell | undefined): string {
+  if (typeof cell === "number") {
+    const isKept = (cell | 0) === cell && cell >= 0 && cell < DIGITS_KEPT;
+    return isKept ? DIGITS[cell]! : String(cell);
+  }
+  if (typeof cell === "string") return PLAIN.test(cell) ? `"${cell}"` : safeJson(cell);
+  return String(cell ?? null);
 }
 
 /** The Snapshot on one line (`indent` false) or with its tables' rows a line each; ends with a newline. Keys in fixed order. */
@@ -53,17 +88,27 @@ export function* renderTableJson(table: Table): Iterable<string> {
 
 /** A table's rows as JSON lines. */
 export function* renderTableNdjson(table: Table): Iterable<string> {
-  const heads = cellHeads(table.columns);
-  for (const row of table.rows) yield `${stringifyRow(row, heads)}\n`;
+  yield* joinRows(table, "", "\n", "\n");
 }
 
-function* renderRows({ rows, columns }: Table, newline: string): Iterable<string> {
-  const heads = cellHeads(columns);
+function* renderRows(table: Table, newline: string): Iterable<string> {
   yield "[";
-  let separator = newline;
-  for (const row of rows) {
-    yield `${separator}${stringifyRow(row, heads)}`;
-    separator = `,${newline}`;
-  }
+  yield* joinRows(table, newline, `,${newline}`, "");
   yield `${newline}]`;
+}
+
+/** Rows in pieces, with `first` before them, `between` each two and `last` behind; without rows nothing. */
+function* joinRows({ rows, columns }: Table, first: string, between: string, last: string): Iterable<string> {
+  const heads = headsOf(columns);
+  let text = "";
+  let separator = first;
+  for (const row of rows) {
+    text += separator + stringifyRow(row, heads);
+    separator = between;
+    if (text.length < PIECE) continue;
+    yield text;
+    text = "";
+  }
+  if (separator === between) text += last;
+  if (text !== "") yield text;
 }

@@ -116,6 +116,11 @@ export interface OverTcp {
    * such a connection is given up.
    */
   readonly resumes?: "line" | "byte";
+  /**
+   * The same as `looks` behind bytes that cannot be read. What it says of some bytes, Looks.short aside, it says of them and any that
+   * follow: the next message is the same one in whatever segments it comes. Not given: `looks` is like that.
+   */
+  tells?(view: DataView, at: number, end: number, fromClient: boolean): Looks;
   /** Begins to follow a connection. null: nothing of it is read. */
   open(exchanges: Exchanges): Dialogue | null;
 }

@@ -19,9 +19,8 @@ const MAX_TRIES = 32;
 const MAX_UNTRIED = 65_536;
 /** Bytes looked through for the next message behind one that cannot be read. */
 const MAX_SCANNED = 1024 * 1024;
-/** Of them, those at the end of a segment in which a message may begin that is not there yet. */
+/** Of them, those that are looked at together: a message that they do not tell begins elsewhere. */
 const MAX_BEGUN = 8192;
-const MAX_BEGUN_ANYWHERE = 64;
 /** Bytes first tried to make a message whole that came in pieces. */
 const MIN_PIECE = 512;
 
@@ -535,6 +534,8 @@ export class Stream {
     for (const spoken of this.#candidates) {
       const looks = spoken.over.looks(seen, from, to, fromClient, isAmid);
       if (looks === Looks.short) isOpen = true;
+      // What a stricter one may be is waited for: it is the same protocol in whatever segments it comes.
+      if (looks === Looks.short && !isAmid) break;
       if (looks === Looks.no || looks === Looks.short) continue;
       if (this.#isCertain && (looks === Looks.request) !== fromClient) continue;
       this.#clientIsB = looks === Looks.request ? fromB : !fromB;
@@ -763,31 +764,28 @@ export class Stream {
     const { over } = this.#protocol!;
     const isAnywhere = over.resumes === "byte";
     const wanted = fromClient ? Looks.request : Looks.response;
-    for (let i = at; i < end; i++) {
+    const last = Math.min(end, at + MAX_SCANNED - side.scanned);
+    for (let i = at; i < last; i++) {
       if (isAnywhere || (i === at ? side.isLineStart : view.getUint8(i - 1) === LINE_FEED)) {
-        const looks = over.looks(view, i, end, fromClient, true);
+        const to = Math.min(end, i + MAX_BEGUN);
+        const looks = over.tells?.(view, i, to, fromClient) ?? over.looks(view, i, to, fromClient, true);
         if (looks === wanted) {
           side.scanned = -1;
           // How many messages were passed over is not known.
           this.#exchanges!.lose();
           return i;
         }
-        if (looks === Looks.short && !isAnywhere && end - i < MAX_BEGUN) {
-          this.#scanned(side, i - at);
+        if (looks === Looks.short && end - i < MAX_BEGUN) {
+          side.scanned += i - at;
           side.isLineStart = true;
           return i;
         }
       }
     }
-    side.isLineStart = view.getUint8(end - 1) === LINE_FEED;
-    const from = isAnywhere ? Math.max(at, end - MAX_BEGUN_ANYWHERE) : end;
-    this.#scanned(side, from - at);
-    return from;
-  }
-
-  #scanned(side: Side, bytes: number): void {
-    side.scanned += bytes;
-    if (side.scanned > MAX_SCANNED) this.#giveUp(Missed.givenUp);
+    side.isLineStart = view.getUint8(last - 1) === LINE_FEED;
+    side.scanned += last - at;
+    if (side.scanned === MAX_SCANNED) this.#giveUp(Missed.givenUp);
+    return last;
   }
 
   /** Nothing more is read of it. */

@@ -187,12 +187,13 @@ function skipName(view: DataView, at: number, end: number, mayPoint: boolean): n
 
 /** Whether nothing in a head speaks against a message, as far as it is there. */
 export function mayBeDns(view: DataView, at: number, end: number): boolean {
-  if (end - at < Head.length) return true;
+  if (end - at < Head.questions) return true;
   const flags = view.getUint16(at + Head.flags);
   const opcode = (flags >> OPCODE_SHIFT) & OPCODE_MASK;
   const isResponse = (flags & Flag.response) !== 0;
   if (opcode !== QUERY && opcode !== NOTIFY && opcode !== UPDATE) return false;
   if (!isResponse && (flags & (Flag.recursionAvailable | Flag.rcode | Flag.truncated)) !== 0) return false;
+  if (end - at < Head.length) return true;
   const questions = view.getUint16(at + Head.questions);
   const answers = view.getUint16(at + Head.answers);
   const authorities = view.getUint16(at + Head.authorities);

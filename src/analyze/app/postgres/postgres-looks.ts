@@ -14,10 +14,14 @@ export const MAX_START = 10_000;
 /** No message is longer (MaxAllocSize). */
 export const MAX_LENGTH = 0x3fff_ffff;
 const HEADER = 5;
+/** What messages begin with that are looked for behind bytes that cannot be read; none there is longer than 16 MiB. */
+const TYPES = Uint8Array.from("QPBEDCSHZTNR123nIst", (letter) => letter.charCodeAt(0));
+/** Bytes of one that are looked at. */
+const MAX_TOLD = 1024;
 /** Messages in one segment that are looked at. */
 const MAX_CHAIN = 3;
 
-/** What bytes [at, end) look like: the first message of a connection, or any later one. */
+/** What bytes [at, end) of a connection look like that began before: its first message, or any later one, by what is there of it. */
 export function looksLikePostgres(view: DataView, at: number, end: number): Looks {
   if (view.getUint8(at) === 0) return looksLikeStart(view, at, end);
   let from = at;
@@ -32,6 +36,18 @@ export function looksLikePostgres(view: DataView, at: number, end: number): Look
     from += 1 + length;
   }
   return found;
+}
+
+/** The same by one message alone, which is waited for as far as it is looked at: it is the same in whatever segments it comes. */
+export function tellsPostgres(view: DataView, at: number, end: number): Looks {
+  const type = view.getUint8(at);
+  if (type === 0) return looksLikeStart(view, at, end);
+  if (!TYPES.includes(type) || (end - at > 1 && view.getUint8(at + 1) !== 0)) return Looks.no;
+  if (end - at < HEADER) return Looks.short;
+  const length = view.getUint32(at + 1);
+  if (length < 4) return Looks.no;
+  const told = at + Math.min(1 + length, MAX_TOLD);
+  return end < told ? Looks.short : looksLikeMessage(view, type, at + HEADER, length - 4, told);
 }
 
 function looksLikeStart(view: DataView, at: number, end: number): Looks {

@@ -15,7 +15,7 @@ import { Missed } from "../missed.js";
 import { commonestErrorColumn } from "../outcomes.js";
 import { seekHello } from "../tls/seek-hello.js";
 import { tls } from "../tls/tls.js";
-import { looksLikePostgres, MAX_LENGTH, MAX_START, Start } from "./postgres-looks.js";
+import { looksLikePostgres, MAX_LENGTH, MAX_START, Start, tellsPostgres } from "./postgres-looks.js";
 import { Statements } from "./postgres-statements.js";
 import { isEnd, Unit, Units } from "./postgres-units.js";
 import { NO_SQLSTATE, packSqlstate, postgresOutcome, VERB_NAMES, Verb, verbOf } from "./postgres-words.js";
@@ -40,7 +40,9 @@ export const postgres: Application = {
     tcp: {
       isPipelined: false,
       resumes: "byte",
-      looks: looksLikePostgres,
+      looks: (view, at, end, _fromClient, isAmid) =>
+        isAmid ? looksLikePostgres(view, at, end) : tellsPostgres(view, at, end),
+      tells: tellsPostgres,
       open: (exchanges) => new PostgresDialogue(exchanges),
     },
   },
@@ -170,7 +172,7 @@ class PostgresDialogue implements Dialogue {
     const isRead =
       type === Front.query || type === Front.parse || type === Front.bind || type === Front.execute;
     if ((isRead || type === Front.close) && end < Math.min(last, at + MAX_READ)) return Read.more;
-    const readable = Math.min(last, end);
+    const readable = Math.min(last, end, at + MAX_READ);
     this.#sent += 1 + length;
     switch (type) {
       case Front.query:
@@ -297,7 +299,7 @@ class PostgresDialogue implements Dialogue {
         break;
       case Back.error:
         this.#askedUs = null;
-        this.#fail(nowUs, sqlstateOf(view, at + HEADER, Math.min(end, at + 1 + length)));
+        this.#fail(nowUs, sqlstateOf(view, at + HEADER, Math.min(end, at + 1 + length, at + MAX_READ)));
         break;
       case Back.ready:
         this.#ready(nowUs);

@@ -210,11 +210,11 @@ export class RedisReplies {
     if (next + telling > end) return Read.more;
     if (isWord) this.#push = PUSHES.find(view, next, next + value);
     else if (telling > 0) this.#outcome = errorOf(view, next, next + telling);
-    if (next + value + 2 > end) {
+    // What ends it is judged by itself: a wrong end is found at the same byte in whatever segments it comes.
+    if (next + value + 2 > end || view.getUint16(next + value) !== 0x0d0a) {
       this.#at = At.tail;
       return next + value - at;
     }
-    if (view.getUint16(next + value) !== 0x0d0a) return Read.broken;
     this.#valueRead();
     return next + value + 2 - at;
   }

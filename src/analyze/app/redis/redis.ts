@@ -20,7 +20,7 @@ import { MAX_NAME, OTHER_OPERATION } from "../operations.js";
 import { commonestErrorColumn } from "../outcomes.js";
 import { RedisReplies, type ReplyListener } from "./redis-replies.js";
 import { COMMANDS, Outcome, redisOutcome, SECOND_WORDS } from "./redis-words.js";
-import { isType, LengthLine, Line, looksLikeReply, Type } from "./resp.js";
+import { isType, LengthLine, Line, looksLikeReply, Type, tellsReply } from "./resp.js";
 
 /** Longest inline command that is recognised; of a longer one that was begun so much is read. */
 const MAX_INLINE = 1024;
@@ -72,16 +72,26 @@ export const redis: Application = {
     tcp: {
       isPipelined: true,
       resumes: "line",
-      looks(view, at, end, fromClient) {
-        if (view.getUint8(at) === Type.array) return looksLikeArray(view, at, end, fromClient);
-        const reply = looksLikeReply(view, at, end);
-        return reply === Looks.no ? looksInline(view, at, end) : reply;
-      },
+      looks: (view, at, end, fromClient, isAmid) =>
+        looksLikeMessage(view, at, end, fromClient, isAmid ? looksLikeReply : tellsReply),
+      tells: (view, at, end, fromClient) => looksLikeMessage(view, at, end, fromClient, tellsReply),
       open: (exchanges) => new RedisDialogue(exchanges),
     },
   },
   requests: { outcome: OUTCOME, operationTitle: "Command", columns: [commonestErrorColumn(OUTCOME)] },
 };
+
+function looksLikeMessage(
+  view: DataView,
+  at: number,
+  end: number,
+  fromClient: boolean,
+  ofReply: typeof looksLikeReply,
+): Looks {
+  if (view.getUint8(at) === Type.array) return looksLikeArray(view, at, end, fromClient);
+  const reply = ofReply(view, at, end);
+  return reply === Looks.no ? looksInline(view, at, end) : reply;
+}
 
 /** An array of bulk strings is what a client sends, and what a server may answer: a command's name in front decides, then who sent it. */
 function looksLikeArray(view: DataView, at: number, end: number, fromClient: boolean): Looks {
@@ -231,7 +241,7 @@ class RedisDialogue implements Dialogue, ReplyListener {
   /** The server's first bytes after inline commands decide. */
   #prove(view: DataView, at: number, end: number): Looks {
     if (this.#unproven.length === 0) return Looks.response;
-    const looks = view.getUint8(at) === Type.array ? Looks.response : looksLikeReply(view, at, end);
+    const looks = view.getUint8(at) === Type.array ? Looks.response : tellsReply(view, at, end);
     if (looks === Looks.response) this.#settle();
     return looks;
   }

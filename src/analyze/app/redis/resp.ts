@@ -35,6 +35,8 @@ export const STREAMED = -2;
 /** Longest length that is read: 2^31 - 1, as servers have it. */
 const MAX_LENGTH = 2 ** 31 - 1;
 const MAX_SIMPLE = 64;
+/** Bytes of a reply that are waited for to tell it. */
+const MAX_TOLD = 128;
 const SIGNS = "+-";
 const DIGITS = "0123456789";
 
@@ -98,6 +100,25 @@ export function looksLikeReply(view: DataView, at: number, end: number): Looks {
     default:
       return Looks.no;
   }
+}
+
+/** The same, and what it says of some bytes it says of them and any that follow: it waits for the end of a short string. */
+export function tellsReply(view: DataView, at: number, end: number): Looks {
+  const looks = looksLikeReply(view, at, Math.min(end, at + MAX_TOLD));
+  if (looks !== Looks.response || end - at >= MAX_TOLD) return looks;
+  return isTold(view, at, end) ? looks : Looks.short;
+}
+
+/** Whether a reply is whole as far as `looksLikeReply` reads it. */
+function isTold(view: DataView, at: number, end: number): boolean {
+  const type = view.getUint8(at);
+  const isString = type === Type.bulk || type === Type.verbatim || type === Type.blobError;
+  const isAggregate = type === Type.map || type === Type.set || type === Type.push || type === Type.attribute;
+  if (!isString && !isAggregate) return true;
+  const length = new LengthLine();
+  const next = length.read(view, at + 1, end);
+  if (length.value <= 0 && isAggregate) return true;
+  return end >= Math.min(at + MAX_TOLD, isAggregate ? next + 1 : next + Math.max(0, length.value) + 2);
 }
 
 const isGraphic = (byte: number) => byte > 0x20 && byte < 0x7f;

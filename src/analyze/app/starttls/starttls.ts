@@ -48,10 +48,12 @@ class ClearDialogue implements Dialogue {
       this.#rows = START_TLS.filter(({ begins }) =>
         begins.some((text) => knownLength(view, at, end, text) === text.length),
       );
+    if (this.#rows.length === 0) return Read.foreign;
     const side = fromClient ? "client" : "server";
     if (fromClient && this.#asked) {
       const found = seekHello(view, at, end);
-      return found === Read.turns && !this.#hasAgreed ? Read.more : found;
+      const isAgreed = this.#hasAgreed && !this.#isAmid.server;
+      return found === Read.turns && !isAgreed ? Read.more : found;
     }
     if (!fromClient && this.#hasAgreed && !this.#isAmid.server && isRecord(view.getUint8(at)))
       return Read.turns;

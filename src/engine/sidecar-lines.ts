@@ -65,6 +65,10 @@ const namespaceSchema = z.strictObject({
   odd: count.describe("Messages that were no entries"),
   problem: text.nullable().describe("Why this poll gave nothing or not all"),
   omitted: count.describe("Entries beyond the bound"),
+  unknown: z
+    .literal(true)
+    .optional()
+    .describe("This poll gave no entries: those of lines before do not hold"),
   entries: z
     .array(entrySchema)
     .nullable()

@@ -133,7 +133,7 @@ function captureOf(facts: CaptureFacts): ConntrackLine["capture"] {
 }
 
 function namespaceOf(namespace: TrackedNamespace, whole: boolean): ConntrackLine["namespaces"][number] {
-  const { netns, entries, facts, resyncs, failures, odd, problem } = namespace;
+  const { netns, entries, isUnknown, facts, resyncs, failures, odd, problem } = namespace;
   return {
     netns,
     facts: facts && factsOf(facts),
@@ -142,7 +142,11 @@ function namespaceOf(namespace: TrackedNamespace, whole: boolean): ConntrackLine
     odd,
     problem,
     omitted: entries.omitted,
-    entries: whole ? Array.from({ length: entries.count }, (_, entry) => entryToJson(entries, entry)) : null,
+    ...(isUnknown ? { unknown: true } : {}),
+    entries:
+      whole && !isUnknown
+        ? Array.from({ length: entries.count }, (_, entry) => entryToJson(entries, entry))
+        : null,
   };
 }
 

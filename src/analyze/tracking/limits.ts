@@ -22,8 +22,10 @@ const COLUMNS: readonly Column[] = [
 export function buildLimits(namespaces: readonly TrackedNamespace[]): Table {
   const rows = namespaces.map(rowOf);
   const total: Record<string, number> = {};
+  // Of what is not known of one, the sum is not known.
   for (const name of ["entries", "insert_failed", "dropped", "early_dropped", "resyncs", "failures"])
-    total[name] = rows.reduce((sum, row) => sum + Number(row[name] ?? 0), 0);
+    if (rows.every((row) => row[name] !== null))
+      total[name] = rows.reduce((sum, row) => sum + Number(row[name]), 0);
   return createTable({
     name: "limits",
     title: "Connection tracking",
@@ -38,11 +40,11 @@ export function buildLimits(namespaces: readonly TrackedNamespace[]): Table {
   });
 }
 
-function rowOf({ netns, entries, facts, resyncs, failures }: TrackedNamespace): Row {
+function rowOf({ netns, entries, isUnknown, facts, resyncs, failures }: TrackedNamespace): Row {
   const trouble = facts?.failures ?? null;
   return {
     netns,
-    entries: entries.count + entries.omitted,
+    entries: isUnknown ? null : entries.count + entries.omitted,
     limit: facts?.limit ?? null,
     use: facts && facts.limit > 0 ? facts.count / facts.limit : null,
     accounting: facts ? onOff(facts.accounting) : null,

@@ -36,6 +36,8 @@ export class Tracker implements TrackedNamespace {
   sockets: SocketTable | null = null;
   failures = 0;
   problem: string | null = null;
+  /** Until the first poll too. */
+  isUnknown = true;
   /** The kernel's refusal of the last poll for want of a capability, or null. */
   denied: SystemError | null = null;
   readonly #conntrack: ConntrackReader;
@@ -71,8 +73,8 @@ export class Tracker implements TrackedNamespace {
     this.problem = null;
     this.denied = null;
     this.facts = this.#facts.read();
-    await this.#run(this.#conntrack.steps(), breathe, "connection tracking");
-    if (this.problem !== null && this.problem !== CHANGING) this.entries.clear();
+    this.isUnknown = !(await this.#run(this.#conntrack.steps(), breathe, "connection tracking"));
+    if (this.isUnknown) this.entries.clear();
     const read = await this.#run(this.#sockets.steps(), breathe, "sockets");
     this.sockets = read ? this.#sockets.table : null;
     if (this.problem !== null) this.failures++;

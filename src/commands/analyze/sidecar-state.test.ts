@@ -45,4 +45,7 @@ test("a namespace whose entries were never written, or not since it came back, i
     ["web", 0, false],
     ["db", null, true],
   ]);
+  const failed = lineOf({ web: null, db: null });
+  Object.assign(failed.namespaces[0]!, { unknown: true, problem: "the kernel does not answer" });
+  assert.deepEqual(told(failed)[0], ["web", null, true], "of a poll that failed nothing holds");
 });

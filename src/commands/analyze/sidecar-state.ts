@@ -53,8 +53,9 @@ export class SidecarState {
     const pollUs = line.capture.poll_us;
     const listed = new Set(line.namespaces.map(({ netns }) => netns));
     for (const netns of this.#entries.keys()) if (!listed.has(netns)) this.#entries.delete(netns);
-    for (const { netns, entries, omitted } of line.namespaces)
-      if (entries !== null) this.#entries.set(netns, { entries, omitted, pollUs });
+    for (const { netns, entries, omitted, unknown } of line.namespaces)
+      if (unknown) this.#entries.delete(netns);
+      else if (entries !== null) this.#entries.set(netns, { entries, omitted, pollUs });
   }
 
   #takeRound({ checks, time_us }: HealthLine): void {

@@ -268,6 +268,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "analyze/tracking/services.ts #idOfName": OF_ONE_LOOK,
   "analyze/tracking/services.ts #ids": OF_ONE_LOOK,
   "analyze/tracking/services.ts #names": OF_ONE_LOOK,
+  "analyze/snapshot/row-text.ts #ends": "two a row of a Snapshot's file",
   "capture/file/file-filter.ts #machines": "one a link type, of which a file names 65,536",
   "capture/file/gzip.ts #ready": "what one piece of input unpacks to; gzip.slow.test.ts reaches it",
   "capture/live/cap.ts UNCOLLECTED": "one an interface opened; a library's fault makes it needed",

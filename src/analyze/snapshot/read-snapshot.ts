@@ -7,10 +7,12 @@ import { z } from "zod";
 import { Analyzer } from "../analyzer.js";
 import { buildSnapshot } from "./build.js";
 import { readerOf } from "./reading.js";
+import { RowText, type SplitSnapshot } from "./row-text.js";
 import {
   type Cell,
   columnKind,
   type Row,
+  type Rows,
   SNAPSHOT_VERSION,
   type Snapshot,
   severity,
@@ -36,14 +38,18 @@ type Foreign = Record<string, unknown>;
 
 let reader: z.ZodType<Snapshot> | null = null;
 
-/** Reads a Snapshot from JSON text. Throws an Error of one line where it is none. */
-export function parseSnapshot(json: string): Snapshot {
+/**
+ * Reads a Snapshot from JSON text, its tables' rows in it or apart: rows that are apart are made when they are read. Throws an Error of
+ * one line where it is none.
+ */
+export function parseSnapshot(json: string, rows: SplitSnapshot["rows"] = new Map()): Snapshot {
   let value: unknown;
   try {
     value = JSON.parse(json);
   } catch (error) {
     throw new Error(error instanceof RangeError ? "nested too deeply" : "not JSON");
   }
+  giveRows(value, rows);
   const version = isObject(value) && value.format === "netwatch-snapshot" ? value.version : null;
   if (typeof version === "number" && version > SNAPSHOT_VERSION)
     throw new Error(`a snapshot of version ${version}; this netwatch reads version ${SNAPSHOT_VERSION}`);
@@ -53,6 +59,19 @@ export function parseSnapshot(json: string): Snapshot {
   const issue = error.issues[0]!;
   const where = issue.path.join(".").slice(0, MAX_PLACE) || "value";
   throw new Error(`not a snapshot: ${where}: ${issue.message.slice(0, MAX_PROBLEM)}`);
+}
+
+/** Gives each table its rows that are apart. */
+function giveRows(value: unknown, rows: SplitSnapshot["rows"]): void {
+  if (!isObject(value)) return;
+  const { tables, conntrack } = value;
+  for (const [name, text] of rows) {
+    const table =
+      name === null
+        ? isObject(conntrack) && conntrack.connections
+        : isObject(tables) && Object.hasOwn(tables, name) && tables[name];
+    if (isObject(table)) table.row_text = text;
+  }
 }
 
 /** With what is missing filled in. Anything but an object is left to the schema. */
@@ -140,15 +159,16 @@ const TABLE = z
     tells_of: z.array(z.string()).optional().catch(undefined),
     columns: z.array(COLUMN).max(MAX_COLUMNS).default([]),
     rows: z.array(z.custom<Foreign>(isObject, "a row that is no object")).default([]),
+    row_text: z.instanceof(RowText).optional().catch(undefined),
     total: z.custom<Foreign>(isObject).default({}),
     omitted: z.number().nonnegative().default(0),
   })
-  .transform(({ columns: given, rows: foreign, total, omitted, ...head }): Table => {
+  .transform(({ columns: given, rows: foreign, row_text, total, omitted, ...head }): Table => {
     const columns = [
       ...new Map(given.toReversed().map((column) => [column.name, column])).values(),
     ].reverse();
     const names = columns.map(({ name }) => name);
-    const rows = foreign.map((row) => readRow(row, names));
+    const rows = row_text ? rowsOf(row_text, names) : foreign.map((row) => readRow(row, names));
     // Without its last row, `other`, a table has left nothing out.
     return {
       ...head,
@@ -158,6 +178,15 @@ const TABLE = z
       omitted: rows.length === 0 ? 0 : omitted,
     };
   });
+
+function rowsOf(text: RowText, names: readonly string[]): Rows {
+  return {
+    length: text.length,
+    *[Symbol.iterator]() {
+      for (const row of text) yield readRow(row as Foreign, names);
+    },
+  };
+}
 
 /** The row itself, with a cell of its own for each column: nothing is inherited, whatever a column is called. */
 function readRow(row: Foreign, names: readonly string[]): Row {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parseSnapshot } from "../../analyze/snapshot/read-snapshot.js";
@@ -17,6 +17,7 @@ import { SCREENS, START } from "../../tui/state.js";
 import { report } from "../report.js";
 import { createFakeTerminal, ROOT } from "../terminal.test.fixture.js";
 import { TOPOLOGY_FORMATS, topology } from "../topology.js";
+import { readSnapshot } from "./kept.js";
 
 const text = readFileSync(join(ROOT, "fixtures/snapshot.0.1.json"), "utf8");
 const look = { width: 80, color: false };
@@ -108,4 +109,29 @@ test("what the kept Snapshot says is what its capture says today", () => {
   const lines = [...renderSummary(snapshot, look)].join("");
   assert.match(lines, /^lying\.pcapng: 297 packets, 107\.5 KiB in /);
   assert.match(lines, /POST \/bft\/commits/);
+});
+
+test("a Snapshot of more conversations than a text has room for is read, and takes little memory", async () => {
+  const terminal = createFakeTerminal();
+  const path = join(terminal.folder, "large.json");
+  const snapshot = JSON.parse(text);
+  const { rows } = snapshot.tables.conversations;
+  const [first] = rows;
+  snapshot.tables.conversations.rows = ["HERE"];
+  const [before, behind] = JSON.stringify(snapshot).split('"HERE"');
+  writeFileSync(path, before!);
+  // More than a string of V8 holds; with long names fewer rows do for that.
+  const row = JSON.stringify({ ...first, source: "s".repeat(50_000) });
+  const [turns, ofTurn] = [22, 500];
+  const piece = `${row},`.repeat(ofTurn);
+  for (let i = 0; i < turns; i++) appendFileSync(path, piece);
+  appendFileSync(path, `${JSON.stringify(first)}${behind}`);
+  const heap = process.memoryUsage().heapUsed;
+  const { conversations } = (await readSnapshot(path)).tables;
+  assert.ok(process.memoryUsage().heapUsed - heap < 256 * 1024 * 1024);
+  assert.equal(conversations!.rows.length, turns * ofTurn + 1);
+  let last: unknown;
+  for (const one of conversations!.rows) last = one;
+  assert.deepEqual(last, first);
+  terminal.dispose();
 });

@@ -1,15 +1,21 @@
 /** The last Snapshot netwatch made, kept for `netwatch report` to take up. */
+
 import { limitSnapshot } from "../../analyze/snapshot/limit.js";
+import { splitRows } from "../../analyze/snapshot/row-text.js";
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
-import { readText } from "../../capture/file/text.js";
+import { readBytes } from "../../capture/file/text.js";
 import { type Environment, keptPath, stateFolder } from "../../engine/state-folder.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
 import { renderSnapshotJson } from "../../report/data/json.js";
 import { makeFolder, writeWhole } from "../../write.js";
 import { checkRoom } from "./json-memory.js";
 
-/** What no Snapshot reaches: a million conversations take less. */
-const MAX_SNAPSHOT_BYTES = 512 * 1024 * 1024 - 1;
+/** What one Buffer holds. All tables of the million conversations that are kept when nothing else is said take less than half. */
+const MAX_SNAPSHOT_BYTES = 4 * 1024 * 1024 * 1024 - 2;
+/** What is not a file may have no end. */
+const MAX_PIPED_BYTES = 512 * 1024 * 1024 - 1;
+/** A Snapshot without its rows: files, findings, a series of some hundred steps. */
+const MAX_REST = 64 * 1024 * 1024;
 /** Rows a table keeps: more than any report shows. */
 const ROWS_KEPT = 1000;
 
@@ -26,16 +32,18 @@ export function keptPieces(snapshot: Snapshot): Iterable<string> {
 
 /** Reads a Snapshot file. Throws CommandError. */
 export async function readSnapshot(path: string): Promise<Snapshot> {
-  let json: string;
+  let bytes: Buffer;
   try {
-    json = readText(path, MAX_SNAPSHOT_BYTES);
+    bytes = readBytes(path, MAX_PIPED_BYTES, MAX_SNAPSHOT_BYTES);
   } catch (error) {
     throw new CommandError(ExitCode.unreadable, `${path}: ${reasonOf(error)}`);
   }
   const { parseSnapshot } = await import("../../analyze/snapshot/read-snapshot.js");
   try {
+    const { json, rows } = splitRows(bytes);
+    if (json.length > MAX_REST) throw new Error("not a snapshot: it is more than its tables' rows");
     checkRoom(json);
-    return parseSnapshot(json);
+    return parseSnapshot(json.replace(/^\ufeff/, ""), rows);
   } catch (error) {
     throw new CommandError(ExitCode.unreadable, `${path}: ${(error as Error).message}`);
   }

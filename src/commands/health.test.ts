@@ -6,25 +6,33 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { HealthReport } from "../analyze/snapshot/snapshot.js";
 import { type CommandError, ExitCode } from "../exit.js";
+import { until } from "../until.test.fixture.js";
 import { type HealthOptions, health, renderHealth } from "./health.js";
 import type { Terminal } from "./terminal.js";
 import { createFakeTerminal } from "./terminal.test.fixture.js";
 
 const common = { interval: 1, output: "json", signal: new AbortController().signal } as const;
 
-test("one round says who is up, and ends with 9 when one is down", async () => {
+test("one round says who is up, and ends with 9 when one is down", async (t) => {
   const server = createServer((_, response) => response.end("ok"));
+  const close = () => {
+    server.close();
+    server.closeAllConnections();
+  };
+  t.after(close);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const terminal = createFakeTerminal();
   const names = join(terminal.folder, "names.json");
   const services = { web: { addresses: ["127.0.0.1"], ports: [port], health: "/" } };
   writeFileSync(names, JSON.stringify({ services }));
-  const run = (over: Partial<HealthOptions>) => health({ ...common, names, ...over }, terminal);
-  assert.equal(await run({}), ExitCode.ok);
-  assert.equal((JSON.parse(terminal.out()) as HealthReport).targets[0]?.state, "up");
-  server.close();
-  server.closeAllConnections();
+  const run = (over: Partial<HealthOptions>) =>
+    health({ ...common, names, ...over, output: "ndjson" }, terminal);
+  // A check has two seconds, which a machine that does much else may take.
+  await until(async () => (await run({})) === ExitCode.ok);
+  const last = terminal.out().trimEnd().split("\n").at(-1)!;
+  assert.equal((JSON.parse(last) as HealthReport).targets[0]?.state, "up");
+  close();
   assert.equal(await run({}), ExitCode.findings);
   await assert.rejects(health(common, terminal), (error: CommandError) => error.exitCode === ExitCode.usage);
   writeFileSync(names, '{"web": "127.0.0.1"}');

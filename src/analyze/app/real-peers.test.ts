@@ -52,6 +52,7 @@ class Relay {
 
 async function listen(server: net.Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  server.unref(); // one that a failed test leaves keeps no process
   return (server.address() as net.AddressInfo).port;
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { asPacket } from "../capture/file/sample.test.fixture.js";
+import { asPacket, B4 } from "../capture/file/sample.test.fixture.js";
 import { Analyzer } from "./analyzer.js";
 import { buildSnapshot } from "./snapshot/build.js";
 import type { Snapshot } from "./snapshot/snapshot.js";
@@ -14,6 +14,22 @@ function snapshotOf(analyzer: Analyzer): Snapshot {
 function troubled(clientPort: number): Segment[] {
   const data: Segment = { from: "client", flags: "A", seq: 1001, ack: 5001, length: 10, atUs: 1000 };
   return [...HANDSHAKE, data, { ...data, atUs: 400_000 }].map((segment) => ({ ...segment, clientPort }));
+}
+
+/** In a frame of Ethernet and IPv4. */
+const [SOURCE_LAST, SOURCE_PORT] = [29, 34];
+const FIRST_PORT = 2000;
+
+/** As many connections as this one, each of another client port and ten microseconds later: frames once made, changed in place. */
+function* manyLike(frames: readonly Analyzed[], count: number): Iterable<Analyzed> {
+  const places = frames.map(({ bytes }) => (bytes[SOURCE_LAST] === B4[3] ? SOURCE_PORT + 2 : SOURCE_PORT));
+  for (let i = 0; i < count; i++)
+    for (const [at, { timeUs, bytes }] of frames.entries()) {
+      const port = FIRST_PORT + i;
+      bytes[places[at]!] = port >> 8;
+      bytes[places[at]! + 1] = port;
+      yield { timeUs: timeUs + i * 10, bytes };
+    }
 }
 
 test("connections of a pair are one row, its counts their sum, its handshake their median", () => {
@@ -31,15 +47,13 @@ test("connections of a pair are one row, its counts their sum, its handshake the
 
 test("connections without room are summed: in the row `other`, in the ledger, and no total changes", () => {
   const analyzer = new Analyzer({ maxConnections: 65_536 });
-  const ports = Array.from({ length: 70_000 }, (_, i) => i % 60_000);
-  for (const [i, clientPort] of ports.entries()) {
-    const [syn] = HANDSHAKE;
-    const port = 2000 + clientPort;
-    const frame = frameOf({ ...syn!, clientPort: port, seq: i, atUs: i });
-    // A second client, where the ports of the first are used up.
-    if (i >= 60_000) frame.bytes[29] = 9;
-    analyzer.add(asPacket(frame));
-  }
+  const [syn] = HANDSHAKE;
+  const frames = [frameOf(syn!)];
+  for (const frame of manyLike(frames, 60_000)) analyzer.add(asPacket(frame));
+  // A second client, where the ports of the first are used up.
+  const others = frames.map((frame) => ({ ...frame, timeUs: frame.timeUs + 600_000 }));
+  others[0]!.bytes[SOURCE_LAST] = 9;
+  for (const frame of manyLike(others, 10_000)) analyzer.add(asPacket(frame));
   const { tables, ledger } = snapshotOf(analyzer);
   const rows = [...tables.tcp.rows];
   assert.equal(rows.at(-1)!.source, "other");
@@ -50,8 +64,7 @@ test("connections without room are summed: in the row `other`, in the ledger, an
     rows.reduce((sum, row) => sum + Number(row.connections), 0),
     70_000,
   );
-  const [syn] = HANDSHAKE;
-  analyzer.add(asPacket(frameOf({ ...syn!, clientPort: 2000, flags: "A", seq: 1, atUs: 80_000 })));
+  analyzer.add(asPacket(frameOf({ ...syn!, clientPort: FIRST_PORT, flags: "A", seq: 1, atUs: 800_000 })));
   const goneOn = snapshotOf(analyzer).tables.tcp;
   assert.equal(goneOn.total.connections, 70_001, "one that goes on is counted anew, as the schema says");
 });
@@ -127,8 +140,7 @@ function asking(clientPort: number, atUs: number, isWhole: boolean): Analyzed[] 
 
 test("connections that have ended leave room for others: more than are followed at once are followed in turn", () => {
   const analyzer = new Analyzer();
-  for (let i = 0; i < 33_000; i++)
-    for (const frame of asking(2000 + i, i * 10, true)) analyzer.add(asPacket(frame));
+  for (const frame of manyLike(asking(FIRST_PORT, 0, true), 33_000)) analyzer.add(asPacket(frame));
   const { tables, ledger } = snapshotOf(analyzer);
   const [row] = [...tables.http!.rows];
   assert.deepEqual([row!.requests, row!.status_2xx, row!.unanswered], [33_000, 33_000, 0]);
@@ -137,8 +149,7 @@ test("connections that have ended leave room for others: more than are followed 
 
 test("connections beyond those followed at once are counted as not followed", () => {
   const analyzer = new Analyzer();
-  for (let i = 0; i < 33_000; i++)
-    for (const frame of asking(2000 + i, i * 10, false)) analyzer.add(asPacket(frame));
+  for (const frame of manyLike(asking(FIRST_PORT, 0, false), 33_000)) analyzer.add(asPacket(frame));
   const { ledger } = snapshotOf(analyzer);
   const unfollowed = 33_000 - 32_768;
   assert.equal(ledger.inspection!.unfollowed, unfollowed);

@@ -28,7 +28,7 @@ function* manyLike(frames: readonly Analyzed[], count: number): Iterable<Analyze
       const port = FIRST_PORT + i;
       bytes[places[at]!] = port >> 8;
       bytes[places[at]! + 1] = port;
-      yield { timeUs: timeUs + i * 10, bytes };
+      yield { timeUs: timeUs + i * 10, bytes: bytes.slice() };
     }
 }
 

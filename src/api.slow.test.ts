@@ -80,15 +80,13 @@ test("the examples of docs/api.md print what the page says, and their types hold
     "--target",
     "es2022",
   ];
-  const check = (files: readonly string[]) =>
-    spawnSync(process.execPath, [tsc, ...flags, "--types", "node", ...files], {
-      cwd: folder,
-      encoding: "utf8",
-    });
-  const right = check(examples.map(({ name }) => name));
-  assert.equal(right.stdout, "");
-  assert.equal(right.status, 0);
-  assert.match(check(["wrong.ts"]).stdout, /^wrong\.ts\(2,20\): error TS2345/);
+  const files = [...examples.map(({ name }) => name), "wrong.ts"];
+  const { stdout } = spawnSync(process.execPath, [tsc, ...flags, "--types", "node", ...files], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  // The one that does not hold is the one that is wrong.
+  assert.match(stdout, /^wrong\.ts\(2,20\): error TS2345: .+\n(?: .*\n)*$/);
 });
 
 test("importing the package prints nothing, keeps nothing open and loads no heavy part", () => {

@@ -6,7 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { reasonToSkip } from "./capture/kernel/netns.test.fixture.js";
-import { ROOT } from "./commands/terminal.test.fixture.js";
+import { analyze } from "./commands/analyze/analyze.js";
+import { connections } from "./commands/connections.js";
+import { health } from "./commands/health.js";
+import { serve } from "./commands/serve/serve.js";
+import { createFakeTerminal, type FakeTerminal, ROOT } from "./commands/terminal.test.fixture.js";
+import { type TopologyOptions, topology } from "./commands/topology.js";
+import { CommandError, type ExitCode } from "./exit.js";
 
 const SHOP = join(ROOT, "fixtures/shop.pcapng");
 const folder = mkdtempSync(join(tmpdir(), "netwatch-edges-"));
@@ -87,8 +93,23 @@ test("without /proc a command works, or says that it needs it", {
   assert.equal(plain(["analyze", SHOP]).status, 0);
 });
 
-test("a snapshot that is none gives a sentence and 6, whatever is wrong with it", () => {
+/** What a command says and prints that ends without a process of its own. */
+async function within(run: (terminal: FakeTerminal) => Promise<ExitCode>) {
+  const terminal = createFakeTerminal();
+  try {
+    return { status: await run(terminal), stdout: terminal.out(), stderr: terminal.said.join("\n") };
+  } catch (error) {
+    assert.ok(error instanceof CommandError, String(error));
+    return { status: error.exitCode, stdout: terminal.out(), stderr: error.message };
+  } finally {
+    terminal.dispose();
+  }
+}
+
+test("a snapshot that is none gives a sentence and 6, whatever is wrong with it", async () => {
   const snapshot = plain(["analyze", SHOP, "-o", "json"]).stdout;
+  const shown = (options: Partial<TopologyOptions>) =>
+    within((terminal) => topology({ output: "tree", ...options }, "netwatch 0", terminal));
   const parsed = JSON.parse(snapshot);
   const withPackets = (value: string) =>
     JSON.stringify({ ...parsed, totals: { ...parsed.totals, packets: "HERE" } }).replace('"HERE"', value);
@@ -109,29 +130,39 @@ test("a snapshot that is none gives a sentence and 6, whatever is wrong with it"
   };
   const files = Object.entries(hostile).map(([name, text]) => {
     writeFileSync(join(folder, `${name}.json`), text);
-    return `${name}.json`;
+    return join(folder, `${name}.json`);
   });
-  for (const file of [...files, ".", "/dev/null", "/dev/zero"]) {
-    const { status, stdout, stderr } = plain(["topology", "--from", file]);
-    assert.deepEqual([status, stdout], [6, ""], file);
-    assert.match(stderr, /^netwatch: [^\n]{1,300}\n$/, file);
-    assert.ok(stderr.includes(`${file}: `), stderr);
+  for (const from of [...files, folder, "/dev/null", "/dev/zero"]) {
+    const { status, stdout, stderr } = await shown({ from });
+    assert.deepEqual([status, stdout], [6, ""], from);
+    assert.match(stderr, /^[^\n]{1,290}$/, from);
+    assert.ok(stderr.includes(`${from}: `), stderr);
   }
-  writeFileSync(join(folder, "keys.json"), snapshot.replace(/\}\s*$/, ', "__proto__": {"totals": 1}}'));
-  assert.equal(plain(["topology", "--from", "keys.json"]).stdout, plain(["topology", "-r", SHOP]).stdout);
+  const deep = plain(["topology", "--from", "deep.json"]);
+  assert.deepEqual([deep.status, deep.stdout], [6, ""]);
+  assert.match(deep.stderr, /^netwatch: deep\.json: [^\n]{1,280}\n$/);
+  const keys = join(folder, "keys.json");
+  writeFileSync(keys, snapshot.replace(/\}\s*$/, ', "__proto__": {"totals": 1}}'));
+  assert.equal((await shown({ from: keys })).stdout, (await shown({ read: [SHOP] })).stdout);
 });
 
-test("a device without an end is given up at a limit, a folder at once, wherever a file is read", () => {
-  for (const words of [
-    ["analyze"],
-    ["analyze", SHOP, "--names"],
-    ["connections", "-r"],
-    ["health", "--names"],
-    ["serve", "-r", SHOP, "--web.config.file"],
-  ])
-    for (const file of ["/dev/zero", "."]) {
-      const { status, stdout, stderr } = plain([...words, file]);
-      assert.deepEqual([status, stdout], [6, ""], `${words.join(" ")} ${file}`);
-      assert.match(stderr, /^netwatch: [^\n]{1,300}\n$/);
+test("a device without an end is given up at a limit, a folder at once, wherever a file is read", async () => {
+  const common = { interval: 1, signal: new AbortController().signal };
+  const producer = "netwatch 0";
+  type Reader = (file: string, terminal: FakeTerminal) => Promise<ExitCode>;
+  const readers: Readonly<Record<string, Reader>> = {
+    analyze: (file, terminal) => analyze([file], { output: "table" }, producer, terminal),
+    "analyze --names": (names, terminal) => analyze([SHOP], { output: "table", names }, producer, terminal),
+    "connections -r": (read, terminal) =>
+      connections({ ...common, output: "table", read, giveUpRoot: assert.fail }, producer, terminal),
+    "health --names": (names, terminal) => health({ ...common, output: "table", names }, terminal),
+    "serve --web.config.file": (webConfig, terminal) =>
+      serve({ ...common, commandLine: [], read: [SHOP], webConfig }, producer, terminal),
+  };
+  for (const [what, read] of Object.entries(readers))
+    for (const file of ["/dev/zero", folder]) {
+      const { status, stdout, stderr } = await within((terminal) => read(file, terminal));
+      assert.deepEqual([status, stdout], [6, ""], `${what} ${file}`);
+      assert.match(stderr, /^[^\n]{1,290}$/);
     }
 });

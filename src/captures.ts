@@ -11,7 +11,6 @@ import { INPUT_BYTES } from "./capture/file/input.js";
 import { type CaptureProblem, openingProblem, problemOf, UnreadableError } from "./capture/file/problem.js";
 import { type Names, namesOfCapture } from "./capture/names/names.js";
 import type { Packet } from "./capture/packet.js";
-import { visible } from "./format.js";
 
 /** One capture to read. */
 export interface CaptureInput {
@@ -128,7 +127,7 @@ export function ledgerFile(reader: CaptureReader): LedgerFile {
   const { damages, damageCount } = reader.report;
   const first = damages[0];
   return {
-    name: visible(basename(reader.name)),
+    name: basename(reader.name),
     packets: reader.packets,
     damage: first ? { offset: first.offset, reason: first.reason, count: damageCount } : null,
   };

@@ -76,6 +76,7 @@ function createProgram(
     .helpOption("-h, --help", "show this help")
     .helpCommand(false)
     .showSuggestionAfterError(true)
+    .configureOutput({ outputError: (text, write) => write(safeError(text)) })
     .addHelpText("after", EXIT_CODES);
 
   const analyzeCommand = program
@@ -253,6 +254,12 @@ Examples:
   }
   addHelpCommands(program, version, terminal, end);
   return program;
+}
+
+/** What commander says of wrong words, which stand in it. Its own line ends are the last one and that before a suggestion. */
+function safeError(text: string): string {
+  const own = /(?:\n\(Did you mean [^\n]*\))?\n$/.exec(text)?.[0] ?? "";
+  return visible(text.slice(0, text.length - own.length)) + own;
 }
 
 /** A command and all below it. */

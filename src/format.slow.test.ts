@@ -112,7 +112,7 @@ test("a cell is formatted by its column's kind; nothing to say is a dash", () =>
   assert.equal(formatCell("ratio", 0.5), "50.0 %");
   assert.equal(formatCell("seconds", 0.5), "500.0 ms");
   assert.equal(formatCell("time", START), "10:31:05.123");
-  assert.equal(formatCell("text", "web\x1b[31m"), "web\\x1b[31m");
+  assert.equal(formatCell("text", "web\x1b[31m"), "web\x1b[31m", "each output makes it safe, once");
   assert.equal(formatCell("text", true), "true");
   for (const kind of ["text", "bytes", "time", "port"] as const) {
     assert.equal(formatCell(kind, null), "-");
@@ -138,11 +138,33 @@ holds("characters that move, hide or reorder text are written out", visible, [
 ]);
 
 test("text that only looks strange stays as it is", () => {
-  for (const text of ["", "plain ~ text", "dätäbase", "日本語", "🦊", "a\\x1b", "\u00a0", "\ufffd", "عربي"])
+  for (const text of ["", "plain ~ text", "dätäbase", "日本語", "🦊", "\u00a0", "\ufffd", "عربي"])
     assert.equal(visible(text), text);
 });
 
-test("property: what is made visible holds no control, format or surrogate character, and stays so", () => {
+holds("a name that has the letters of an escape looks different; any other backslash stays", visible, [
+  ["a\\x1b", "a\\\\x1b"],
+  ["a\\X1B", "a\\X1B"],
+  ["a\\x1B", "a\\\\x1B"],
+  ["\\\\x1b", "\\\\\\\\x1b"],
+  ["\\\x1b", "\\\\\\x1b"],
+  ["\\u202e\\u{e0041}", "\\\\u202e\\\\u{e0041}"],
+  ["C:\\tmp\\users\\x", "C:\\tmp\\users\\x"],
+  ["\\\\server\\d+\\x1", "\\\\server\\d+\\x1"],
+  ["\\u{41}\\", "\\u{41}\\"],
+]);
+
+/** The text that is shown so. */
+function meantBy(shown: string): string {
+  const written = /(\\+)(x([0-9a-f]{2})|u([0-9a-f]{4})|u\{([0-9a-f]{5,6})\})/gi;
+  return shown.replace(written, (_, slashes: string, rest: string, ...hex: (string | undefined)[]) => {
+    const before = "\\".repeat(slashes.length >> 1);
+    const code = Number.parseInt(hex.slice(0, 3).find((digits) => digits !== undefined)!, 16);
+    return slashes.length % 2 === 0 ? before + rest : before + String.fromCodePoint(code);
+  });
+}
+
+test("property: what is made visible holds no control, format or surrogate character, and tells what it was made of", () => {
   const unsafe = fc.constantFrom(
     "\x1b",
     "\x9b",
@@ -153,6 +175,9 @@ test("property: what is made visible holds no control, format or surrogate chara
     "\udc00",
     "\u{e0041}",
     "\\",
+    "x1b",
+    "u202e",
+    "u{e0041}",
   );
   const texts = fc
     .array(fc.oneof(unsafe, fc.string({ unit: "binary", maxLength: 3 })))
@@ -161,7 +186,11 @@ test("property: what is made visible holds no control, format or surrogate chara
     fc.property(texts, (text) => {
       const shown = visible(text);
       assert.doesNotMatch(shown, /[\p{Cc}\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]|\p{Cs}/u);
-      assert.equal(visible(shown), shown);
+      // A byte that `decodePath` kept stands as one of those numbers; nothing else is shown alike.
+      assert.equal(
+        meantBy(shown),
+        text.replace(/[\udc80-\udcff]/gu, (byte) => String.fromCharCode(byte.charCodeAt(0) & 0xff)),
+      );
     }),
     { seed: SEED, numRuns: 200 },
   );

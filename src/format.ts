@@ -1,4 +1,9 @@
-/** Values as people read them. The only place that knows "1.5 MiB/s", and the only one that makes foreign text safe to show. */
+/**
+ * Values as people read them. The only place that knows "1.5 MiB/s", and the only one that makes foreign text safe to show.
+ *
+ * Foreign text stays as it is inside of values and sentences, and nothing that begins with `format` changes it. Each output makes
+ * it safe once, where it writes: by `visible`, or by `safeJson`. Twice would show a `\\x1b` where `\x1b` is meant.
+ */
 import type { Cell, ColumnKind } from "./analyze/snapshot/snapshot.js";
 
 /**
@@ -10,18 +15,46 @@ const UNSAFE =
   /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800]/gu;
 /** JSON without such has no unsafe character: those of ASCII stand in it as escapes, DEL aside. */
 const BEYOND_ASCII = /[^\u0000-\u007e]/;
+/** Text of these alone is shown as it is. */
+const PLAIN = /^[\u0020-\u005b\u005d-\u007e]*$/;
+const IS_UNSAFE = new RegExp(UNSAFE.source, "u");
+const EVERY = () => true;
+/** What stands behind the backslash of an escape. */
+const ESCAPE_LIKE = /x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{5,6}\}/y;
 
 /**
  * The text with every unsafe character written out: `\x1b`, `\u202e`, and `\xff` for a byte that `decodePath` kept.
- * What is left is safe in a terminal, a log or a cell.
+ * What is left is safe in a terminal, a log or a cell. `isShown`: which of the other code points can be shown; the rest is
+ * written out too.
+ *
+ * A name that itself has the letters `\x1b` looks different: backslashes are doubled before what is written out and before what
+ * reads like it. So an odd number of them begins an escape, an even number does not; all others stay (`C:\tmp`, `\d+`).
  */
-export function visible(text: string): string {
-  return text.replace(UNSAFE, (character) => {
+export function visible(text: string, isShown: (codePoint: number) => boolean = EVERY): string {
+  if (isShown === EVERY && PLAIN.test(text)) return text;
+  let shown = "";
+  let backslashes = "";
+  let at = 0;
+  for (const character of text) {
     const code = character.codePointAt(0)!;
-    if (code < 0x100 || (code >= 0xdc80 && code <= 0xdcff))
-      return `\\x${(code & 0xff).toString(16).padStart(2, "0")}`;
-    return code < 0x1_0000 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\u{${code.toString(16)}}`;
-  });
+    if (character === "\\") backslashes += character;
+    else {
+      const isEscaped = IS_UNSAFE.test(character) || !isShown(code);
+      ESCAPE_LIKE.lastIndex = at;
+      if (backslashes !== "")
+        shown += isEscaped || ESCAPE_LIKE.test(text) ? backslashes + backslashes : backslashes;
+      backslashes = "";
+      shown += isEscaped ? escapeOf(code) : character;
+    }
+    at += character.length;
+  }
+  return shown + backslashes;
+}
+
+function escapeOf(code: number): string {
+  if (code < 0x100 || (code >= 0xdc80 && code <= 0xdcff))
+    return `\\x${(code & 0xff).toString(16).padStart(2, "0")}`;
+  return code < 0x1_0000 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\u{${code.toString(16)}}`;
 }
 
 /** The value as JSON, indented by so many spaces. Unsafe characters stand as \u escapes, so that it parses to the same value. */
@@ -113,12 +146,12 @@ export function formatDuration(seconds: number): string {
 
 /** `2026-11-22 10:31:05` of an ISO 8601 time. */
 export function formatInstant(iso: string): string {
-  return visible(iso.slice(0, 19).replace("T", " "));
+  return iso.slice(0, 19).replace("T", " ");
 }
 
 /** `10:31:05.123` of an ISO 8601 time. */
 export function formatClock(iso: string): string {
-  return visible(iso.slice(11, 23));
+  return iso.slice(11, 23);
 }
 
 /** `2026-11-22 10:31:05 to 10:31:25 UTC`, the second date only where it differs; `no time` where there is none. */
@@ -128,10 +161,10 @@ export function formatSpan(start: string | null, end: string | null): string {
   return `${formatInstant(start)} to ${last.slice(0, 10) === start.slice(0, 10) ? last.slice(11) : last} UTC`;
 }
 
-/** A cell as a person reads it; `-` where there is nothing to say. */
+/** A cell as a person reads it; `-` where there is nothing to say. Text stays as it is. */
 export function formatCell(kind: ColumnKind, cell: Cell | undefined): string {
   if (cell === null || cell === undefined) return "-";
-  if (typeof cell !== "number") return kind === "time" ? formatClock(String(cell)) : visible(String(cell));
+  if (typeof cell !== "number") return kind === "time" ? formatClock(String(cell)) : String(cell);
   switch (kind) {
     case "bytes":
       return formatBytes(cell);

@@ -67,7 +67,7 @@ netwatch connections -r $'c\\xff' > /dev/null`);
     ["a\xff.pcapng", "c\xff", "n\xe9.json", "q\xff.pdf", "r\xff.pdf", "s\xfe.json"],
   );
   const snapshot = readFileSync(Buffer.from(`${folder}/s\xfe.json`, "latin1"), "utf8");
-  assert.equal(JSON.parse(snapshot).ledger.files[0].name, "a\\xff.pcapng");
+  assert.equal(JSON.parse(snapshot).ledger.files[0].name, "a\udcff.pcapng");
 });
 
 test("a folder, a web configuration and a missing file with such names", () => {

@@ -54,6 +54,7 @@ test("hostile text becomes one short line of plain ASCII", () => {
     for (const event of [distrust(`n${text}`)])
       assert.equal(flawOf(eventLine(event, "web", 0)), "", text.slice(0, 20));
   assert.equal(JSON.parse(eventLine(distrust("\x1b[31m\u202e"), "web", 0)).node, "\\x1b[31m\\u202e");
+  assert.equal(JSON.parse(eventLine(distrust("\\x1b\\tmp"), "web", 0)).node, "\\\\x1b\\tmp");
 });
 
 test("the same again within a second is counted, and written once more at its end", () => {

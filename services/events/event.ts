@@ -54,9 +54,16 @@ export function eventLine(event: LabEvent, reporter: string, now: number): strin
   });
 }
 
-/** Whatever is not printable ASCII written out, `\x1b`, `\u202e`: safe in a terminal and in a log. */
+/** What is not printable ASCII; backslashes before it, and before what reads like an escape. */
+const ESCAPED = /[^\x20-\x7e]|\\+(?=[^\x20-\x7e]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})/g;
+
+/**
+ * Whatever is not printable ASCII written out, `\x1b`, `\u202e`: safe in a terminal and in a log. Backslashes before that are
+ * doubled, so that a text with the letters `\x1b` looks different.
+ */
 function plain(text: string, limit: number): string {
-  const safe = text.slice(0, limit).replace(/[^\x20-\x7e]/g, (character) => {
+  const safe = text.slice(0, limit).replace(ESCAPED, (character) => {
+    if (character.startsWith("\\")) return character + character;
     const hex = character.charCodeAt(0).toString(16);
     return hex.length > 2 ? `\\u${hex.padStart(4, "0")}` : `\\x${hex.padStart(2, "0")}`;
   });

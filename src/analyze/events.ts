@@ -1,5 +1,5 @@
 /** What happens between one look and the next, as events: losses, new pairs, health, moves. Bounded; reads no clock. */
-import { formatCounted, visible } from "../format.js";
+import { formatCounted } from "../format.js";
 import type { HealthReport, HealthTargetReport, LedgerInterface, Snapshot } from "./snapshot/snapshot.js";
 
 /** What an event says beside its sentence; the lab's event schema describes each. */
@@ -16,7 +16,7 @@ export interface NetworkEvent {
     | "rotation"
     | "events-lost";
   readonly severity: "info" | "notice" | "warning";
-  /** One plain sentence, safe to show. */
+  /** One plain sentence; foreign names stand in it as they are. */
   readonly text: string;
   /** How many: packets lost, pairs not told one by one. */
   readonly count: number;
@@ -109,15 +109,14 @@ export class EventCourse {
 /** What became of an interface since the look before. */
 function comingAndGoing(was: LedgerInterface | undefined, is: LedgerInterface): NetworkEvent[] {
   const events: NetworkEvent[] = [];
-  const name = visible(is.name);
   if (is.ended !== null && is.ended !== (was?.ended ?? null)) {
-    const text = `${name} gives no more packets: ${visible(is.ended)}`;
+    const text = `${is.name} gives no more packets: ${is.ended}`;
     const fields = { interface: is.name, reason: is.ended };
     events.push({ event: "capture-ended", severity: "warning", text, count: 1, fields });
   }
   const hasBeenAway = (was?.ended ?? null) !== null || (is.outages ?? 0) > (was?.outages ?? 0);
   if (is.ended === null && hasBeenAway) {
-    const text = `${name} is back; packets meanwhile are missing`;
+    const text = `${is.name} is back; packets meanwhile are missing`;
     const fields = { interface: is.name };
     events.push({ event: "capture-resumed", severity: "notice", text, count: 1, fields });
   }
@@ -125,7 +124,7 @@ function comingAndGoing(was: LedgerInterface | undefined, is: LedgerInterface): 
 }
 
 function newPair(source: string, destination: string): NetworkEvent {
-  const text = `${visible(source)} and ${visible(destination)} talk for the first time`;
+  const text = `${source} and ${destination} talk for the first time`;
   return { event: "new-pair", severity: "notice", text, count: 1, fields: { source, destination } };
 }
 
@@ -143,14 +142,14 @@ function noMorePairs(limit: number): NetworkEvent {
 function changesOf(was: HealthTargetReport, target: HealthTargetReport): NetworkEvent[] {
   const { service, address, port, state, reason } = target;
   const events: NetworkEvent[] = [];
-  const name = `${visible(service)} (${address})`;
+  const name = `${service} (${address})`;
   if (was.port !== port) {
     const text = `${name} moved from port ${was.port} to ${port}`;
     const fields = { service, address, from_port: was.port, to_port: port };
     events.push({ event: "rotation", severity: "info", text, count: 1, fields });
   }
   if (was.state === state || was.state === "unknown" || state === "unknown") return events;
-  const why = reason === null ? "" : `: ${visible(reason)}`;
+  const why = reason === null ? "" : `: ${reason}`;
   const fields = { service, address, port, before: was.state, state, ...(reason === null ? {} : { reason }) };
   const severity = state === "down" ? "warning" : "notice";
   events.push({ event: "health", severity, text: `${name} is ${state}${why}`, count: 1, fields });

@@ -4,7 +4,7 @@ import type { Column, HealthReport, HealthState, Row, Table } from "../analyze/s
 import { PeerThread } from "../capture/peers/peer-thread.js";
 import { type HealthPoll, openHealthPoll } from "../engine/health-poll.js";
 import { CommandError, ExitCode } from "../exit.js";
-import { formatCell, formatCounted, formatInstant, safeJson } from "../format.js";
+import { formatCell, formatCounted, formatInstant, safeJson, visible } from "../format.js";
 import { renderTable, strong, type TextColumn } from "../report/text/text.js";
 import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
@@ -97,7 +97,7 @@ export function* renderHealth(
   const parts = [`${of("up")} of ${formatCounted(targets.length, "server")} up`];
   if (of("degraded") > 0) parts.push(`${of("degraded")} slow`);
   if (of("down") > 0) parts.push(`${of("down")} DOWN`);
-  yield `${strong(parts.join(", "), options)} at ${formatInstant(time)} UTC\n\n`;
+  yield `${strong(parts.join(", "), options)} at ${visible(formatInstant(time))} UTC\n\n`;
   const rows = targets.map((target): Row => ({ ...target, history: null }));
   const table: Table = {
     name: "health",

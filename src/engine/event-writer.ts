@@ -114,7 +114,7 @@ export class EventWriter {
 }
 
 function turn(subject: string, state: "started" | "ended"): NetworkEvent {
-  const text = `the watch of ${visible(subject)} ${state}`;
+  const text = `the watch of ${subject} ${state}`;
   return { event: "watch", severity: "info", text, count: 1, fields: { state, subject } };
 }
 

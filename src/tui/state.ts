@@ -1,4 +1,5 @@
 /** What the person at the keyboard has chosen, and what each key makes of it. Pure. */
+import { visible } from "../format.js";
 import { MAX_FILTER } from "./lists/filter.js";
 
 export const SCREENS = [
@@ -112,7 +113,9 @@ function type(state: State, typing: string, key: string): State {
     case "C-u":
       return { ...state, typing: "" };
     default:
-      return [...key].length === 1 && typing.length < MAX_FILTER ? { ...state, typing: typing + key } : state;
+      return [...key].length === 1 && typing.length < MAX_FILTER
+        ? { ...state, typing: typing + visible(key) }
+        : state;
   }
 }
 

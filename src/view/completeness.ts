@@ -1,6 +1,6 @@
 /** How complete a capture is, in words. What a table of it misses is told by missing.ts. */
 import type { Ledger } from "../analyze/snapshot/snapshot.js";
-import { agree, formatBytes, formatCount, formatCounted, visible } from "../format.js";
+import { agree, formatBytes, formatCount, formatCounted } from "../format.js";
 
 /** Something that is in no table, because it never came in. */
 export interface Loss {
@@ -11,8 +11,8 @@ export interface Loss {
   readonly phrase: string;
 }
 
-/** Why every number is too small; empty: nothing is known to be missing. `nameOf`: how foreign names are shown. */
-export function captureLosses(ledger: Ledger, nameOf: (name: string) => string = visible): Loss[] {
+/** Why every number is too small; empty: nothing is known to be missing. `nameOf`: how names are cut. */
+export function captureLosses(ledger: Ledger, nameOf: (name: string) => string = (name) => name): Loss[] {
   const losses: Loss[] = [];
   const dropped = ledger.dropped ?? 0;
   if (dropped > 0)
@@ -34,7 +34,7 @@ export function captureLosses(ledger: Ledger, nameOf: (name: string) => string =
     });
   for (const { name, ended, outages = 0 } of ledger.interfaces ?? []) {
     const say = (reason: string, count: number, trouble: string) =>
-      losses.push({ reason, count, phrase: `${nameOf(name)}: ${visible(trouble)}` });
+      losses.push({ reason, count, phrase: `${nameOf(name)}: ${trouble}` });
     // Why it gave no more, or not always.
     if (ended !== null) say("interface that ended", 1, ended);
     else if (outages > 0)
@@ -115,14 +115,14 @@ export function tunnelText({
   readonly kind: string;
   readonly reason?: string | undefined;
 }): string {
-  return visible(reason === undefined ? kind : `${kind}: ${reason}`);
+  return reason === undefined ? kind : `${kind}: ${reason}`;
 }
 
 /** `3 packets count by the addresses inside their tunnels (2 vxlan, 1 gre).` Empty where none does. */
 export function describeEntered({ decapsulated = [] }: Ledger): string {
   const packets = decapsulated.reduce((sum, of) => sum + of.packets, 0);
   if (packets === 0) return "";
-  const kinds = decapsulated.map((of) => `${formatCount(of.packets)} ${visible(of.kind)}`).join(", ");
+  const kinds = decapsulated.map((of) => `${formatCount(of.packets)} ${of.kind}`).join(", ");
   const where =
     packets === 1
       ? "counts by the addresses inside its tunnel"

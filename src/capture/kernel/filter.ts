@@ -98,7 +98,7 @@ function compile(native: Pcap, text: string, linkType: number, snaplen: number):
   const program = new Uint8Array(PROGRAM_BYTES);
   try {
     if (native.compile(pcap, program, text, 1, NETMASK_UNKNOWN) !== 0)
-      throw new CaptureError("filter", `filter ${JSON.stringify(text)}: ${native.error(pcap)}`);
+      throw new CaptureError("filter", `filter "${text}": ${native.error(pcap)}`);
     const compiled = readProgram(program);
     native.freeCode(program);
     return compiled;

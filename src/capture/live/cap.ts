@@ -242,7 +242,6 @@ function explain({ message }: Error, options: LiveOptions): CaptureError {
     );
   if (/not up|is down/i.test(message))
     return new CaptureError("interface", `${options.interface} is down: bring it up with \`ip link set\``);
-  if (options.filter !== "")
-    return new CaptureError("filter", `filter ${JSON.stringify(options.filter)}: ${message}`);
+  if (options.filter !== "") return new CaptureError("filter", `filter "${options.filter}": ${message}`);
   return new CaptureError("unsupported", `${options.interface}: ${message}`);
 }

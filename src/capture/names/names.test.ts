@@ -135,7 +135,7 @@ const BAD: readonly (readonly [text: string, message: string | RegExp])[] = [
   ['{"web": "10.0.0.0/33"}', '"web": "10.0.0.0/33" is neither an address nor a block of addresses'],
   ['{"web": "10.0.0.1:65536"}', '"web": "10.0.0.1:65536" is neither an address nor a block of addresses'],
   ['{"web": "[10.0.0.1"}', '"web": "[10.0.0.1" is neither an address nor a block of addresses'],
-  ['{"w\\u001b": "x"}', '"w\\u001b": "x" is neither an address nor a block of addresses'],
+  ['{"w\\u001b": "x"}', '"w\u001b": "x" is neither an address nor a block of addresses'],
   ['{"services": {"web": "10.0.0.1"}}', '"web": must be an object with "addresses"'],
   ['{"services": {"web": {}}}', '"web": must be an address or a list of addresses'],
   ['{"services": {"web": {"addresses": [], "ports": 80}}}', '"web": "ports" must be a list of port numbers'],

@@ -264,5 +264,5 @@ function isPort(value: unknown): value is number {
 }
 
 function quote(text: string): string {
-  return JSON.stringify(text.slice(0, 80));
+  return `"${text.slice(0, 80)}"`;
 }

@@ -75,7 +75,7 @@ async function render(
         return table.rows.length + missing.length === 0
           ? []
           : [
-              `## ${table.title}
+              `## ${escapeMarkdown(table.title)}
 
 ${renderMarkdown(table)}${below(missing)}
 `,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
+import { visible } from "../../format.js";
 import { expectGolden } from "../terminal.test.fixture.js";
 import { renderDoctor } from "./doctor.js";
 import { type Facts, type InterfaceFacts, parseNftChains } from "./doctor-facts.js";
@@ -393,7 +394,7 @@ for (const [what, change, topic, state, why, cure] of CASES)
     const line = diagnose({ ...HEALTHY, ...change }).find((one) => one.topic === topic);
     assert.ok(line, `no line ${topic}`);
     assert.equal(line.state, state, line.why);
-    assert.match(line.why, why);
+    assert.match(visible(line.why), why);
     if (cure === null) assert.equal(line.cure, null);
     else assert.match(line.cure ?? "", cure);
   });
@@ -409,6 +410,9 @@ test("a name in a command is one word to the shell, whatever is in it", () => {
     ";id",
     '"}x',
     "\\",
+    "\\x1b",
+    "\\\x1b'",
+    "\u009b0",
     "\u202eab",
     "\u{e0041}z",
     "*",

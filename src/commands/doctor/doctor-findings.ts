@@ -1,5 +1,6 @@
 /** What this machine can and cannot show, from facts alone. */
 import { formatCount, formatCounted, formatRatio, visible } from "../../format.js";
+import { toPath } from "../../path-bytes.js";
 import type { ConntrackFacts, EngineFacts, Facts, ForwardChain, InterfaceFacts } from "./doctor-facts.js";
 
 /** `limited`: it works, and something is not shown. `missing`: it does not work. */
@@ -10,7 +11,7 @@ export interface Diagnosis {
   readonly topic: string;
   readonly state: State;
   readonly why: string;
-  /** The command that cures it, to be pasted into a shell; null: nothing to do. */
+  /** The command that cures it, safe to show and to be pasted into a shell; null: nothing to do. */
   readonly cure: string | null;
 }
 
@@ -123,28 +124,27 @@ function charts({ charts }: Facts): Line {
 
 function bridge({ interfaces: { bridges, wanted, chosen } }: Facts): Line {
   if (wanted !== null && chosen === null)
-    return ["missing", `no interface ${visible(wanted)} here`, "netwatch interfaces"];
+    return ["missing", `no interface ${wanted} here`, "netwatch interfaces"];
   if (chosen !== null) return deviceLine(chosen);
   if (bridges.length === 0)
     return ["limited", "no bridge here: capture on one interface, or in a namespace", "netwatch interfaces"];
   const up = bridges.filter(({ up }) => up);
   if (up.length === 0) return deviceLine(bridges[0]!);
-  const names = up.slice(0, 5).map(({ name }) => visible(name));
+  const names = up.slice(0, 5).map(({ name }) => name);
   const more = up.length > 5 ? ` and ${up.length - 5} more` : "";
   return ["ok", `${formatCounted(up.length, "bridge")}: ${names.join(", ")}${more}; ${promiscuity(up[0]!)}`];
 }
 
 function deviceLine(device: InterfaceFacts): Line {
   const { name, up, master } = device;
-  const shown = visible(name);
-  if (!up) return ["missing", `${shown} is down`, `sudo ip link set dev ${quoteWord(name)} up`];
+  if (!up) return ["missing", `${name} is down`, `sudo ip link set dev ${quoteWord(name)} up`];
   if (master !== null)
     return [
       "limited",
-      `${shown} is a port of ${visible(master)} and shows only its own part; there each packet is seen once`,
+      `${name} is a port of ${master} and shows only its own part; there each packet is seen once`,
       `sudo netwatch capture ${optionOf({ ...device, name: master })}`,
     ];
-  return ["ok", `${shown} is up; ${promiscuity(device)}`];
+  return ["ok", `${name} is up; ${promiscuity(device)}`];
 }
 
 function promiscuity({ promiscuous, isBridge }: InterfaceFacts): string {
@@ -184,8 +184,7 @@ function forward({ forward, interfaces, brNetfilter, engines }: Facts): Line {
       "nft is not installed, so the firewall is not read",
       "sudo apt-get install -y nftables",
     ];
-  if (error !== null)
-    return ["limited", `the firewall cannot be read: ${visible(error)}`, "sudo netwatch doctor"];
+  if (error !== null) return ["limited", `the firewall cannot be read: ${error}`, "sudo netwatch doctor"];
   if (chains.length === 0) return ["ok", "nothing drops forwarded packets by policy"];
   const names = chains.map(chainText).join(", ");
   const own = new Set(engines.flatMap(({ bridges }) => bridges));
@@ -200,7 +199,7 @@ function forward({ forward, interfaces, brNetfilter, engines }: Facts): Line {
 }
 
 function chainText({ family, table, chain }: ForwardChain): string {
-  return visible(`${family} ${table} ${chain}`);
+  return `${family} ${table} ${chain}`;
 }
 
 /** Exactly as much of a rule as makes the kernel track. */
@@ -258,28 +257,27 @@ function nameOf({ socket }: EngineFacts): string {
 }
 
 function engineLine({ socket, error, containers, networks }: EngineFacts): Line {
-  const at = visible(socket);
   switch (error?.code) {
     case undefined:
       return [
         "ok",
-        `${formatCounted(containers, "container")}, ${formatCounted(networks, "network")} at ${at}`,
+        `${formatCounted(containers, "container")}, ${formatCounted(networks, "network")} at ${socket}`,
       ];
     case "ENOENT":
-      return ["ok", `no engine at ${at}, so none of its containers to name`];
+      return ["ok", `no engine at ${socket}, so none of its containers to name`];
     case "EACCES":
     case "EPERM":
-      return ["limited", `${at}: permission denied; containers go by their ids`, "sudo netwatch doctor"];
+      return ["limited", `${socket}: permission denied; containers go by their ids`, "sudo netwatch doctor"];
     case "ECONNREFUSED":
       return [
         "limited",
-        `${at}: nobody listens; containers go by their ids`,
+        `${socket}: nobody listens; containers go by their ids`,
         `sudo systemctl start ${unitOf(socket)}`,
       ];
     default:
       return [
         "limited",
-        `${at}: ${visible(error!.message)}; containers go by their ids`,
+        `${socket}: ${error!.message}; containers go by their ids`,
         `sudo systemctl restart ${unitOf(socket)}`,
       ];
   }
@@ -290,7 +288,7 @@ function unitOf(socket: string): string {
 }
 
 function clock({ clock: { synchronized, source } }: Facts): Line {
-  const by = source === null ? "" : `, kept by ${visible(source)}`;
+  const by = source === null ? "" : `, kept by ${source}`;
   if (synchronized === null)
     return ["limited", `whether the clock is right cannot be told${by}`, "timedatectl status"];
   return synchronized
@@ -302,10 +300,19 @@ function clock({ clock: { synchronized, source } }: Facts): Line {
       ];
 }
 
-/** The text as one word of a POSIX shell (with bash's `$'...'` where it holds what cannot be shown). */
+/** The text as one word of a POSIX shell, safe to show as it is (with bash's `$'...'` where it holds what cannot be shown). */
 export function quoteWord(text: string): string {
   if (/^[A-Za-z0-9_.@%+=:,/-]+$/.test(text)) return text;
-  if (visible(text) === text) return `'${text.replaceAll("'", "'\\''")}'`;
-  const escaped = visible(text.replaceAll("\\", "\\\\").replaceAll("'", "\\'"));
-  return `$'${escaped.replace(/\\u\{([0-9a-f]+)\}/g, (_, hex: string) => `\\U${hex.padStart(8, "0")}`)}'`;
+  const isShown = (character: string) => visible(character) === character;
+  const characters = Array.from(text);
+  if (characters.every(isShown)) return `'${text.replaceAll("'", "'\\''")}'`;
+  const escaped = characters.map((character) => {
+    if (character === "\\" || character === "'") return `\\${character}`;
+    return isShown(character) ? character : Array.from(Buffer.from(toPath(character)), hexOf).join("");
+  });
+  return `$'${escaped.join("")}'`;
+}
+
+function hexOf(byte: number): string {
+  return `\\x${byte.toString(16).padStart(2, "0")}`;
 }

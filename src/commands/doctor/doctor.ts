@@ -59,7 +59,7 @@ export function* renderDoctor(
     yield fits ? head + " ".repeat(longest - stringWidth(topic) + 2) : `${head}\n${indent}`;
     const words = visible(why).split(" ");
     yield `${breakLines(words, Math.max(MIN_TEXT, width - indent.length)).join(`\n${indent}`)}\n`;
-    if (cure !== null) yield `${indent}$ ${visible(cure)}\n`;
+    if (cure !== null) yield `${indent}$ ${cure}\n`;
   }
 }
 

@@ -72,10 +72,7 @@ export function planRounds(
   const { path, concurrency, duration } = options;
   const requests = options.requests ?? (duration === undefined ? DEFAULT_REQUESTS : MOST_REQUESTS);
   if (!/^\/[!-~]*$/.test(path))
-    throw new CommandError(
-      ExitCode.usage,
-      `--path takes a path such as /products, not ${JSON.stringify(path)}`,
-    );
+    throw new CommandError(ExitCode.usage, `--path takes a path such as /products, not "${path}"`);
   if (concurrency > requests)
     throw new CommandError(
       ExitCode.usage,

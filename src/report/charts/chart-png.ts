@@ -2,6 +2,7 @@
 import type { ChartConfiguration } from "chart.js";
 import { FONT_FAMILY, FONT_FILES, readFontMetrics } from "../pdf/fonts.js";
 import { openDocument } from "../pdf/pdf-document.js";
+import { Drawable } from "../pdf/pdf-type.js";
 import { ChartMaker } from "./chart-maker.js";
 import { SvgPen } from "./chart-svg.js";
 
@@ -43,7 +44,7 @@ export async function openResvg(): Promise<ChartPainter> {
     openDocument({ title: "", producer: "", date: new Date(0) }),
   ]);
   const metrics = readFontMetrics();
-  const measure = (text: string, size: number) => paper.sheet.type.width(text, { size });
+  const measure = (text: string, size: number) => paper.sheet.type.width(new Drawable(text), { size });
   const font = { loadSystemFonts: false, fontFiles: [FONT_FILES.regular], defaultFontFamily: FONT_FAMILY };
   const paint: PaintChart = (chart, width, height, density) => {
     const pen = new SvgPen(FONT_FAMILY, metrics, measure);

@@ -7,7 +7,7 @@ import { showCell } from "../../view/cells.js";
 
 /** The whole table; numbers stand to the right. */
 export function renderMarkdown(table: Table): string {
-  const head = table.columns.map((column) => escapeMarkdown(visible(column.title)));
+  const head = table.columns.map((column) => escapeMarkdown(column.title));
   const rows = [...table.rows].map((row) =>
     table.columns.map((column) => escapeMarkdown(showCell(column, row))),
   );
@@ -15,7 +15,7 @@ export function renderMarkdown(table: Table): string {
   return `${markdownTable([head, ...rows], { align, stringLength: stringWidth })}\n`;
 }
 
-/** Names are text: nothing in them is markup, a link or HTML. */
+/** Foreign text for Markdown, made safe to show: nothing in it is markup, a link or HTML. */
 export function escapeMarkdown(text: string): string {
-  return text.replace(/[\\`*_{}[\]<>|#!~&]/g, "\\$&");
+  return visible(text).replace(/[\\`*_{}[\]<>|#!~&]/g, "\\$&");
 }

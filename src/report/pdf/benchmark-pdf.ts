@@ -35,8 +35,8 @@ export async function renderBenchmarkPdf(benchmark: Benchmark): Promise<Uint8Arr
     ChartMaker.open(),
     openDocument({ title: titleOf(benchmark), producer, date }),
   ]);
-  const { sheet, title } = paper;
-  drawTitle(sheet, title, producer, date);
+  const { sheet } = paper;
+  drawTitle(sheet, titleOf(benchmark), producer, date);
   drawHead(sheet, benchmark);
   drawFindings(sheet, benchmark);
   drawSpeed(sheet, benchmark, maker);
@@ -51,7 +51,7 @@ function drawHead(sheet: Sheet, benchmark: Benchmark): void {
   drawFact(sheet, "Machine", describeMachine(benchmark));
   drawFact(sheet, "Load", `GET ${benchmark.load.path}; ${describeLoad(benchmark)}`);
   for (const { mode, client, facts } of benchmark.modes)
-    drawFact(sheet, mode, [...facts, `The load comes from: ${client}.`].join("\n"));
+    drawFact(sheet, mode, [...facts, `The load comes from: ${client}.`]);
 }
 
 function drawFindings(sheet: Sheet, { findings, rule }: Benchmark): void {

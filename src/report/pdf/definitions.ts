@@ -92,7 +92,8 @@ export const DEFINITIONS: readonly Definition[] = [
   { term: "OoO, DupAck", meaning: "TCP segments out of order; acknowledgements repeated (duplicate ACKs)." },
   { term: "0win", meaning: "Times that a side of a TCP connection had no room for more (zero window)." },
   {
-    term: "\\u4e2d, \\x1b",
+    // Drawn as `\u4e2d, \x1b`, as any other text is.
+    term: "\u4e2d, \x1b",
     meaning:
       "A character that this report's type lacks, or that cannot be shown safely, by its Unicode number.",
   },

@@ -8,14 +8,7 @@ const ELLIPSIS = "…";
 
 /** Text with every unsafe character, and every one that the font lacks, written as its code: `\u4e2d`, `\u{1f600}`. */
 export function legible(text: string, covers: Coverage): string {
-  const safe = visible(text.length > MAX_CHARACTERS * 2 ? cutMiddle(text, MAX_CHARACTERS) : text);
-  let drawn = "";
-  for (const character of safe) {
-    const code = character.codePointAt(0)!;
-    if (covers(code)) drawn += character;
-    else drawn += code < 0x1_0000 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\u{${code.toString(16)}}`;
-  }
-  return drawn;
+  return visible(text.length > MAX_CHARACTERS * 2 ? cutMiddle(text, MAX_CHARACTERS) : text, covers);
 }
 
 /** The text with its middle left out so that at most `length` characters remain, the ellipsis among them. */

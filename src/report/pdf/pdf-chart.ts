@@ -7,7 +7,7 @@ import type { PathStep, Pen, TextStyle } from "../charts/chart-context.js";
 import type { ChartMaker } from "../charts/chart-maker.js";
 import type { Sheet } from "./pdf-sheet.js";
 import { MEASURE, PAGE } from "./pdf-theme.js";
-import type { Type } from "./pdf-type.js";
+import { Drawable, type Type } from "./pdf-type.js";
 
 /** Draws the chart over the whole measure, on a new page where it does not fit. */
 export function drawChart<T extends ChartType>(
@@ -25,7 +25,7 @@ export function drawChart<T extends ChartType>(
   sheet.y += height;
 }
 
-/** Draws on a document's current page. Borrows the document. */
+/** Draws on a document's current page. Borrows the document. Texts of a chart are safe already. */
 class PdfPen implements Pen {
   readonly #type: Type;
   readonly #doc: PDFKit.PDFDocument;
@@ -67,11 +67,11 @@ class PdfPen implements Pen {
   }
 
   text(text: string, x: number, y: number, style: TextStyle): void {
-    this.#type.line(text, x, y, style);
+    this.#type.line(new Drawable(text), x, y, style);
   }
 
   width(text: string, size: number): number {
-    return this.#type.width(text, { size });
+    return this.#type.width(new Drawable(text), { size });
   }
 
   #lay(path: readonly PathStep[]): void {

@@ -16,8 +16,6 @@ export interface DocumentWords {
 
 export interface OpenDocument {
   readonly sheet: Sheet;
-  /** As it can be drawn. */
-  readonly title: string;
   /** Draws what stands around the text, `mark` (may be empty) at the foot of every page, and gives the bytes. */
   finish(mark: string): Promise<Uint8Array>;
 }
@@ -42,7 +40,6 @@ async function load(): Promise<Parts> {
 export async function openDocument({ title, producer, date }: DocumentWords): Promise<OpenDocument> {
   const { PDFDocument, fonts } = await loadDocument();
   const { regular, semibold, covers } = fonts;
-  const drawn = legible(title, covers);
   const doc = new PDFDocument({
     size: [PAGE.width, PAGE.height],
     margin: 0,
@@ -54,7 +51,7 @@ export async function openDocument({ title, producer, date }: DocumentWords): Pr
     font: "",
     // The file's ID is made of this.
     info: {
-      Title: drawn,
+      Title: legible(title, covers),
       Creator: legible(producer, covers),
       Producer: "pdfkit",
       CreationDate: date,
@@ -69,9 +66,8 @@ export async function openDocument({ title, producer, date }: DocumentWords): Pr
   const type = new Type(doc, covers);
   return {
     sheet: new Sheet(type),
-    title: drawn,
     finish: async (mark) => {
-      drawFurniture(type, { title: drawn, producer, mark });
+      drawFurniture(type, { title, producer, mark });
       doc.end();
       await ended;
       return Buffer.concat(chunks);

@@ -14,6 +14,7 @@ import { describeEvidence } from "../evidence.js";
 import { countListed } from "../top-rows.js";
 import type { Sheet } from "./pdf-sheet.js";
 import { COLOR, LEADING, MEASURE, PAGE, SIZE } from "./pdf-theme.js";
+import type { Drawable } from "./pdf-type.js";
 
 const LABEL_WIDTH = 92;
 const MAX_FILES = 4;
@@ -30,11 +31,8 @@ export function drawMasthead(sheet: Sheet, snapshot: Snapshot, title: string, da
     .slice(0, MAX_FILES)
     .map(({ name }) => type.fit(name, (MEASURE - LABEL_WIDTH) * 0.9));
   const more = ledger.files.length - files.length;
-  drawFact(
-    sheet,
-    "Captured",
-    [...files, ...(more > 0 ? [`and ${formatCounted(more, "more file")}`] : [])].join("\n") || "no file",
-  );
+  const named = files.length === 0 ? ["no file"] : files;
+  drawFact(sheet, "Captured", more > 0 ? [...named, `and ${formatCounted(more, "more file")}`] : named);
   drawFact(
     sheet,
     "When",
@@ -63,11 +61,17 @@ export function drawTitle(sheet: Sheet, title: string, producer: string, date: D
   sheet.y += 12;
 }
 
-export function drawFact(sheet: Sheet, label: string, text: string, color: string = COLOR.ink): void {
+/** A label and what it says, a paragraph each. */
+export function drawFact(
+  sheet: Sheet,
+  label: string,
+  text: string | readonly (string | Drawable)[],
+  color: string = COLOR.ink,
+): void {
   const { type } = sheet;
   type.line(label, PAGE.left, sheet.y, { color: COLOR.muted });
   let height = 0;
-  for (const line of text.split("\n"))
+  for (const line of typeof text === "string" ? [text] : text)
     height += type.paragraph(line, PAGE.left + LABEL_WIDTH, sheet.y + height, MEASURE - LABEL_WIDTH, {
       color,
     });

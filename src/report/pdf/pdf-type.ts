@@ -1,4 +1,4 @@
-/** Type on the page. Every text of the report is drawn here, and made safe and drawable here. */
+/** Type on the page. Every text of the report is drawn here, and made safe and drawable here, once. */
 
 import { wrapText } from "../text/wrap.js";
 import type { Coverage } from "./fonts.js";
@@ -18,6 +18,15 @@ export interface LineStyle extends TypeStyle {
   readonly baseline?: "top" | "middle" | "alphabetic" | "bottom";
 }
 
+/** Text that is safe and can be drawn as it is. */
+export class Drawable {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 /** Draws lines and paragraphs on a document's current page. Borrows the document. */
 export class Type {
   readonly doc: PDFKit.PDFDocument;
@@ -30,7 +39,8 @@ export class Type {
   }
 
   /** The text as it can be drawn. */
-  clean(text: string): string {
+  clean(text: string | Drawable): string {
+    if (typeof text !== "string") return text.text;
     const known = this.#clean.get(text);
     if (known !== undefined) return known;
     const clean = legible(text, this.#covers);
@@ -39,27 +49,27 @@ export class Type {
   }
 
   /** Width of one line in points. */
-  width(text: string, style: TypeStyle = {}): number {
+  width(text: string | Drawable, style: TypeStyle = {}): number {
     this.#select(style);
     return this.doc.widthOfString(this.clean(text));
   }
 
   /** The text, or as much of its head and tail as fits into `width`. */
-  fit(text: string, width: number, style: TypeStyle = {}): string {
+  fit(text: string, width: number, style: TypeStyle = {}): Drawable {
     const clean = this.clean(text);
     this.#select(style);
-    if (this.doc.widthOfString(clean) <= width) return clean;
+    if (this.doc.widthOfString(clean) <= width) return new Drawable(clean);
     let [fits, tooLong] = [1, Array.from(clean).length];
     while (tooLong - fits > 1) {
       const length = (fits + tooLong) >> 1;
       if (this.doc.widthOfString(cutMiddle(clean, length)) <= width) fits = length;
       else tooLong = length;
     }
-    return cutMiddle(clean, fits);
+    return new Drawable(cutMiddle(clean, fits));
   }
 
   /** One line, not wrapped. */
-  line(text: string, x: number, y: number, style: LineStyle = {}): void {
+  line(text: string | Drawable, x: number, y: number, style: LineStyle = {}): void {
     const clean = this.clean(text);
     if (clean === "") return;
     this.#select(style);
@@ -70,15 +80,15 @@ export class Type {
   }
 
   /** Height of a wrapped paragraph. */
-  height(text: string, width: number, style: TypeStyle = {}): number {
+  height(text: string | Drawable, width: number, style: TypeStyle = {}): number {
     return this.#wrap(text, width, style).length * lineHeight(style);
   }
 
   /** A wrapped paragraph. Returns its height. */
-  paragraph(text: string, x: number, y: number, width: number, style: TypeStyle = {}): number {
+  paragraph(text: string | Drawable, x: number, y: number, width: number, style: TypeStyle = {}): number {
     const lines = this.#wrap(text, width, style);
     lines.forEach((line, i) => {
-      this.line(line, x, y + i * lineHeight(style), style);
+      this.line(new Drawable(line), x, y + i * lineHeight(style), style);
     });
     return lines.length * lineHeight(style);
   }
@@ -87,7 +97,7 @@ export class Type {
     this.doc.font(style.bold ? "semibold" : "regular", style.size ?? SIZE.body);
   }
 
-  #wrap(text: string, width: number, style: TypeStyle): string[] {
+  #wrap(text: string | Drawable, width: number, style: TypeStyle): string[] {
     this.#select(style);
     const measure = (part: string) => this.doc.widthOfString(part);
     return wrapText(this.clean(text), width, measure, (word) => {

@@ -60,8 +60,8 @@ export async function renderPdf(snapshot: Snapshot, options: PdfOptions): Promis
     ChartMaker.open(),
     openDocument({ title: options.title, producer: snapshot.producer, date }),
   ]);
-  const { sheet, title } = paper;
-  drawMasthead(sheet, snapshot, title, date);
+  const { sheet } = paper;
+  drawMasthead(sheet, snapshot, options.title, date);
   const wanted = new Set(options.sections ?? SECTIONS);
   const empty = snapshot.totals.packets === 0;
   for (const section of SECTIONS)

@@ -1,13 +1,13 @@
 /** Connection tracking as text for a terminal. */
 import type { ConnectionsSnapshot } from "../../analyze/snapshot/snapshot.js";
-import { formatCounted, formatInstant } from "../../format.js";
+import { formatCounted, formatInstant, visible } from "../../format.js";
 import { renderFinding, renderTable, strong, type TextOptions } from "./text.js";
 
 /** The summary: how much is tracked, findings, the head of each table that has rows. */
 export function* renderConnections(snapshot: ConnectionsSnapshot, options: TextOptions): Iterable<string> {
   const { tables, time, findings, complete } = snapshot;
   const count = formatCounted(tables.connections.rows.length, "tracked connection");
-  const when = time === null ? "" : ` at ${formatInstant(time)} UTC`;
+  const when = time === null ? "" : ` at ${visible(formatInstant(time))} UTC`;
   yield `${strong(count, options)}${when}${complete ? "" : " · INCOMPLETE"}\n`;
   for (const finding of findings) yield* renderFinding(finding, options);
   for (const table of Object.values(tables)) {

@@ -26,7 +26,7 @@ export interface TextOptions {
 const MIN_TEXT = 12;
 const GAP = "  ";
 
-/** A column as text shows it. */
+/** A column as text shows it. Title and text may be foreign: the table makes them safe. */
 export interface TextColumn {
   readonly title: string;
   readonly kind: ColumnKind;
@@ -39,7 +39,7 @@ export function* renderSummary(snapshot: Snapshot, options: TextOptions): Iterab
   const names = ledger.files.map((file) => visible(file.name));
   const files = names.length > 3 ? formatCounted(names.length, "file") : names.join(", ");
   yield `${strong(files, options)}: ${formatCounted(totals.packets, "packet")}, ${formatBytes(totals.bytes)} in ${formatDuration(window.duration)}\n`;
-  yield `${formatSpan(window.start, window.end)} · ${completeness(ledger)}\n`;
+  yield `${visible(`${formatSpan(window.start, window.end)} · ${completeness(ledger)}`)}\n`;
   if (snapshot.conntrack) yield* wrapWords(describeEvidence(snapshot.conntrack), "", "  ", options);
   const sentences = [
     describeEntered(ledger),
@@ -82,21 +82,22 @@ export function* renderTable(
   const shown: string[][] = [];
   for (const row of table.rows) {
     if (shown.length >= limit) break;
-    shown.push(columns.map((column) => column.text(row)));
+    shown.push(columns.map((column) => visible(column.text(row))));
   }
   const more = table.rows.length - shown.length;
   const count = more > 0 ? ` (${formatCount(shown.length)} of ${formatCount(table.rows.length)})` : "";
-  yield `${heading(`${visible(table.title)}${count}`, options)}\n`;
-  const widths = columnWidths(columns, shown, options.width - GAP.length);
+  yield `${heading(visible(table.title) + count, options)}\n`;
+  const titles = columns.map(({ title }) => visible(title));
+  const widths = columnWidths(columns, titles, shown, options.width - GAP.length);
   const line = (cells: readonly string[]) =>
     `${GAP}${cells.map((cell, i) => fit(cell, widths[i]!, columns[i]!.kind)).join(GAP)}`.trimEnd();
-  yield `${dim(line(columns.map((column) => column.title)), options)}\n`;
+  yield `${dim(line(titles), options)}\n`;
   for (const cells of shown) yield `${line(cells)}\n`;
 }
 
 function mainColumns(table: Table): TextColumn[] {
   return columnsUpTo(table, 2).map((column) => ({
-    title: visible(shortTitle(column)),
+    title: shortTitle(column),
     kind: column.kind,
     text: (row) => showJoined(column, row),
   }));
@@ -105,11 +106,12 @@ function mainColumns(table: Table): TextColumn[] {
 /** Widths that fit `room`: numbers as they need, texts shortened, the widest first. */
 function columnWidths(
   columns: readonly TextColumn[],
+  titles: readonly string[],
   rows: readonly (readonly string[])[],
   room: number,
 ): number[] {
-  const widths = columns.map((column, i) =>
-    rows.reduce((most, cells) => Math.max(most, stringWidth(cells[i]!)), stringWidth(column.title)),
+  const widths = titles.map((title, i) =>
+    rows.reduce((most, cells) => Math.max(most, stringWidth(cells[i]!)), stringWidth(title)),
   );
   let excess = widths.reduce((sum, w) => sum + w, 0) + GAP.length * (widths.length - 1) - room;
   while (excess > 0) {

@@ -160,7 +160,7 @@ class ListBody {
 function partsLine({ parts = [], part: at }: Grid): Line {
   const names = parts.flatMap(({ title, rows }, i): Span[] => [
     { text: " ", style: "plain" },
-    { text: ` ${title} ${formatCount(rows)} `, style: i === at ? "title" : "plain" },
+    { text: ` ${visible(title)} ${formatCount(rows)} `, style: i === at ? "title" : "plain" },
   ]);
   return [...names, { text: "   t: the next", style: "dim" }];
 }
@@ -215,7 +215,7 @@ function hintsOf({ help, detail, screen }: State): readonly string[] {
 /** The filter, what was just done, how many rows there are, or a word on the keys. */
 function promptLine(state: State, grid: Grid | null, { notice, size, glyphs }: FrameLooks): Line {
   if (state.typing !== null) {
-    const shown = cut(visible(state.typing), Math.max(8, size.columns - 36), glyphs.ellipsis);
+    const shown = cut(state.typing, Math.max(8, size.columns - 36), glyphs.ellipsis);
     return [
       { text: " filter: ", style: "bold" },
       { text: shown, style: "plain" },
@@ -223,7 +223,8 @@ function promptLine(state: State, grid: Grid | null, { notice, size, glyphs }: F
       { text: "  Enter filters, Esc does not", style: "dim" },
     ];
   }
-  if (notice !== null) return [{ text: ` ${cut(notice, size.columns - 2, glyphs.ellipsis)}`, style: "warn" }];
+  if (notice !== null)
+    return [{ text: ` ${cut(visible(notice), size.columns - 2, glyphs.ellipsis)}`, style: "warn" }];
   const left = state.help ? "" : listText(state, grid, size.columns, glyphs);
   const room = size.columns - columnsOf(left) - 4;
   const keys = hintsOf(state).find((hint) => hint.length <= room) ?? "";
@@ -245,7 +246,7 @@ function listText(state: State, grid: Grid | null, columns: number, glyphs: Glyp
   const { misses = [] } = grid;
   if (misses.length > 0) parts.push(missesText(misses, columns - columnsOf(parts.join(", ")) - 4));
   if (state.filter !== "")
-    parts.push(`filter: ${cut(visible(state.filter), Math.floor(columns / 3), glyphs.ellipsis)}`);
+    parts.push(`filter: ${cut(state.filter, Math.floor(columns / 3), glyphs.ellipsis)}`);
   return parts.join(", ");
 }
 
@@ -301,5 +302,5 @@ function windowTexts(
 ): string[] {
   if (start === null || end === null) return [];
   const first = columns >= 110 ? formatInstant(start) : formatClock(start).slice(0, 8);
-  return [`${first} +${formatDuration(duration)}`];
+  return [`${visible(first)} +${formatDuration(duration)}`];
 }

@@ -1,6 +1,6 @@
 /** One row with everything that is known of it. Pure. */
 import type { Row } from "../../analyze/snapshot/snapshot.js";
-import { formatCell, formatCounted } from "../../format.js";
+import { formatCell, formatCounted, visible } from "../../format.js";
 import { clip, columnsOf, cut, type Line, wrap } from "../chrome/cells.js";
 import type { Glyphs } from "../chrome/glyphs.js";
 import { cellOf, type Grid, shownCell } from "./grid.js";
@@ -26,7 +26,7 @@ const RELATED_ROWS = 12;
 
 export function detailLines(grid: Grid, row: Row, looks: DetailLooks): Line[] {
   const lines: Line[] = [
-    [{ text: ` ${grid.one}`, style: "bold" }],
+    [{ text: ` ${visible(grid.one)}`, style: "bold" }],
     [],
     ...entryLines(entriesOf(grid, row, looks), looks),
   ];
@@ -44,15 +44,15 @@ function entriesOf(grid: Grid, row: Row, { bits }: DetailLooks): Entry[] {
     (column) =>
       column.title !== "" && column.kind !== "bar" && !(column.ifAny && cellOf(column, row) === null),
   );
-  const entries = shown.map((column): Entry => [column.title, shownCell(column, row, bits) || "-"]);
+  const entries = shown.map((column): Entry => [visible(column.title), shownCell(column, row, bits) || "-"]);
   for (const { name, title, kind } of grid.table?.columns ?? []) {
     if (told.has(name) || row[name] === undefined) continue;
-    entries.push([title, shownCell({ name, title, kind }, row, bits)]);
+    entries.push([visible(title), shownCell({ name, title, kind }, row, bits)]);
   }
   if (grid.table !== null) return entries;
   for (const [name, cell] of Object.entries(row))
     if (!told.has(name) && cell !== null && cell !== "" && name !== "tree")
-      entries.push([name, formatCell("text", cell)]);
+      entries.push([visible(name), visible(formatCell("text", cell))]);
   return entries;
 }
 
@@ -97,5 +97,5 @@ function relatedLines(grid: Grid, { width, bits, glyphs }: DetailLooks): Line[] 
   const more = grid.rows.length - rows.length;
   const title = more > 0 ? `${grid.title} (${rows.length} of ${grid.rows.length})` : grid.title;
   const view = viewGrid({ ...grid, rows }, { width, height: rows.length + 1, bits, glyphs, selected: -1 });
-  return [[{ text: ` ${title}`, style: "bold" }], ...view.lines];
+  return [[{ text: ` ${visible(title)}`, style: "bold" }], ...view.lines];
 }

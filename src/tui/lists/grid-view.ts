@@ -1,5 +1,6 @@
 /** A grid as lines: columns that fit, a heading, the rows around the cursor. Pure. */
 import type { Row } from "../../analyze/snapshot/snapshot.js";
+import { visible } from "../../format.js";
 import { columnsOf, cutEnd, fit, type Line, type Span } from "../chrome/cells.js";
 import type { Glyphs } from "../chrome/glyphs.js";
 import { type Sort, UNSORTED } from "../state.js";
@@ -93,8 +94,8 @@ function columnWidths(
 }
 
 function titleOf({ name, title }: GridColumn, { sort = UNSORTED, glyphs }: GridLooks): string {
-  if (sort.column !== name) return title;
-  return `${title}${sort.reversed ? glyphs.up : glyphs.down}`;
+  if (sort.column !== name) return visible(title);
+  return `${visible(title)}${sort.reversed ? glyphs.up : glyphs.down}`;
 }
 
 function isLeft({ kind }: GridColumn): boolean {

@@ -65,7 +65,7 @@ export function columnsOf(
     const { name, kind, of_answers, priority = 4, with: other } = column;
     return {
       name,
-      title: visible(shortTitle(column)),
+      title: shortTitle(column),
       kind,
       ...(of_answers ? { of_answers } : {}),
       ...(priority > 2 ? { wide: 1 } : {}),
@@ -87,17 +87,18 @@ export function cellOf(column: GridColumn, row: Row): Cell {
 /** Cells of a bar that is full. */
 const BAR = 20;
 
+/** The cell as the screen shows it: safe. */
 export function shownCell(column: GridColumn, row: Row, bits: boolean, bar = ""): string {
   const cell = cellOf(column, row);
   if (column.value === undefined && (cell === null || column.kind === "count"))
-    return showCell(column as Column, row);
+    return visible(showCell(column as Column, row));
   if (cell === null) return "-";
   if (column.kind === "rate") return rate(numberOf(cell), bits);
   if (column.kind === "bytes" && typeof cell === "number") return amount(cell, bits);
   if (column.kind === "frequency") return formatFrequency(numberOf(cell));
   if (column.kind === "strip") return String(cell);
   if (column.kind === "bar") return bar.repeat(Math.round(Math.min(1, numberOf(cell)) * BAR));
-  return formatCell(column.kind, cell);
+  return visible(formatCell(column.kind, cell));
 }
 
 /** The rows that pass the filter, in the order chosen. The row `other` stays last. */

@@ -9,7 +9,7 @@ import type { Style } from "../chrome/cells.js";
 export function completenessText(snapshot: Snapshot): string {
   const { ledger } = snapshot;
   const losses = captureLosses(ledger).map(({ phrase }) => phrase);
-  const some = tablesThatMiss(snapshot).map(({ title }) => visible(title));
+  const some = tablesThatMiss(snapshot).map(({ title }) => title);
   const parts = [
     ...losses,
     ...(some.length > 0 ? [`missing in ${some.join(", ")}`] : []),
@@ -18,7 +18,7 @@ export function completenessText(snapshot: Snapshot): string {
   ];
   if (losses.length > 0) parts[0] = `INCOMPLETE: ${parts[0]}`;
   else parts.unshift(ledger.dropped === null ? "losses are not known" : "no packet lost");
-  return `Ledger      ${parts.join(", ")}`;
+  return `Ledger      ${visible(parts.join(", "))}`;
 }
 
 export function completenessStyle(snapshot: Snapshot): Style {

@@ -1,12 +1,12 @@
 /** The first screen: throughput, health, top pairs and talkers, connection tracking, what is missing. Pure. */
 import type { HealthTargetReport, Row, Snapshot } from "../../analyze/snapshot/snapshot.js";
 import {
-  formatCell,
   formatClock,
   formatCount,
   formatCounted,
   formatDuration,
   formatRatio,
+  visible,
 } from "../../format.js";
 import { numberOf } from "../../view/cells.js";
 import { clip, columnsOf, cut, cutEnd, fit, type Line, plain, type Span, textOf } from "../chrome/cells.js";
@@ -91,7 +91,7 @@ function timeLine(model: Model, { series, window }: Snapshot, looks: OverviewLoo
   }
   const steps = series.classes[0]?.bytes.length ?? 0;
   if (steps === 0 || series.start === null || window.end === null) return [];
-  const clock = (time: string) => formatClock(time).slice(0, 8);
+  const clock = (time: string) => visible(formatClock(time).slice(0, 8));
   return axisLine(steps, clock(series.start), clock(window.end), looks);
 }
 
@@ -117,7 +117,7 @@ function legendLine(
   let used = columnsOf(spans[0]!.text);
   for (const [i, { name, values }] of classes.entries()) {
     const sign = color ? glyphs.gaugeFull : glyphs.classes[Math.min(i, glyphs.classes.length - 1)]!;
-    const text = ` ${formatCell("text", name)} ${rate(value(values), bits)}`;
+    const text = ` ${visible(name)} ${rate(value(values), bits)}`;
     used += columnsOf(`  ${sign}${text}`);
     if (used > width) break;
     spans.push({ text: `  ${sign}`, style: classStyle(i) }, { text, style: "plain" });
@@ -160,7 +160,7 @@ function findingsLine({ findings }: Snapshot, { width, glyphs }: OverviewLooks):
   const [first] = sortFindings(findings);
   if (first === undefined) return [{ text: " Findings    nothing out of the ordinary", style: "dim" }];
   const count = formatCount(findings.length).padEnd(3);
-  const text = cutEnd(formatCell("text", first.text), width - 18, glyphs.ellipsis);
+  const text = cutEnd(visible(first.text), width - 18, glyphs.ellipsis);
   return [
     { text: ` Findings    ${count} `, style: "plain" },
     { text, style: findingStyle(first) },
@@ -168,7 +168,7 @@ function findingsLine({ findings }: Snapshot, { width, glyphs }: OverviewLooks):
 }
 
 function troubleText({ service, state, reason }: HealthTargetReport): string {
-  return `${formatCell("text", service)} ${state.toUpperCase()}${reason === null ? "" : ` (${formatCell("text", reason)})`}`;
+  return `${visible(service)} ${state.toUpperCase()}${reason === null ? "" : ` (${visible(reason)})`}`;
 }
 
 const NOT_ASKED: Readonly<Record<Model["mode"], string>> = {
@@ -213,11 +213,11 @@ function topLines(model: Model, snapshot: Snapshot, height: number, looks: Overv
   if (rates) busiest.sort((a, b) => (nowOf(b) ?? 0) - (nowOf(a) ?? 0));
   const pairs = listLines(busiest.slice(0, height - 1), left, looks, (row) => {
     const now = nowOf(row);
-    const name = `${formatCell("text", row.source)} > ${formatCell("text", row.destination)}`;
+    const name = `${visible(String(row.source))} > ${visible(String(row.destination))}`;
     return [name, now === undefined ? amount(numberOf(row.bytes), looks.bits) : rate(now, looks.bits)];
   });
   const talkers = listLines([...snapshot.tables.talkers.rows].slice(0, height - 1), right, looks, (row) => [
-    formatCell("text", row.service),
+    visible(String(row.service)),
     amount(numberOf(row.bytes), looks.bits),
   ]);
   const heads: Line = [

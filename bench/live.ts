@@ -130,7 +130,7 @@ async function measure(lab: BridgeLab, reader: Reader, load: Load): Promise<Meas
     return digits === undefined ? null : Number(digits);
   };
   return {
-    seen: Math.max(0, (number(/([\d,]+) packets captured/) ?? 0) - WARM_UP),
+    seen: Math.max(0, (number(/([\d,]+) packets? captured/) ?? 0) - WARM_UP),
     dropped: number(/([\d,]+) (?:packets )?dropped by kernel/),
     cpuSeconds: used,
     peakMb,

@@ -1,3 +1,4 @@
+import { counted } from "./counted.js";
 import { labDown } from "./down.js";
 import { LabError } from "./lab-error.js";
 import { pidsIn } from "./processes.js";
@@ -57,7 +58,7 @@ function labTarget(plan: Plan, own: boolean, close: () => Promise<void>) {
 
 function factsOf(plan: Plan, own: boolean): string[] {
   const facts = [
-    `${plan.instances.length} servers in network namespaces of this host, profile ${plan.profile}, ${own ? "brought up for this run" : "up before"}; no limit of CPU or memory.`,
+    `${counted(plan.instances.length, "server")} in network namespaces of this host, profile ${plan.profile}, ${own ? "brought up for this run" : "up before"}; no limit of CPU or memory.`,
   ];
   if (plan.policies)
     facts.push(

@@ -29,7 +29,7 @@ import { addMetricsCommands } from "./commands/serve/metrics-words.js";
 import { interruption, statusOf } from "./commands/signals.js";
 import type { Terminal } from "./commands/terminal.js";
 import { CommandError, EXIT_MEANINGS, ExitCode, reasonOf } from "./exit.js";
-import { visible } from "./format.js";
+import { agree, formatCounted, visible } from "./format.js";
 import { readWords } from "./path-bytes.js";
 import { SECTIONS } from "./report/pdf/sections.js";
 import { gather } from "./write.js";
@@ -328,7 +328,10 @@ function checkLimits(): void {
   }
   const files = /^Max open files +(\d+)/m.exec(limits)?.[1];
   if (files !== undefined && Number(files) < LEAST_FILES)
-    throw new CommandError(ExitCode.failure, `only ${files} open files are allowed, too few: ${RAISE_LIMIT}`);
+    throw new CommandError(
+      ExitCode.failure,
+      `only ${formatCounted(Number(files), "open file")} ${agree(Number(files), "are")} allowed, too few: ${RAISE_LIMIT}`,
+    );
 }
 
 /** What `--table` takes, where it is used or shown. */

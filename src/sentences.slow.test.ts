@@ -11,6 +11,7 @@ import { buildSnapshot } from "./analyze/snapshot/build.js";
 import type { LedgerInterface, Snapshot } from "./analyze/snapshot/snapshot.js";
 import { findTrackingFindings } from "./analyze/tracking/findings.js";
 import type { TrackedNamespace } from "./capture/conntrack/tracker.js";
+import { summaryLine } from "./commands/capture/capture.js";
 import { ROOT } from "./commands/terminal.test.fixture.js";
 import { agree, formatCounted } from "./format.js";
 import { describeCompleteness } from "./report/completeness.js";
@@ -60,7 +61,7 @@ function lossy(n: number): Snapshot {
       packets: n,
       damage: { offset: n, reason: "cut short", count: n },
     })),
-    interfaces: [{ name: "br", ended: null, outages: n } as LedgerInterface],
+    interfaces: [{ name: "br", ended: null, outages: n, received: n, residual: null } as LedgerInterface],
     dropped: n,
     names: null,
   });
@@ -121,8 +122,47 @@ function* sentences(n: number): Iterable<string> {
     counted: { connections: n, packets: n, bytes: n, tracked_packets: n, tracked_bytes: n },
     connections: snapshot.tables.tcp,
   });
+  yield summaryLine({ ...snapshot, totals: { packets: n, bytes: n } });
   yield [...renderSummary(snapshot, { width: 200, color: false })].join("");
 }
+
+/** Texts that people read, with their places: of programs, and what Prometheus says. */
+const WRITTEN = ["src", "services", "deploy"].flatMap((folder) =>
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+    .filter(
+      (name) => /\.(ts|yml|sh)$/.test(name) && !/\.(test|bench|fuzz)\.|(^|\/)(e2e|node_modules)\//.test(name),
+    )
+    .map((name) => ({ name: join(folder, name), text: readFileSync(join(ROOT, folder, name), "utf8") })),
+);
+/** `${n} packets` and `{{ $value }} packets`: the noun stands as it is, whatever the number. */
+const COUNTS = /(?:\$\{([^{}]*)\}|\{\{([^{}]*)\}\}) (?:[a-z]+ )?([a-z]+)\b/g;
+/** Never 1: constants, rates and ratios with decimals, and what is checked before. */
+const NEVER_ONE =
+  /^[A-Z_.]*[A-Z]{2}[A-Z_.]*$|\.toFixed\(|formatFrequency|"%\.[1-9]f"|^formatCount\(shown\)$|^(cluster\.)?nodes$/;
+
+/** Sentences that count without asking for the number's form. */
+function* uncounted({ name, text }: { readonly name: string; readonly text: string }): Iterable<string> {
+  const plurals = new Set([...NOUNS].map((noun) => formatCounted(2, noun.split(" ").at(-1)!).slice(2)));
+  for (const [all, js = "", template = "", noun] of text.matchAll(COUNTS)) {
+    const value = (js || template).trim();
+    const isCount =
+      /[cC]ount|length|size|\$value|^(?:n|more|left|omitted|lost|failed|files|packets|total|nodes|odd)$/.test(
+        value,
+      ) && !/ounted\(/.test(value);
+    if (plurals.has(noun!) && isCount && !NEVER_ONE.test(value)) yield `${name}: ${all}`;
+  }
+}
+
+test("what counts asks for the number's form, in src, services and deploy", () => {
+  assert.ok(WRITTEN.length > 300);
+  assert.deepEqual(
+    WRITTEN.flatMap((one) => [...uncounted(one)]),
+    [],
+  );
+  const dollar = "$";
+  const wrong = `${dollar}{formatCount(n)} packets, ${dollar}{list.length} more files, {{ printf "%.0f" $value }} packets`;
+  assert.equal([...uncounted({ name: "x", text: wrong })].length, 3);
+});
 
 test("of 0, 1 and 2 things no sentence joins a singular with a plural", () => {
   assert.ok(NOUNS.size > 20, [...NOUNS].join());

@@ -1,3 +1,4 @@
+import { counted } from "../counted.js";
 import { type Certificate, digestOf, type KeyRing, type Receipt } from "./message.js";
 
 /** Why the certificate proves nothing; empty when it proves that `needed` different nodes accepted. */
@@ -9,7 +10,7 @@ export function certificateFlaw(certificate: Certificate, keys: KeyRing, needed:
     if (!vote.accept || vote.kind !== kind || vote.opId !== opId || vote.digest !== digest) continue;
     if (keys.verifiesVote(vote)) nodes.add(vote.node);
   }
-  return nodes.size >= needed ? "" : `${nodes.size} valid votes, ${needed} are needed`;
+  return nodes.size >= needed ? "" : `${counted(nodes.size, "valid vote")}, ${needed} are needed`;
 }
 
 /** How many different nodes confirm that exactly this operation took effect. */

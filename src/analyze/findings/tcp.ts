@@ -95,7 +95,7 @@ function judgeRetransmissions(
   const ratio = retransmissions / segments;
   const isEvidence = retransmissions >= LIMIT.retransmissions && segments >= LIMIT.segments;
   if (!isEvidence || ratio < LIMIT.retransmissionRatio) return null;
-  const counts = `${formatCount(retransmissions)} retransmissions in ${formatCounted(segments, "segment")}`;
+  const counts = `${formatCounted(retransmissions, "retransmission")} in ${formatCounted(segments, "segment")}`;
   const ends = `${text(source)} and ${text(destination)}`;
   if (ratio >= LIMIT.doubledRatio) {
     const words = `Between ${ends} there are ${counts}: the capture may hold packets twice.`;

@@ -289,25 +289,25 @@ const CASES: readonly Case[] = [
     name: "a block length of 0",
     bytes: join(BEGINNING, u32(6, true), u32(0), rest),
     packets: 0,
-    damages: [fatal(AT, "block claims an impossible length of 0 bytes")],
+    damages: [fatal(AT, "block claims an impossible length of 0 B")],
   },
   {
     name: "a block length under 12",
     bytes: join(BEGINNING, GOOD_PACKET, u32(6, true), u32(8, true), rest),
     packets: 1,
-    damages: [fatal(NEXT, "block claims an impossible length of 8 bytes")],
+    damages: [fatal(NEXT, "block claims an impossible length of 8 B")],
   },
   {
     name: "a block length that is no multiple of 4",
     bytes: join(BEGINNING, block(6, new Uint8Array(24), true, { length: 37 }), rest),
     packets: 0,
-    damages: [fatal(AT, "block claims an impossible length of 37 bytes")],
+    damages: [fatal(AT, "block claims an impossible length of 37 B")],
   },
   {
     name: "an impossible length of a block that is skipped",
     bytes: join(BEGINNING, u32(0xbad, true), u32(0), rest),
     packets: 0,
-    damages: [fatal(AT, "block claims an impossible length of 0 bytes")],
+    damages: [fatal(AT, "block claims an impossible length of 0 B")],
   },
   {
     name: "a packet block of 4 GiB",
@@ -319,7 +319,7 @@ const CASES: readonly Case[] = [
     name: "an unknown block of 4 GiB",
     bytes: join(BEGINNING, GOOD_PACKET, u32(0xbad, true), u32(0xffff_fffc, true), rest),
     packets: 1,
-    damages: [fatal(NEXT + 72, "cut short in a block: 0 bytes left")],
+    damages: [fatal(NEXT + 72, "cut short in a block: 0 of 12 bytes")],
   },
   {
     name: "a second length that differs from the first",
@@ -427,7 +427,7 @@ const CASES: readonly Case[] = [
     name: "a cut in the first bytes of a block",
     bytes: join(BEGINNING, GOOD_PACKET, GOOD_PACKET.subarray(0, 11)),
     packets: 1,
-    damages: [fatal(NEXT, "cut short in a block: 11 bytes left")],
+    damages: [fatal(NEXT, "cut short in a block: 11 of 12 bytes")],
   },
   {
     name: "a cut in a block",
@@ -439,7 +439,7 @@ const CASES: readonly Case[] = [
     name: "only the magic number",
     bytes: u32(0x0a0d_0d0a),
     packets: 0,
-    damages: [fatal(0, "cut short in a block: 4 bytes left")],
+    damages: [fatal(0, "cut short in a block: 4 of 12 bytes")],
   },
 ];
 

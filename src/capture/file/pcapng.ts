@@ -74,7 +74,7 @@ export class PcapngDecoder implements CaptureDecoder {
       if (type === Block.sectionHeader && !this.#readByteOrder(at)) return false;
       const length = input.view.getUint32(at + 4, this.#littleEndian);
       if (length < BLOCK_OVERHEAD || (length & 3) !== 0)
-        return this.#stop(`block claims an impossible length of ${length} bytes`);
+        return this.#stop(`block claims an impossible length of ${length} B`);
       if (type !== Block.sectionHeader && (type === 0 || type > Block.enhancedPacket)) {
         input.skip(length);
         continue;
@@ -94,7 +94,11 @@ export class PcapngDecoder implements CaptureDecoder {
   end(): void {
     const left = this.#input.available;
     if (this.stopped || (left === 0 && this.#input.skipping === 0)) return;
-    this.#stop(left < BLOCK_OVERHEAD ? `cut short in a block: ${left} bytes left` : "cut short in a block");
+    this.#stop(
+      left < BLOCK_OVERHEAD
+        ? `cut short in a block: ${left} of ${BLOCK_OVERHEAD} bytes`
+        : "cut short in a block",
+    );
   }
 
   /** Body from `at` to `end`. True when `packet` now holds a packet. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { limitTable } from "../../analyze/snapshot/limit.js";
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
+import { formatCounted } from "../../format.js";
 import { renderSnapshotJson } from "../../report/data/json.js";
 import {
   describeIncompleteness,
@@ -109,7 +110,7 @@ async function writeFolder(folder: string, snapshot: Snapshot, terminal: Termina
     writeWhole(join(folder, "missing.csv"), renderCsv(missingTable(snapshot)));
     writeWhole(join(folder, "snapshot.json"), renderSnapshotJson(snapshot, true));
     for (const { name, bytes } of charts) writeWhole(join(folder, name), [bytes]);
-    terminal.say(`wrote ${5 + quality.length + charts.length} files to ${folder}`);
+    terminal.say(`wrote ${formatCounted(5 + quality.length + charts.length, "file")} to ${folder}`);
   } catch (error) {
     throw new CommandError(ExitCode.unwritable, `${folder}: ${reasonOf(error)}`);
   }

@@ -6,7 +6,7 @@ import type { LiveOptions } from "../../engine/options.js";
 import type { Outputs } from "../../engine/outputs.js";
 import { keptPath } from "../../engine/state-folder.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
-import { formatCount } from "../../format.js";
+import { formatCount, formatCounted } from "../../format.js";
 import { renderCsv } from "../../report/data/csv.js";
 import { renderSnapshotJson } from "../../report/data/json.js";
 import { renderSummary, renderTableOf } from "../../report/text/text.js";
@@ -156,7 +156,7 @@ export function summaryLine({ ledger, totals }: Snapshot): string {
     ? interfaces.reduce((sum, of) => sum + of.residual!.packets, 0)
     : null;
   const parts = [
-    `${formatCount(totals.packets)} packets captured`,
+    `${formatCounted(totals.packets, "packet")} captured`,
     `${known(received)} received by filter`,
     `${known(ledger.dropped)} dropped by kernel`,
   ];

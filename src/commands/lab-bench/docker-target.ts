@@ -4,6 +4,7 @@ import { networkInterfaces } from "node:os";
 import { z } from "zod";
 import { type Container, type Engine, readEngine } from "../../capture/names/docker.js";
 import { getJson, ServiceError } from "../../capture/names/json-client.js";
+import { formatCounted } from "../../format.js";
 import type { BenchTarget } from "./target.js";
 
 const text = z.string().max(4096);
@@ -85,7 +86,7 @@ async function dockerTarget(
     netns: null,
     client: `this host, over the bridge to ${serviceOf(container)}'s own address: neither NAT nor the engine's proxy`,
     facts: [
-      `${containers.length} containers of compose project ${project} on engine ${version.Version}.`,
+      `${formatCounted(containers.length, "container")} of compose project ${project} on engine ${version.Version}.`,
       await describeLimits(socketPath, containers),
     ],
     bridges: [...bridgeOf.values()],
@@ -149,7 +150,9 @@ async function describeLimits(socketPath: string, containers: readonly Container
   const said = [...bearers]
     .sort(([, a], [, b]) => b.length - a.length)
     .map(([limit, names]) =>
-      names.length > MAX_NAMED ? `${names.length} containers ${limit} each` : `${names.join(", ")} ${limit}`,
+      names.length > MAX_NAMED
+        ? `${formatCounted(names.length, "container")} ${limit} each`
+        : `${names.join(", ")} ${limit}`,
     );
   return `Limits, which the lab's servers do not have: ${said.join("; ")}.`;
 }

@@ -9,9 +9,9 @@ import { fileURLToPath } from "node:url";
 import { Operations } from "./analyze/app/operations.js";
 import { Vocabulary } from "./analyze/app/vocabulary.js";
 import { SampleBudget, SeriesBook } from "./analyze/edges/series-book.js";
-import { EventCourse } from "./analyze/events.js";
+import { EventCourse, InterfaceTracker } from "./analyze/events.js";
 import { HealthCourse } from "./analyze/health.js";
-import type { HealthReport, Snapshot } from "./analyze/snapshot/snapshot.js";
+import type { HealthReport, LedgerInterface, Snapshot } from "./analyze/snapshot/snapshot.js";
 import { InputBuffer } from "./capture/file/input.js";
 import { PcapngDecoder } from "./capture/file/pcapng.js";
 import { Recorder } from "./capture/file/recorder.js";
@@ -99,7 +99,7 @@ const BOUNDED: readonly Bounded[] = [
   },
   {
     file: "analyze/events.ts",
-    most: { "#pairs": 100, "#interfaces": 1, "#health": 1 },
+    most: { "#pairs": 100, "#health": 1 },
     grow: () => {
       const course = new EventCourse({ maxPairs: 100 });
       for (let i = 0; i < 300; i++) {
@@ -110,6 +110,15 @@ const BOUNDED: readonly Bounded[] = [
         course.health({ targets: [target(i)] } as unknown as HealthReport);
       }
       return course;
+    },
+  },
+  {
+    file: "analyze/events.ts",
+    most: { "#interfaces": 1 },
+    grow: () => {
+      const tracker = new InterfaceTracker();
+      for (let i = 0; i < 300; i++) tracker.follow([{ name: `br${i}`, ended: null } as LedgerInterface]);
+      return tracker;
     },
   },
   {

@@ -34,8 +34,7 @@ export class EventCourse {
   readonly #maxPairs: number;
   readonly #maxNewPairs: number;
   readonly #pairs = new Set<string>();
-  /** Of the last ledger that told of interfaces. */
-  #interfaces: ReadonlyMap<string, LedgerInterface> = new Map();
+  readonly #interfaces = new InterfaceTracker();
   #dropped = 0;
   #looked = false;
   #full = false;
@@ -72,8 +71,7 @@ export class EventCourse {
       events.push({ event: "capture-drop", severity: "warning", text, count: lost, fields: {} });
     }
     if (ledger.interfaces !== null) {
-      for (const is of ledger.interfaces) events.push(...comingAndGoing(this.#interfaces.get(is.name), is));
-      this.#interfaces = new Map(ledger.interfaces.map((is) => [is.name, is]));
+      events.push(...this.#interfaces.follow(ledger.interfaces));
     }
     return events;
   }
@@ -103,6 +101,19 @@ export class EventCourse {
       events.push(noMorePairs(this.#maxPairs));
     }
     return events;
+  }
+}
+
+/** Tells of interfaces that go away and come back. */
+export class InterfaceTracker {
+  /** Of the look before. */
+  #interfaces: ReadonlyMap<string, LedgerInterface> = new Map();
+
+  /** Takes the interfaces as they are now. */
+  follow(interfaces: readonly LedgerInterface[]): NetworkEvent[] {
+    const before = this.#interfaces;
+    this.#interfaces = new Map(interfaces.map((is) => [is.name, is]));
+    return interfaces.flatMap((is) => comingAndGoing(before.get(is.name), is));
   }
 }
 

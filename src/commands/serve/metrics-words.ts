@@ -49,6 +49,7 @@ function addServe(program: Command, start: Start): void {
       "after",
       `
 It ends with SIGTERM or Ctrl-C; SIGHUP reads the web configuration and the names file again. Root is given up once all is open.
+An interface that goes away is waited for: netwatch_capture_up is 0 meanwhile.
 
 Examples:
   sudo netwatch serve -i br-app --names services/lab.json

@@ -113,13 +113,30 @@ describe("serve: a flood", { skip: reasonToSkip("conntrack", "sysctl") }, () => 
     assert.equal(await exporter.stop(), 0);
   });
 
-  test("where the interface goes away the exporter says so and ends with 4", async () => {
+  test("where the interface goes away the page comes and says so, until it is back; without its namespace the exporter ends with 4", async () => {
     const exporter = await lab.serve();
+    const { bridge, a } = lab.bridge;
+    const isUp = async (up: number) => sumOf(await exporter.page(), "netwatch_capture_up") === up;
+    const packets = async () => sumOf(await exporter.page(), "netwatch_capture_packets_total");
+    assert.ok(await isUp(1));
+    lab.network.ip(bridge, "link del br0");
+    await until(() => isUp(0));
+    await until(() => exporter.said.includes("br0 gives no more packets: the interface is gone\n"));
+    assert.equal(sumOf(await exporter.page(), "netwatch_capture_complete"), 0);
+    const before = await packets();
+    lab.network.ip(bridge, "link add br0 type bridge mcast_snooping 0");
+    lab.network.ip(bridge, "link set br0 up");
+    lab.network.ip(bridge, "link set port0 master br0");
+    await until(() => isUp(1));
+    await until(() => exporter.said.includes("br0 is back; packets meanwhile are missing\n"));
+    a.send(udpFrame(53, 32));
+    await until(async () => (await packets()) > before);
+    assert.equal(exporter.said.match(/gives no more packets/g)?.length, 1, "said once");
     const ended = once(exporter.child, "exit");
-    lab.network.ip(lab.bridge.bridge, "link del br0");
+    execFileSync("umount", [`/run/netns/${bridge}`]);
     await ended;
     assert.equal(exporter.child.exitCode, 4);
-    assert.match(exporter.said, /br0/);
+    assert.match(exporter.said, /the network namespace nw\w+ is gone/);
   });
 });
 

@@ -3,6 +3,7 @@
 import { EdgeBook, EXTERNAL } from "../../analyze/edges/edge-book.js";
 import { EdgeCounter } from "../../analyze/edges/edges.js";
 import { RequestCounter } from "../../analyze/edges/request-counter.js";
+import { InterfaceTracker } from "../../analyze/events.js";
 import { Evidence } from "../../analyze/evidence.js";
 import { factsOf, type TrackingContext } from "../../analyze/snapshot/build.js";
 import { limitSnapshot } from "../../analyze/snapshot/limit.js";
@@ -46,20 +47,24 @@ export class WatchedNetwork implements Subscriber {
   readonly #counter: EdgeCounter;
   readonly #requests: RequestCounter;
   readonly #residuals = new Residuals();
+  readonly #interfaces = new InterfaceTracker();
+  readonly #say: (line: string) => void;
   #connections: ExposedConnections | null = null;
   #evidence: readonly ExposedEvidence[] | null = null;
 
-  private constructor(run: LiveRun, { maxSamples, ttlSeconds }: WatchedOptions) {
+  private constructor(run: LiveRun, { maxSamples, ttlSeconds }: WatchedOptions, say: (line: string) => void) {
     this.#run = run;
+    this.#say = say;
     this.#book = new EdgeBook({ maxSamples, ttlUs: ttlSeconds * 1e6 });
     this.#counter = new EdgeCounter(run.analyzer, this.#book.edges);
     this.#requests = new RequestCounter(run.analyzer.inspector, this.#book.requests);
   }
 
-  /** Opens all that needs rights. Throws CommandError. */
+  /** Opens all that needs rights. An interface that goes away later is waited for. Throws CommandError. */
   static async open(options: WatchedOptions, producer: string, terminal: Terminal): Promise<WatchedNetwork> {
-    const asked = { ...options, conntrack: true, numeric: false };
-    return new WatchedNetwork(await LiveRun.open(asked, producer, terminal, EXTERNAL), options);
+    const asked = { ...options, conntrack: true, numeric: false, waits: true };
+    const run = await LiveRun.open(asked, producer, terminal, EXTERNAL);
+    return new WatchedNetwork(run, options, (line) => terminal.say(line));
   }
 
   /** Takes packets until the signal comes or nothing more does. `follower`: follows too, its last look is at the end. */
@@ -105,7 +110,9 @@ export class WatchedNetwork implements Subscriber {
   onTick(): void {
     const { taps } = this.#run;
     taps.noteCounters();
-    this.#residuals.note(taps.ledger());
+    const ledger = taps.ledger();
+    this.#residuals.note(ledger);
+    for (const { text } of this.#interfaces.follow(ledger)) this.#say(text);
     this.#update();
   }
 

@@ -21,7 +21,7 @@ import { NameHistory } from "./capture/names/name-history.js";
 import { SidecarState } from "./commands/analyze/sidecar-state.js";
 import { Authenticator } from "./commands/serve/basic-auth.js";
 import { LoginDelays } from "./commands/serve/login-delays.js";
-import type { ConntrackLine } from "./engine/sidecar-lines.js";
+import type { ConntrackLine } from "./engine/recording/sidecar-lines.js";
 
 const folder = mkdtempSync(join(tmpdir(), "netwatch-bounds-"));
 const session = new Session();
@@ -289,9 +289,9 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "capture/peers/peer-thread.ts #known": "one an engine or registry of the command line, each with a cap",
   "capture/peers/peer-thread.ts #waiting":
     "one a source and one a check under way; each ends within two seconds",
-  "engine/health-poll.ts #tenancies": "replaced by each answer, which has a cap",
-  "engine/health-poll.ts checks": "replaced by each round",
-  "engine/recording.ts #rounds": "taken at each look; one more every ten seconds",
+  "engine/health/health-poll.ts #tenancies": "replaced by each answer, which has a cap",
+  "engine/health/health-poll.ts checks": "replaced by each round",
+  "engine/recording/recording.ts #rounds": "taken at each look; one more every ten seconds",
   "commands/serve/connections.ts #byPeer": "MAX_CONNECTIONS; crowd.slow.test.ts reaches it",
   "commands/serve/connections.ts #byStream": "holds nothing",
   "commands/serve/connections.ts cut": FIXED,

@@ -194,7 +194,7 @@ test("edges that are not allowed are told from those that are", () => {
     ["src/report/data/csv.ts", "src/report/data/json.ts", false, true],
     ["src/engine/run.ts", "src/analyze/analyzer.ts", false, true],
     ["src/engine/run.ts", "src/commands/signals.ts", false, false],
-    ["src/engine/outputs.ts", "src/report/data/csv.ts", false, false],
+    ["src/engine/recording/outputs.ts", "src/report/data/csv.ts", false, false],
     ["src/capture/live/live.ts", "src/engine/run.ts", true, false],
     ["src/report/data/csv.ts", "src/view/cells.ts", false, true],
     ["src/view/cells.ts", "src/report/data/csv.ts", false, false],

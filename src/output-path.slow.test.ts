@@ -20,8 +20,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { openCaptureFile } from "./capture/file/capture-file.js";
-import { EventWriter } from "./engine/event-writer.js";
-import { reserveFile } from "./engine/reserved.js";
+import { EventWriter } from "./engine/recording/event-writer.js";
+import { reserveFile } from "./engine/recording/reserved.js";
 import { lookAtOutput } from "./output-path.js";
 import { writeWhole } from "./write.js";
 

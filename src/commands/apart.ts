@@ -16,7 +16,7 @@ import {
 } from "../capture/kernel/privilege.js";
 import { beginAnew, takeUpOpener } from "../capture/opener/launch.js";
 import type { LiveOptions } from "../engine/options.js";
-import { type Environment, environmentOf, stateFolder } from "../engine/state-folder.js";
+import { type Environment, environmentOf, stateFolder } from "../engine/recording/state-folder.js";
 import { parseListen } from "./serve/listen-address.js";
 
 /** What the command is going to do that takes a right. */

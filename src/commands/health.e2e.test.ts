@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import type { HealthReport } from "../analyze/snapshot/snapshot.js";
 import { PeerThread } from "../capture/peers/peer-thread.js";
-import { type HealthPoll, openHealthPoll } from "../engine/health-poll.js";
+import { type HealthPoll, openHealthPoll } from "../engine/health/health-poll.js";
 import { until } from "../until.test.fixture.js";
 
 const peers = new PeerThread();

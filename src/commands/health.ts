@@ -2,7 +2,7 @@
 import { setTimeout } from "node:timers/promises";
 import type { Column, HealthReport, HealthState, Row, Table } from "../analyze/snapshot/snapshot.js";
 import { PeerThread } from "../capture/peers/peer-thread.js";
-import { type HealthPoll, openHealthPoll } from "../engine/health-poll.js";
+import { type HealthPoll, openHealthPoll } from "../engine/health/health-poll.js";
 import { CommandError, ExitCode } from "../exit.js";
 import { formatCell, formatCounted, formatInstant, safeJson, visible } from "../format.js";
 import { renderTable, strong, type TextColumn } from "../report/text/text.js";

@@ -2,8 +2,8 @@
 import { limitSnapshot } from "../analyze/snapshot/limit.js";
 import type { Snapshot } from "../analyze/snapshot/snapshot.js";
 import type { LiveOptions } from "../engine/options.js";
-import type { Outputs } from "../engine/outputs.js";
-import { keptPath } from "../engine/state-folder.js";
+import type { Outputs } from "../engine/recording/outputs.js";
+import { keptPath } from "../engine/recording/state-folder.js";
 import { CommandError, ExitCode, reasonOf } from "../exit.js";
 import { loadPdf, renderPdf } from "../report/pdf/pdf.js";
 import { SECTIONS, type Section } from "../report/pdf/sections.js";

@@ -8,7 +8,7 @@ import {
 } from "../capture/kernel/privilege.js";
 import { opener } from "../capture/opener/opener.js";
 import { CommandError, ExitCode } from "../exit.js";
-import type { Environment } from "./state-folder.js";
+import type { Environment } from "./recording/state-folder.js";
 
 /** By whose rights a run opens its outputs. */
 export interface Rights {

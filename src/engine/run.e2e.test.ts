@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
 import { FrameSender, udpFrame } from "../capture/live/live.test.fixture.js";
-import type { HealthRound } from "./health.js";
+import type { HealthRound } from "./health/health-rounds.js";
 import type { Outside } from "./outside.js";
 import { type Following, LiveRun, type Subscriber } from "./run.js";
 import { Next } from "./watch.js";

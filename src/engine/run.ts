@@ -7,7 +7,7 @@ import type { NameSources } from "../capture/names/name-sources.js";
 import { Names } from "../capture/names/names.js";
 import type { Packet } from "../capture/packet.js";
 import { PeerThread } from "../capture/peers/peer-thread.js";
-import type { HealthRound } from "./health.js";
+import type { HealthRound } from "./health/health-rounds.js";
 import { openNames, readNamesOnce, soon } from "./names.js";
 import { type CapturedOptions, chosenInterfaces, type EnrichingOptions } from "./options.js";
 import type { Outside } from "./outside.js";

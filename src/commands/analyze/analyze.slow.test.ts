@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { TABLE_NAMES } from "../../analyze/tables.js";
-import { keptPath } from "../../engine/state-folder.js";
+import { keptPath } from "../../engine/recording/state-folder.js";
 import { CommandError, ExitCode } from "../../exit.js";
 import { OUTPUT_FORMATS } from "../options.js";
 import { createFakeTerminal, expectGolden, type FakeTerminal, ROOT } from "../terminal.test.fixture.js";

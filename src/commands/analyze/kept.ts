@@ -4,7 +4,7 @@ import { limitSnapshot } from "../../analyze/snapshot/limit.js";
 import { splitRows } from "../../analyze/snapshot/row-text.js";
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { readBytes } from "../../capture/file/text.js";
-import { type Environment, keptPath, stateFolder } from "../../engine/state-folder.js";
+import { type Environment, keptPath, stateFolder } from "../../engine/recording/state-folder.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
 import { renderSnapshotJson } from "../../report/data/json.js";
 import { makeFolder, writeWhole } from "../../write.js";

@@ -14,7 +14,7 @@ import {
   u32,
   udp,
 } from "../../capture/file/sample.test.fixture.js";
-import { keptPath } from "../../engine/state-folder.js";
+import { keptPath } from "../../engine/recording/state-folder.js";
 import { OUTPUT_FORMATS } from "../options.js";
 import { report } from "../report.js";
 import { metrics } from "../serve/metrics.js";

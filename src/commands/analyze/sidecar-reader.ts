@@ -4,7 +4,7 @@ import type { TrackingContext } from "../../analyze/snapshot/build.js";
 import { readerOf } from "../../analyze/snapshot/reading.js";
 import type { HealthReport } from "../../analyze/snapshot/snapshot.js";
 import type { Names } from "../../capture/names/names.js";
-import { type SidecarLine, sidecarLine } from "../../engine/sidecar-lines.js";
+import { type SidecarLine, sidecarLine } from "../../engine/recording/sidecar-lines.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
 import { toPath } from "../../path-bytes.js";
 import { checkRoom } from "./json-memory.js";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { summarizeNamespaces } from "../../analyze/tracking/joined.js";
-import type { ConntrackLine } from "../../engine/sidecar-lines.js";
+import type { ConntrackLine } from "../../engine/recording/sidecar-lines.js";
 import { SidecarState } from "./sidecar-state.js";
 
 type Entries = ConntrackLine["namespaces"][number]["entries"];

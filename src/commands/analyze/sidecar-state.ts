@@ -8,7 +8,12 @@ import { addEntry, type EntryJson } from "../../capture/conntrack/conntrack-json
 import { ConntrackTable } from "../../capture/conntrack/conntrack-table.js";
 import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
 import { Names } from "../../capture/names/names.js";
-import type { ConntrackLine, HealthLine, NamesLine, SidecarLine } from "../../engine/sidecar-lines.js";
+import type {
+  ConntrackLine,
+  HealthLine,
+  NamesLine,
+  SidecarLine,
+} from "../../engine/recording/sidecar-lines.js";
 import { parseAddress, parseCidr } from "../../net.js";
 
 /** Entries of a namespace as they were written last, and when they had been read. */

@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { reasonToSkip, TestNetwork } from "../../capture/kernel/netns.test.fixture.js";
-import type { SidecarLine } from "../../engine/sidecar-lines.js";
+import type { SidecarLine } from "../../engine/recording/sidecar-lines.js";
 import { until } from "../../until.test.fixture.js";
 import { Workplace } from "../capture/capture.test.fixture.js";
 import { readSidecar } from "./sidecar-reader.js";

@@ -8,7 +8,7 @@ import type { TrackingContext } from "../../analyze/snapshot/build.js";
 import { ConntrackTable } from "../../capture/conntrack/conntrack-table.js";
 import { parseConntrackText } from "../../capture/conntrack/conntrack-text.js";
 import { Names } from "../../capture/names/names.js";
-import { SidecarWriter } from "../../engine/sidecar-writer.js";
+import { SidecarWriter } from "../../engine/recording/sidecar-writer.js";
 import { CommandError, ExitCode } from "../../exit.js";
 import { parseAddress, parseCidr } from "../../net.js";
 import { ROOT } from "../terminal.test.fixture.js";

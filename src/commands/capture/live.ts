@@ -1,6 +1,6 @@
 /** A live run of a command: its pipes are waited for, its end is in the result. */
 import type { LiveOptions } from "../../engine/options.js";
-import { type LiveResult, type LiveView, openRecording } from "../../engine/recording.js";
+import { type LiveResult, type LiveView, openRecording } from "../../engine/recording/recording.js";
 import { waitingFor } from "../signals.js";
 import type { Terminal } from "../terminal.js";
 

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import type { Wire } from "../../analyze/benchmark/benchmark.js";
 import { median } from "../../analyze/benchmark/statistics.js";
 import type { Row, Snapshot, Table } from "../../analyze/snapshot/snapshot.js";
-import { keptPath } from "../../engine/state-folder.js";
+import { keptPath } from "../../engine/recording/state-folder.js";
 import { readSnapshot } from "../analyze/kept.js";
 import type { BenchTarget } from "./target.js";
 

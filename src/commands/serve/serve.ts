@@ -1,10 +1,10 @@
 /** `netwatch serve`: a live run, or capture files, as a page that Prometheus scrapes. */
 import { limitSnapshot } from "../../analyze/snapshot/limit.js";
 import type { HealthReport, Snapshot } from "../../analyze/snapshot/snapshot.js";
-import type { EventWriter } from "../../engine/event-writer.js";
-import { type HealthRound, HealthRounds } from "../../engine/health.js";
+import { type HealthRound, HealthRounds } from "../../engine/health/health-rounds.js";
 import type { CapturedOptions, EnrichingOptions, RecordedOptions } from "../../engine/options.js";
-import { createEvents, followEvents } from "../../engine/recording.js";
+import type { EventWriter } from "../../engine/recording/event-writer.js";
+import { createEvents, followEvents } from "../../engine/recording/recording.js";
 import { rightsOf } from "../../engine/rights.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
 import { renderSnapshotJson } from "../../report/data/json.js";

@@ -1,6 +1,7 @@
 /** Health for the monitor: a round every interval, while it runs. */
-import type { EventWriter } from "../../engine/event-writer.js";
-import { HealthRounds } from "../../engine/health.js";
+
+import { HealthRounds } from "../../engine/health/health-rounds.js";
+import type { EventWriter } from "../../engine/recording/event-writer.js";
 import type { MonitorFeed } from "./tui-feed.js";
 
 export interface HealthWatchOptions {

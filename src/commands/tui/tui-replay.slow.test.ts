@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { HealthReport, Snapshot } from "../../analyze/snapshot/snapshot.js";
-import { SidecarWriter } from "../../engine/sidecar-writer.js";
+import { SidecarWriter } from "../../engine/recording/sidecar-writer.js";
 import { createFakeTerminal, ROOT } from "../terminal.test.fixture.js";
 import { replay } from "./tui-replay.js";
 

@@ -116,7 +116,7 @@ async function runMonitored(
   terminal: Terminal,
 ): Promise<ExitCode> {
   const feed = new MonitorFeed(app);
-  const { createEvents } = await import("../../engine/recording.js");
+  const { createEvents } = await import("../../engine/recording/recording.js");
   const { runLive } = await import("../capture/live.js");
   const { summaryLine } = await import("../capture/capture.js");
   const events = createEvents(options, terminal);

@@ -1,20 +1,20 @@
 /** What a live run writes, opened at the right moment: as whom it will be, or while it still can. */
 import { rmSync } from "node:fs";
 import { dirname } from "node:path";
-import { Recorder } from "../capture/file/recorder.js";
-import type { EmbeddedName } from "../capture/packet.js";
-import { CommandError, ExitCode, reasonOf } from "../exit.js";
-import { isNamedPipe, lookAtOutput } from "../output-path.js";
-import { makeFolder, writeWhole } from "../write.js";
+import { Recorder } from "../../capture/file/recorder.js";
+import type { EmbeddedName } from "../../capture/packet.js";
+import { CommandError, ExitCode, reasonOf } from "../../exit.js";
+import { isNamedPipe, lookAtOutput } from "../../output-path.js";
+import { makeFolder, writeWhole } from "../../write.js";
+import type { CapturedOptions, Limits, RecordedOptions } from "../options.js";
+import type { Outside } from "../outside.js";
+import { rightsOf } from "../rights.js";
+import type { Taps } from "../taps.js";
 import type { EventWriter } from "./event-writer.js";
-import type { CapturedOptions, Limits, RecordedOptions } from "./options.js";
-import type { Outside } from "./outside.js";
 import { openPipe } from "./pipe-output.js";
 import { type ReservedFile, reserveFile } from "./reserved.js";
-import { rightsOf } from "./rights.js";
 import { SidecarWriter } from "./sidecar-writer.js";
 import { environmentOf, keptPath } from "./state-folder.js";
-import type { Taps } from "./taps.js";
 
 /** Everything a run writes to. */
 export interface Outputs {

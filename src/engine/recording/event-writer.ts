@@ -1,11 +1,11 @@
 /** The event log of a live run: JSON lines appended to a file, as `deploy/events/event.schema.json` describes them. */
 import { constants, writeSync } from "node:fs";
-import { EventCourse, type NetworkEvent } from "../analyze/events.js";
-import type { HealthReport, Snapshot } from "../analyze/snapshot/snapshot.js";
-import { formatTime } from "../analyze/time.js";
-import { CommandError, ExitCode, reasonOf } from "../exit.js";
-import { agree, escapeUnits, formatCounted, visible } from "../format.js";
-import { type OpenOutput, openOutput } from "../output-path.js";
+import { EventCourse, type NetworkEvent } from "../../analyze/events.js";
+import type { HealthReport, Snapshot } from "../../analyze/snapshot/snapshot.js";
+import { formatTime } from "../../analyze/time.js";
+import { CommandError, ExitCode, reasonOf } from "../../exit.js";
+import { agree, escapeUnits, formatCounted, visible } from "../../format.js";
+import { type OpenOutput, openOutput } from "../../output-path.js";
 
 const MAX_TEXT = 400;
 const MAX_FIELD = 200;

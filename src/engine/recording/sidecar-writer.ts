@@ -1,17 +1,17 @@
 /** Writes the sidecar of a live run: a line for names that changed, for each poll of connection tracking, for each round of health. */
 
-import type { CaptureFacts } from "../analyze/evidence.js";
-import type { TrackingContext } from "../analyze/snapshot/build.js";
-import { formatTime } from "../analyze/time.js";
-import type { ConntrackFacts } from "../capture/conntrack/conntrack-facts.js";
-import { entryToJson } from "../capture/conntrack/conntrack-json.js";
-import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
-import { type CaptureFile, openCaptureFile } from "../capture/file/capture-file.js";
-import type { Names } from "../capture/names/names.js";
-import { CommandError, ExitCode, reasonOf } from "../exit.js";
-import { safeJson } from "../format.js";
-import { formatAddress } from "../net.js";
-import type { HealthCheck } from "./health-poll.js";
+import type { CaptureFacts } from "../../analyze/evidence.js";
+import type { TrackingContext } from "../../analyze/snapshot/build.js";
+import { formatTime } from "../../analyze/time.js";
+import type { ConntrackFacts } from "../../capture/conntrack/conntrack-facts.js";
+import { entryToJson } from "../../capture/conntrack/conntrack-json.js";
+import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
+import { type CaptureFile, openCaptureFile } from "../../capture/file/capture-file.js";
+import type { Names } from "../../capture/names/names.js";
+import { CommandError, ExitCode, reasonOf } from "../../exit.js";
+import { safeJson } from "../../format.js";
+import { formatAddress } from "../../net.js";
+import type { HealthCheck } from "../health/health-poll.js";
 import { type ConntrackLine, type NamesLine, SIDECAR_VERSION, type SidecarLine } from "./sidecar-lines.js";
 
 /**

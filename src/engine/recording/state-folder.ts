@@ -1,7 +1,7 @@
 /** Where netwatch keeps what it saw last. */
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
-import type { User } from "../capture/kernel/privilege.js";
+import type { User } from "../../capture/kernel/privilege.js";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

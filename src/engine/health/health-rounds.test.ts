@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { CommandError } from "../exit.js";
-import { until } from "../until.test.fixture.js";
-import { type HealthRound, HealthRounds } from "./health.js";
+import { CommandError } from "../../exit.js";
+import { until } from "../../until.test.fixture.js";
+import { type HealthRound, HealthRounds } from "./health-rounds.js";
 
 test("rounds ask what the names file lists when it is read, and one that cannot be read changes nothing", async () => {
   const folder = mkdtempSync(join(tmpdir(), "netwatch-health-"));

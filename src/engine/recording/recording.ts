@@ -1,13 +1,12 @@
 /** A live run that writes: the packets, what is learnt beside them, what happens. Its end is a result. */
 import { performance } from "node:perf_hooks";
-import type { TrackingContext } from "../analyze/snapshot/build.js";
-import type { Snapshot } from "../analyze/snapshot/snapshot.js";
-import type { Recorder } from "../capture/file/recorder.js";
-import type { Packet } from "../capture/packet.js";
-import { CommandError, ExitCode, reasonOf } from "../exit.js";
-import { agree, formatCounted } from "../format.js";
-import { EventWriter } from "./event-writer.js";
-import { type HealthRound, HealthRounds } from "./health.js";
+import type { TrackingContext } from "../../analyze/snapshot/build.js";
+import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
+import type { Recorder } from "../../capture/file/recorder.js";
+import type { Packet } from "../../capture/packet.js";
+import { CommandError, ExitCode, reasonOf } from "../../exit.js";
+import { agree, formatCounted } from "../../format.js";
+import { type HealthRound, HealthRounds } from "../health/health-rounds.js";
 import {
   type CapturedOptions,
   checkLiveOptions,
@@ -15,12 +14,13 @@ import {
   DEFAULT_INTERVAL_SECONDS,
   type LiveOptions,
   type RecordedOptions,
-} from "./options.js";
+} from "../options.js";
+import type { Outside } from "../outside.js";
+import { LiveRun, type PacketTaker, type Subscriber } from "../run.js";
+import { Next } from "../watch.js";
+import { EventWriter } from "./event-writer.js";
 import { type Outputs, openOutputs } from "./outputs.js";
-import type { Outside } from "./outside.js";
-import { LiveRun, type PacketTaker, type Subscriber } from "./run.js";
 import type { SidecarWriter } from "./sidecar-writer.js";
-import { Next } from "./watch.js";
 
 /** What a run is seen by. */
 export interface LiveView {

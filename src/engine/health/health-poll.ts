@@ -1,14 +1,14 @@
 /** Health checks again and again, by a thread of their own: never a round while one is under way. */
 import { networkInterfaces } from "node:os";
-import { HealthCourse } from "../analyze/health.js";
-import type { HealthReport } from "../analyze/snapshot/snapshot.js";
-import type { CheckResult, HealthTarget } from "../capture/health/health.js";
-import { type Candidate, onlyLocal, readCandidates, targetsOf } from "../capture/health/health-targets.js";
-import { ServiceError } from "../capture/names/json-client.js";
-import { NamesError } from "../capture/names/names.js";
-import type { Tenancy } from "../capture/names/registry-names.js";
-import type { PeerThread } from "../capture/peers/peer-thread.js";
-import { CommandError, ExitCode, reasonOf } from "../exit.js";
+import { HealthCourse } from "../../analyze/health.js";
+import type { HealthReport } from "../../analyze/snapshot/snapshot.js";
+import type { CheckResult, HealthTarget } from "../../capture/health/health.js";
+import { type Candidate, onlyLocal, readCandidates, targetsOf } from "../../capture/health/health-targets.js";
+import { ServiceError } from "../../capture/names/json-client.js";
+import { NamesError } from "../../capture/names/names.js";
+import type { Tenancy } from "../../capture/names/registry-names.js";
+import type { PeerThread } from "../../capture/peers/peer-thread.js";
+import { CommandError, ExitCode, reasonOf } from "../../exit.js";
 
 /** The service that knows where the moving ones are. */
 const REGISTRY_SERVICE = "service-registry";

@@ -1,7 +1,7 @@
 /** Files whose place is taken while there still is the right to: they are written when there no longer is. */
 import { constants, fsyncSync, ftruncateSync, writeSync } from "node:fs";
-import { openOutput } from "../output-path.js";
-import { gather } from "../write.js";
+import { openOutput } from "../../output-path.js";
+import { gather } from "../../write.js";
 
 /** An open file that waits for its content. */
 export interface ReservedFile {

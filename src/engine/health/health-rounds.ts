@@ -1,6 +1,6 @@
 /** Rounds of health checks beside whatever else runs: at once, then at every interval, never two at a time. */
-import type { HealthReport } from "../analyze/snapshot/snapshot.js";
-import { PeerThread } from "../capture/peers/peer-thread.js";
+import type { HealthReport } from "../../analyze/snapshot/snapshot.js";
+import { PeerThread } from "../../capture/peers/peer-thread.js";
 import { HEALTH_INTERVAL_MS, type HealthCheck, type HealthPoll, openHealthPoll } from "./health-poll.js";
 
 /** One round that is over. */

@@ -1,8 +1,8 @@
 /** The lines of a sidecar: what a capture file cannot hold, so that its replay equals the live run. */
 import { z } from "zod";
-import { addressText, entrySchema } from "../capture/conntrack/conntrack-json.js";
-import { CHECKS } from "../capture/health/health.js";
-import { parseCidr } from "../net.js";
+import { addressText, entrySchema } from "../../capture/conntrack/conntrack-json.js";
+import { CHECKS } from "../../capture/health/health.js";
+import { parseCidr } from "../../net.js";
 
 export const SIDECAR_VERSION = 1;
 

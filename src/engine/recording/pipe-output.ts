@@ -1,9 +1,9 @@
 /** Packets into a named pipe, whose reader may stop to read at any moment. */
 import { constants } from "node:fs";
 import { Socket } from "node:net";
-import type { ByteStream } from "../capture/file/recorder.js";
-import { CommandError, ExitCode } from "../exit.js";
-import { openOutput } from "../output-path.js";
+import type { ByteStream } from "../../capture/file/recorder.js";
+import { CommandError, ExitCode } from "../../exit.js";
+import { openOutput } from "../../output-path.js";
 
 /** What a reader that is slow is given once the run is to end. */
 const PATIENCE_MS = 2000;

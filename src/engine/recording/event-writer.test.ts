@@ -4,14 +4,14 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { flawOf } from "../../services/e2e/event-flaw.js";
+import { flawOf } from "../../../services/e2e/event-flaw.js";
 import type {
   HealthReport,
   HealthTargetReport,
   LedgerInterface,
   Snapshot,
-} from "../analyze/snapshot/snapshot.js";
-import { CommandError, ExitCode } from "../exit.js";
+} from "../../analyze/snapshot/snapshot.js";
+import { CommandError, ExitCode } from "../../exit.js";
 import { EventWriter } from "./event-writer.js";
 
 function folder(t: TestContext): string {

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { Operations } from "./analyze/app/operations.js";
 import { Vocabulary } from "./analyze/app/vocabulary.js";
 import { SampleBudget, SeriesBook } from "./analyze/edges/series-book.js";
-import { EventCourse, InterfaceTracker } from "./analyze/events.js";
+import { EventTracker, InterfaceTracker } from "./analyze/event-tracker.js";
 import { HealthCourse } from "./analyze/health.js";
 import type { HealthReport, LedgerInterface, Snapshot } from "./analyze/snapshot/snapshot.js";
 import { InputBuffer } from "./capture/file/input.js";
@@ -98,10 +98,10 @@ const BOUNDED: readonly Bounded[] = [
     },
   },
   {
-    file: "analyze/events.ts",
+    file: "analyze/event-tracker.ts",
     most: { "#pairs": 100, "#health": 1 },
     grow: () => {
-      const course = new EventCourse({ maxPairs: 100 });
+      const course = new EventTracker({ maxPairs: 100 });
       for (let i = 0; i < 300; i++) {
         course.look({
           ledger: { dropped: null, interfaces: [{ name: `br${i}`, ended: null }] },
@@ -113,7 +113,7 @@ const BOUNDED: readonly Bounded[] = [
     },
   },
   {
-    file: "analyze/events.ts",
+    file: "analyze/event-tracker.ts",
     most: { "#interfaces": 1 },
     grow: () => {
       const tracker = new InterfaceTracker();
@@ -291,7 +291,6 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
     "one a source and one a check under way; each ends within two seconds",
   "engine/health/health-poll.ts #tenancies": "replaced by each answer, which has a cap",
   "engine/health/health-poll.ts checks": "replaced by each round",
-  "engine/recording/recording.ts #rounds": "taken at each look; one more every ten seconds",
   "commands/serve/connections.ts #byPeer": "MAX_CONNECTIONS; crowd.slow.test.ts reaches it",
   "commands/serve/connections.ts #byStream": "holds nothing",
   "commands/serve/connections.ts cut": FIXED,
@@ -299,6 +298,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "commands/serve/residuals.ts #looks": "five an interface of the command line",
   "commands/serve/web-server.ts #underWay": FIXED,
   "commands/serve/web-server.ts refused": FIXED,
+  "commands/tui/tui-feed.ts #events": "taken at each look, of which each has a bound",
   "commands/tui/tui-monitor.ts lastWords": "MAX_WORDS",
   "report/charts/charts-trace.ts #path": "lives as long as one drawing",
   "report/pdf/pdf-type.ts #clean": "lives as long as one report",

@@ -86,7 +86,7 @@ const ALLOWED: Readonly<Record<string, readonly (readonly [to: RegExp, what: "va
   ],
   tui: [
     [/^src\/view\//, "value"],
-    [/^src\/analyze\/(snapshot\/snapshot|events)\.ts$/, "type"],
+    [/^src\/analyze\/(snapshot\/snapshot|event-tracker)\.ts$/, "type"],
     [/^src\/(analyze\/snapshot\/limit|format)\.ts$/, "value"],
   ],
   captures: [

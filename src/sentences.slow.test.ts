@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Analyzer } from "./analyze/analyzer.js";
-import { EventCourse } from "./analyze/events.js";
+import { EventTracker } from "./analyze/event-tracker.js";
 import { findIncompleteness } from "./analyze/findings/capture.js";
 import { sayWorst } from "./analyze/findings/finding.js";
 import { buildSnapshot } from "./analyze/snapshot/build.js";
@@ -115,7 +115,7 @@ function* sentences(n: number): Iterable<string> {
     Array.from({ length: 3 + n }, (_, i) => ({ severity: "info" as const, weight: i, text: "A." })),
   ))
     yield text;
-  for (const { text } of new EventCourse().look(snapshot)) yield text;
+  for (const { text } of new EventTracker().look(snapshot)) yield text;
   yield describeEvidence({
     namespaces: [],
     evidence: [{ verdict: "wire-only", cause: "untracked", count: n, bytes: n }],

@@ -85,7 +85,7 @@ async function takeLive(
 ): Promise<Taken> {
   const { runLive } = await import("./capture/live.js");
   const { keepLive, summaryLine } = await import("./capture/capture.js");
-  const view = { show: null, reserve: [keptPath(terminal.env), path], load: loadPdf };
+  const view = { follower: null, reserve: [keptPath(terminal.env), path], load: loadPdf };
   const live = { signal: new AbortController().signal, commandLine: [], ...options };
   const { snapshot, exitCode, outputs, troubles } = await runLive(live, view, producer, terminal);
   const limited = limitSnapshot(snapshot, REPORT_ROWS);

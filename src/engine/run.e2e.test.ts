@@ -10,13 +10,14 @@ import { Next } from "./watch.js";
 
 describe("a live run", { skip: reasonToSkip() }, () => {
   let network: TestNetwork;
+  let here: string;
   let there: string;
   let run: LiveRun;
   const outside: Outside = { write: async () => {}, say: () => {}, env: {} };
 
   beforeEach(async () => {
     network = new TestNetwork();
-    const here = network.add();
+    here = network.add();
     there = network.add();
     for (const name of [here, there]) network.set(name, "net.ipv6.conf.default.disable_ipv6", 1);
     network.link(here, "w0", "", there, "w1", "");
@@ -29,7 +30,7 @@ describe("a live run", { skip: reasonToSkip() }, () => {
   });
 
   const follow = (subscribers: readonly Subscriber[], more: Partial<Following> = {}) =>
-    run.follow({ subscribers, intervalMs: 5, lookTicks: 2, taker: null, takeHealth: () => [], ...more });
+    run.follow({ subscribers, intervalMs: 5, lookTicks: 2, taker: null, ...more });
   const send = (frames: number) => {
     const sender = new FrameSender(there, "w1");
     for (let i = 0; i < frames; i++) sender.send(udpFrame(9, i));
@@ -75,17 +76,48 @@ describe("a live run", { skip: reasonToSkip() }, () => {
     assert.deepEqual(counts, [1, 2]);
   });
 
-  test("rounds of health go to each subscriber once, and what one throws ends the run", async () => {
-    const round = { checks: [], problem: null, timeUs: 1 } as unknown as HealthRound;
-    const rounds = [round];
+  test("rounds of health go to each subscriber at once, and what one throws ends the run", async () => {
     const got: HealthRound[] = [];
     const failing: Subscriber = {
       onHealth: () => {
         throw new Error("the disk is full");
       },
     };
-    follow([{ onHealth: (of) => void got.push(of) }, failing], { takeHealth: () => rounds.splice(0) });
-    await assert.rejects(run.watch(new AbortController().signal), /the disk is full/);
+    follow([{ onHealth: (of) => void got.push(of) }, failing]);
+    const round = roundOf("up");
+    run.addHealth(round);
     assert.deepEqual(got, [round]);
+    await assert.rejects(run.watch(new AbortController().signal), /the disk is full/);
   });
+
+  test("what happens is told once to each who listens, before what shows it, and to the end", async () => {
+    const told: string[] = [];
+    let looks = 0;
+    let isGone = false;
+    const listener = (name: string): Subscriber => ({
+      onEvent: ({ event }, timeUs) => void (timeUs > 0 && told.push(`${name} ${event}`)),
+    });
+    const looker: Subscriber = {
+      onHealth: () => void told.push("round"),
+      onSnapshot: ({ totals }) => {
+        if (++looks === 1) send(1);
+        if (totals.packets === 0 || isGone || told.length === 0) return;
+        isGone = true;
+        network.ip(here, "link del w0");
+      },
+    };
+    follow([listener("a"), looker, listener("b")]);
+    run.addHealth(roundOf("up"));
+    run.addHealth(roundOf("down"));
+    assert.deepEqual(told.splice(0), ["round", "a health", "b health", "round"]);
+    await run.watch(new AbortController().signal);
+    await run.end();
+    run.finish();
+    assert.deepEqual(told, ["a new-pair", "b new-pair", "a capture-ended", "b capture-ended"]);
+  });
+
+  const roundOf = (state: string): HealthRound => {
+    const target = { service: "web", address: "10.0.0.1", port: 80, state, reason: null };
+    return { checks: [], problem: null, timeUs: 1, report: { targets: [target] } } as unknown as HealthRound;
+  };
 });

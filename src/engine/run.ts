@@ -1,6 +1,7 @@
 /** A live run: interfaces, names and connection tracking, taken in side by side, and told to those who follow it. */
 import { performance } from "node:perf_hooks";
 import { Analyzer } from "../analyze/analyzer.js";
+import { type EventLimits, EventTracker, type NetworkEvent } from "../analyze/event-tracker.js";
 import { buildSnapshot, type TrackingContext } from "../analyze/snapshot/build.js";
 import type { Snapshot } from "../analyze/snapshot/snapshot.js";
 import type { NameSources } from "../capture/names/name-sources.js";
@@ -19,6 +20,8 @@ import { Next, watch } from "./watch.js";
 export interface Subscriber {
   /** At every tick: names are those of now. */
   onTick?(): void;
+  /** Something happened. Called before the Snapshot or the round of health checks that shows it. `timeUs`: microseconds since 1970. */
+  onEvent?(event: NetworkEvent, timeUs: number): void;
   /** A round of health checks is over. */
   onHealth?(round: HealthRound): void;
   /** At every look: connection tracking was read anew. `isLast`: the run is over. */
@@ -51,8 +54,8 @@ export interface Following {
   /** Ticks from one look to the next; a full table of connection tracking takes a tenth of a second. */
   readonly lookTicks: number;
   readonly taker: PacketTaker | null;
-  /** The rounds of health checks that have ended since the last call. */
-  readonly takeHealth: () => readonly HealthRound[];
+  /** Absent: those of an event log. */
+  readonly eventLimits?: EventLimits | undefined;
 }
 
 const UNFOLLOWED: Following = {
@@ -60,7 +63,6 @@ const UNFOLLOWED: Following = {
   intervalMs: 1000,
   lookTicks: 1,
   taker: null,
-  takeHealth: () => [],
 };
 
 /** What a run works with. null: not asked for, or not to be had. */
@@ -80,11 +82,14 @@ export class LiveRun {
   readonly #tracking: LiveTracking | null;
   readonly #producer: string;
   readonly #rest: string | null;
+  #events = new EventTracker();
   #current: Names | null = null;
   #names: Names | null = null;
   #following = UNFOLLOWED;
   #ticks = 0;
   #poll: Promise<void> | null = null;
+  /** What a subscriber threw at a round of health checks. */
+  #failure: { readonly error: unknown } | null = null;
   /** When packets ceased to be taken, microseconds since 1970; null: not yet. */
   #endUs: number | null = null;
 
@@ -171,6 +176,7 @@ export class LiveRun {
   /** Says who follows. Call it before packets are taken. */
   follow(following: Following): void {
     this.#following = following;
+    this.#events = new EventTracker(following.eventLimits);
   }
 
   /** Takes packets until the signal comes, the taker has enough or no more come. Throws what a subscriber throws. */
@@ -211,11 +217,11 @@ export class LiveRun {
    * null: it was not read for this. Waits for nothing.
    */
   tell(tracks: boolean, isLast: boolean, pollMs: number | null = null): void {
-    const { subscribers, takeHealth } = this.#following;
+    const { subscribers } = this.#following;
+    if (this.#failure !== null) throw this.#failure.error;
     // Also where nobody asks for them: what is asked under new names is counted apart.
     this.currentNames();
     for (const of of subscribers) of.onTick?.();
-    for (const round of takeHealth()) for (const of of subscribers) of.onHealth?.(round);
     const context = tracks ? this.trackingContext() : null;
     if (context === null) return;
     const startedMs = performance.now();
@@ -227,11 +233,29 @@ export class LiveRun {
   }
 
   async #show(): Promise<void> {
-    const lookers = this.#following.subscribers.filter((of) => of.onSnapshot);
-    if (lookers.length === 0) return;
-    const wantsEvidence = lookers.some((of) => of.wantsEvidence);
+    const { subscribers } = this.#following;
+    if (!subscribers.some((of) => of.onSnapshot || of.onEvent)) return;
+    const wantsEvidence = subscribers.some((of) => of.wantsEvidence);
     const snapshot = this.snapshot(wantsEvidence ? this.trackingContext() : null);
-    for (const of of lookers) await of.onSnapshot!(snapshot);
+    this.#tellEvents(() => this.#events.look(snapshot), this.timeUs);
+    for (const of of subscribers) await of.onSnapshot?.(snapshot);
+  }
+
+  /** `find` is called where there is a subscriber who wants to know. */
+  #tellEvents(find: () => readonly NetworkEvent[], timeUs: number): void {
+    const listeners = this.#following.subscribers.filter((of) => of.onEvent);
+    if (listeners.length === 0) return;
+    for (const event of find()) for (const of of listeners) of.onEvent!(event, timeUs);
+  }
+
+  /** Tells of a round of health checks at once. What a subscriber throws ends the run at the next tick. */
+  addHealth(round: HealthRound): void {
+    try {
+      this.#tellEvents(() => this.#events.health(round.report), round.timeUs);
+      for (const of of this.#following.subscribers) of.onHealth?.(round);
+    } catch (error) {
+      this.#failure ??= { error };
+    }
   }
 
   async #refreshNames(): Promise<void> {
@@ -256,6 +280,13 @@ export class LiveRun {
   async end(): Promise<void> {
     this.#endUs = Date.now() * 1000;
     await Promise.all([this.#pollTracking(), this.#sources && soon(this.#sources.refreshLast(this.#endUs))]);
+  }
+
+  /** The last Snapshot, after `end`. What happened since the last look is told; the Snapshot is the caller's. */
+  finish(tracking = this.trackingContext()): Snapshot {
+    const snapshot = this.snapshot(tracking);
+    this.#tellEvents(() => this.#events.look(snapshot), this.timeUs);
+    return snapshot;
   }
 
   /** Resolves when no poll of connection tracking is under way: that fills its table anew, and what is in it meanwhile is a part. */

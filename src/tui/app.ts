@@ -1,5 +1,5 @@
 /** The monitor without a terminal: takes news and keys, says what is to be painted and what is to be done. */
-import type { NetworkEvent } from "../analyze/events.js";
+import type { NetworkEvent } from "../analyze/event-tracker.js";
 import type { HealthReport, Snapshot } from "../analyze/snapshot/snapshot.js";
 import type { Line } from "./chrome/cells.js";
 import { type Frame, type FrameLooks, layOut, type Size } from "./chrome/frame.js";

@@ -1,5 +1,5 @@
 /** What the monitor knows: the last Snapshot, the rates since the one before, and what happened. Pure and bounded. */
-import type { NetworkEvent } from "../analyze/events.js";
+import type { NetworkEvent } from "../analyze/event-tracker.js";
 import type { HealthReport, Row, Snapshot } from "../analyze/snapshot/snapshot.js";
 import { numberOf } from "../view/cells.js";
 

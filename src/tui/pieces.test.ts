@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { NetworkEvent } from "../analyze/events.js";
+import type { NetworkEvent } from "../analyze/event-tracker.js";
 import type { Column, HealthReport, Row, Snapshot } from "../analyze/snapshot/snapshot.js";
 import { EVIDENCE_COLUMNS } from "../analyze/tracking/joined.js";
 import { ringSnapshot } from "../report/ring.test.fixture.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import type { NetworkEvent } from "../analyze/events.js";
+import type { NetworkEvent } from "../analyze/event-tracker.js";
 import { limitSnapshot } from "../analyze/snapshot/limit.js";
 import type { HealthReport, Row, Snapshot, Table } from "../analyze/snapshot/snapshot.js";
 import { analyzeCaptures } from "../commands/analyze/captures.js";

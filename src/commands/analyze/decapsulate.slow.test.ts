@@ -72,7 +72,8 @@ test("metrics, topology and a replay enter tunnels where they are told to", asyn
     isInside(terminal.out());
     const seen: string[] = [];
     const view = {
-      show: async ({ tables }: Snapshot) => void seen.push(JSON.stringify([...tables.pairs.rows])),
+      show: ({ tables }: Snapshot) => void seen.push(JSON.stringify([...tables.pairs.rows])),
+      onEvent: () => {},
       showHealth: () => {},
     };
     const options = {

@@ -29,8 +29,9 @@ export async function capture(
   const live = { ...options, ...chosenFilter(filter, options), ...(await chosenBridges(options, terminal)) };
   const quiet = options.write === "-";
   const show = quiet ? null : createShow(chosen, options, terminal);
+  const follower = show && { onSnapshot: show, wantsEvidence: true };
   const kept = keptPath(terminal.env);
-  const result = await runLive(live, { show, reserve: [kept], load: null }, producer, terminal);
+  const result = await runLive(live, { follower, reserve: [kept], load: null }, producer, terminal);
   const { snapshot, exitCode, outputs } = result;
   if (!quiet) await terminal.write(renderEnd(chosen, snapshot, options, terminal));
   keepLive(snapshot, outputs, terminal);

@@ -4,7 +4,7 @@ import type { HealthReport, Snapshot } from "../../analyze/snapshot/snapshot.js"
 import { type HealthRound, HealthRounds } from "../../engine/health/health-rounds.js";
 import type { CapturedOptions, EnrichingOptions, RecordedOptions } from "../../engine/options.js";
 import type { EventWriter } from "../../engine/recording/event-writer.js";
-import { createEvents, followEvents } from "../../engine/recording/recording.js";
+import { createEvents } from "../../engine/recording/recording.js";
 import { rightsOf } from "../../engine/rights.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
 import { renderSnapshotJson } from "../../report/data/json.js";
@@ -49,6 +49,7 @@ export interface ServeOptions
 interface Subject {
   expose(): Omit<Exposition, "version" | "health" | "process">;
   snapshot(): Promise<Snapshot>;
+  addHealth(round: HealthRound): void;
   /** Reads the names file again. Throws what reading it throws. */
   rereadNames(): void;
   readonly polls: ExposedProcess["polls"];
@@ -67,7 +68,7 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
   let report: HealthReport | null = null;
   const onRound = (round: HealthRound) => {
     report = round.report;
-    events?.health(round.report, round.timeUs);
+    subject.addHealth(round);
   };
   const open = async () => {
     const rounds = openHealth(options, onRound);
@@ -164,10 +165,11 @@ async function openSubject(
   return {
     expose: () => watched.expose(),
     snapshot: () => watched.snapshot(),
+    addHealth: (round) => watched.addHealth(round),
     rereadNames: () => watched.rereadNames(),
     polls: watched.polls.times,
     async run(signal) {
-      await watched.run(signal, events && followEvents(events));
+      await watched.run(signal, events);
       return signal.aborted ? [] : watched.failures;
     },
     close: () => watched.close(),
@@ -189,6 +191,7 @@ async function openFiles(
   return {
     expose: () => ({ ...packets, connections: null, evidence: null }),
     snapshot: async () => kept,
+    addHealth: () => {},
     rereadNames: () => {},
     polls: new Map(),
     run: (signal) => untilAborted(signal),

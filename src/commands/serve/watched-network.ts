@@ -3,7 +3,7 @@
 import { EdgeBook, EXTERNAL } from "../../analyze/edges/edge-book.js";
 import { EdgeCounter } from "../../analyze/edges/edges.js";
 import { RequestCounter } from "../../analyze/edges/request-counter.js";
-import { InterfaceTracker } from "../../analyze/events.js";
+import { InterfaceTracker } from "../../analyze/event-tracker.js";
 import { Evidence } from "../../analyze/evidence.js";
 import { factsOf, type TrackingContext } from "../../analyze/snapshot/build.js";
 import { limitSnapshot } from "../../analyze/snapshot/limit.js";
@@ -12,6 +12,7 @@ import { EndNames } from "../../analyze/tracking/ends.js";
 import { countVerdicts } from "../../analyze/tracking/joined.js";
 import { buildLimits } from "../../analyze/tracking/limits.js";
 import { buildStates, buildTrackedServices } from "../../analyze/tracking/services.js";
+import type { HealthRound } from "../../engine/health/health-rounds.js";
 import type { CapturedOptions, EnrichingOptions } from "../../engine/options.js";
 import { LiveRun, type Polled, type Subscriber } from "../../engine/run.js";
 import type { ExposedConnections, ExposedEvidence } from "../../report/metrics/state.js";
@@ -67,14 +68,14 @@ export class WatchedNetwork implements Subscriber {
     return new WatchedNetwork(run, options, (line) => terminal.say(line));
   }
 
-  /** Takes packets until the signal comes or nothing more does. `follower`: follows too, its last look is at the end. */
-  async run(signal: AbortSignal, follower: Subscriber | null): Promise<void> {
-    const subscribers = follower === null ? [this] : [this, follower];
+  /** Takes packets until the signal comes or nothing more does. `events`: is told what happens until then. */
+  async run(signal: AbortSignal, events: Subscriber | null): Promise<void> {
+    const subscribers = events === null ? [this] : [this, events];
     const pace = { intervalMs: TICK_MS, lookTicks: LOOK_TICKS };
-    this.#run.follow({ subscribers, ...pace, taker: null, takeHealth: () => [] });
+    this.#run.follow({ subscribers, ...pace, taker: null });
     await this.#run.watch(signal);
     this.#update();
-    if (follower?.onSnapshot) await follower.onSnapshot(this.#run.snapshot(null));
+    if (events !== null) this.#run.finish(null);
   }
 
   /** Why the capture ended though nobody stopped it; none where it did not. */
@@ -96,6 +97,10 @@ export class WatchedNetwork implements Subscriber {
     const isJudged = tracking !== null && this.#countJudged(tracking) <= MAX_JUDGED;
     this.#update();
     return limitSnapshot(this.#run.snapshot(isJudged ? tracking : null), SNAPSHOT_ROWS);
+  }
+
+  addHealth(round: HealthRound): void {
+    this.#run.addHealth(round);
   }
 
   /** Reads the names file again. Throws what reading it throws; then the names before stay. */

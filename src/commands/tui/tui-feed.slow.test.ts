@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { before, test } from "node:test";
+import { EventTracker } from "../../analyze/event-tracker.js";
 import type { HealthReport, Row, Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { App } from "../../tui/app.js";
 import { UNICODE } from "../../tui/chrome/glyphs.js";
@@ -17,11 +18,23 @@ before(async () => {
   terminal.dispose();
 });
 
-function createFeed(): MonitorFeed {
+/** A feed, and what a run tells it. */
+function createFeed() {
   const size = () => ({ columns: 80, rows: 24 });
-  return new MonitorFeed(
-    new App(emptyModel("shop", "live"), { size, color: false, glyphs: UNICODE, paint: () => {} }),
-  );
+  const looks = { size, color: false, glyphs: UNICODE, paint: () => {} };
+  const feed = new MonitorFeed(new App(emptyModel("shop", "live"), looks));
+  const tracker = new EventTracker();
+  return {
+    app: feed.app,
+    show(snapshot: Snapshot) {
+      for (const event of tracker.look(snapshot)) feed.onEvent(event);
+      feed.show(snapshot, 1);
+    },
+    health(report: HealthReport, problem: string | null = null) {
+      for (const event of tracker.health(report)) feed.onEvent(event);
+      feed.onHealth({ report, problem, checks: [], timeUs: 0 });
+    },
+  };
 }
 
 /** The shop with other pairs, each with fewer bytes than the one before. */
@@ -37,13 +50,13 @@ function withPairs(names: readonly string[], dropped = 0): Snapshot {
   };
 }
 
-const told = ({ app }: MonitorFeed) => app.model.events.map(({ kind, text }) => `${kind}: ${text}`);
+const told = ({ app }: { readonly app: App }) => app.model.events.map(({ kind, text }) => `${kind}: ${text}`);
 
-test("the monitor shows what happened between two looks; who talks at the first is known", async () => {
+test("the monitor shows what happened between two looks; who talks at the first is known", () => {
   const feed = createFeed();
-  await feed.show(withPairs(["a", "b"]), 1);
+  feed.show(withPairs(["a", "b"]));
   assert.deepEqual(told(feed), []);
-  await feed.show(withPairs(["a", "c", "b"], 3), 1);
+  feed.show(withPairs(["a", "c", "b"], 3));
   assert.deepEqual(told(feed), [
     "new-pair: c and web talk for the first time",
     "capture-drop: 3 packets dropped by the kernel",
@@ -51,22 +64,22 @@ test("the monitor shows what happened between two looks; who talks at the first 
   assert.equal(feed.app.model.events[0]?.time, shop.window.end);
 });
 
-test("a scan takes six lines of the screen, and none at the next look", async () => {
+test("a scan takes six lines of the screen, and none at the next look", () => {
   const feed = createFeed();
-  await feed.show(withPairs([]), 1);
+  feed.show(withPairs([]));
   const scan = Array.from({ length: 500 }, (_, i) => `host-${i}`);
-  await feed.show(withPairs(scan), 1);
+  feed.show(withPairs(scan));
   assert.equal(told(feed).length, 6);
   assert.equal(told(feed)[0], "new-pair: 495 more new pairs");
-  await feed.show(withPairs(scan.toReversed()), 1);
+  feed.show(withPairs(scan.toReversed()));
   assert.equal(told(feed).length, 6);
 });
 
-test("a pair that rises from below the rows that are held is not new", async () => {
+test("a pair that rises from below the rows that are held is not new", () => {
   const feed = createFeed();
   const many = Array.from({ length: MONITOR_ROWS + 5 }, (_, i) => `host-${i}`);
-  await feed.show(withPairs(many), 1);
-  await feed.show(withPairs([...many.toReversed(), "late"]), 1);
+  feed.show(withPairs(many));
+  feed.show(withPairs([...many.toReversed(), "late"]));
   assert.equal(feed.app.model.snapshot?.tables.pairs.rows.length, MONITOR_ROWS + 1);
   assert.deepEqual(told(feed), ["new-pair: late and web talk for the first time"]);
 });
@@ -75,11 +88,19 @@ test("health that changes is shown with the time of its round", () => {
   const feed = createFeed();
   const target = { service: "web", address: "10.0.0.1", port: 80, check: "http", history: [] };
   const round = (time: string, state: "up" | "down", reason: string | null) =>
-    feed.showHealth({ time, targets: [{ ...target, state, reason }] } as unknown as HealthReport);
+    feed.health({ time, targets: [{ ...target, state, reason }] } as unknown as HealthReport);
   round("2026-11-22T10:00:00Z", "up", null);
   assert.deepEqual(told(feed), []);
   round("2026-11-22T10:00:10Z", "down", "nobody listens");
   assert.deepEqual(told(feed), ["health: web (10.0.0.1) is down: nobody listens"]);
   assert.equal(feed.app.model.events[0]?.time, "2026-11-22T10:00:10Z");
   assert.equal(feed.app.model.health?.targets[0]?.state, "down");
+});
+
+test("what goes wrong with health is told once, until it is another", () => {
+  const feed = createFeed();
+  const report = { time: "2026-11-22T10:00:00Z", targets: [] } as unknown as HealthReport;
+  for (const problem of ["no registry", "no registry", null, "no registry"]) feed.health(report, problem);
+  assert.deepEqual(told(feed), ["error: no registry", "error: no registry"]);
+  assert.equal(feed.app.model.health, null, "nobody was asked");
 });

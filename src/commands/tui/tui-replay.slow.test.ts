@@ -28,7 +28,8 @@ test("a replay shows each round of health checks of its sidecar, at its time, ho
   const played = async (speed: number, interval: number) => {
     const seen: (string | number)[] = [];
     const view = {
-      show: async ({ window }: Snapshot) => void seen.push(window.duration),
+      show: ({ window }: Snapshot) => void seen.push(window.duration),
+      onEvent: () => {},
       showHealth: ({ targets }: HealthReport) =>
         void seen.push(`${targets[0]!.history.length} ${targets[0]!.state}`),
     };

@@ -1,6 +1,7 @@
 /** A capture file played back: the packets set the time, a Snapshot at every interval. */
 import { setTimeout } from "node:timers/promises";
 import { Analyzer } from "../../analyze/analyzer.js";
+import { EventTracker, type NetworkEvent } from "../../analyze/event-tracker.js";
 import { buildSnapshot } from "../../analyze/snapshot/build.js";
 import type { HealthReport, Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { openFile } from "../../capture/file/bytes.js";
@@ -14,11 +15,14 @@ import { loadSidecar, takerOf } from "../analyze/captures.js";
 import { SidecarPlayer } from "../analyze/sidecar-reader.js";
 import type { Terminal } from "../terminal.js";
 import type { TuiOptions } from "./tui.js";
+import { SCREEN_LIMITS } from "./tui-feed.js";
 
 /** Takes what a replay brings. */
 export interface ReplayView {
+  /** Something happened: the next Snapshot or round of health checks shows it. */
+  onEvent(event: NetworkEvent): void;
   /** `seconds` of the capture have passed since the Snapshot before. */
-  show(snapshot: Snapshot, seconds: number): Promise<void>;
+  show(snapshot: Snapshot, seconds: number): void;
   /** A further round of health checks that was made beside the capture. */
   showHealth(report: HealthReport): void;
 }
@@ -74,7 +78,12 @@ async function play(
   });
   const take = takerOf(analyzer, options.filter);
   let waiting = await advance(reader);
-  const follow = followHealth(player, view, timeOf(reader));
+  const tracker = new EventTracker(SCREEN_LIMITS);
+  const showHealth = (report: HealthReport) => {
+    for (const event of tracker.health(report)) view.onEvent(event);
+    view.showHealth(report);
+  };
+  const follow = followHealth(player, showHealth, timeOf(reader));
   /** What was seen and known by then, microseconds since 1970. */
   const show = async (byUs: number, seconds: number) => {
     await follow(byUs);
@@ -86,7 +95,9 @@ async function play(
       redact: options.redact ?? false,
       ...(player?.tracking ? { tracking: player.tracking } : {}),
     });
-    await view.show(snapshot, seconds);
+    // Of the whole table: a pair that rises into the rows that are held need not be new.
+    for (const event of tracker.look(snapshot)) view.onEvent(event);
+    view.show(snapshot, seconds);
   };
   /** The packets' time up to which they are taken; null: none had a time yet. */
   let untilUs: number | null = null;
@@ -110,7 +121,7 @@ async function play(
 /** Takes a sidecar up to a moment, in steps that no round of health checks is shorter than: each one is shown. */
 function followHealth(
   player: SidecarPlayer | null,
-  view: ReplayView,
+  showHealth: (report: HealthReport) => void,
   startUs: number,
 ): (byUs: number) => Promise<void> {
   let shown: HealthReport | null = null;
@@ -120,7 +131,7 @@ function followHealth(
     const stepUs = Math.max(STEP_US, (byUs - lastUs) / MAX_STEPS);
     for (let us = Math.min(byUs, lastUs + stepUs); ; us = Math.min(byUs, us + stepUs)) {
       await player.advance(us);
-      if (player.health !== null && player.health !== shown) view.showHealth(player.health);
+      if (player.health !== null && player.health !== shown) showHealth(player.health);
       shown = player.health;
       if (us >= byUs) break;
     }

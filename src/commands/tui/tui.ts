@@ -1,7 +1,9 @@
 /** `netwatch tui`: the monitor, of a live interface, a replay or a snapshot. */
 import { limitSnapshot } from "../../analyze/snapshot/limit.js";
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
+import { HealthRounds } from "../../engine/health/health-rounds.js";
 import { checkLiveOptions, type LiveOptions } from "../../engine/options.js";
+import type { LiveRun } from "../../engine/run.js";
 import { CommandError, ExitCode } from "../../exit.js";
 import { isNamedPipe } from "../../output-path.js";
 import { growTree } from "../../report/graph/topology-tree.js";
@@ -10,12 +12,13 @@ import { emptyModel, type Model } from "../../tui/model.js";
 import { checkMade, readKeptSnapshot, readSnapshot } from "../analyze/kept.js";
 import type { Terminal } from "../terminal.js";
 import { loadExports } from "./tui-exports.js";
-import { MONITOR_ROWS, MonitorFeed } from "./tui-feed.js";
-import { type HealthWatchOptions, watchHealth } from "./tui-health.js";
+import { MONITOR_ROWS, MonitorFeed, SCREEN_LIMITS } from "./tui-feed.js";
 import { Monitor, type Tty } from "./tui-monitor.js";
 import { replay } from "./tui-replay.js";
 
-export interface TuiOptions extends LiveOptions, HealthWatchOptions {
+export interface TuiOptions extends LiveOptions {
+  /** Seconds from one round of health checks to the next. */
+  readonly healthInterval: number;
   readonly read?: readonly string[];
   readonly from?: string;
   /** Of a replay: how many seconds of the capture pass in one. */
@@ -116,21 +119,27 @@ async function runMonitored(
   terminal: Terminal,
 ): Promise<ExitCode> {
   const feed = new MonitorFeed(app);
-  const { createEvents } = await import("../../engine/recording/recording.js");
   const { runLive } = await import("../capture/live.js");
   const { summaryLine } = await import("../capture/capture.js");
-  const events = createEvents(options, terminal);
-  const health = watchHealth(options, feed, events);
+  const { names, registry, healthInterval } = options;
+  let run: LiveRun | null = null;
+  const health =
+    names === undefined ? null : new HealthRounds(names, registry, (round) => run?.addHealth(round));
+  const onStart = (started: LiveRun) => {
+    run = started;
+    health?.start(healthInterval * 1000);
+  };
+  const eventLimits = options.events === undefined ? { eventLimits: SCREEN_LIMITS } : {};
   const load = () => Promise.all([loadExports(), health?.load()]);
   try {
     const asked = { ...options, waits: true };
     const result = await runLive(
       asked,
-      { show: (snapshot) => feed.show(snapshot), events, load, isScreen: true },
+      { follower: feed, onStart, load, isScreen: true, ...eventLimits },
       producer,
       terminal,
     );
-    await feed.show(result.snapshot);
+    feed.onSnapshot(result.snapshot);
     app.onEnd();
     for (const line of result.troubles) terminal.say(line);
     terminal.say(summaryLine(result.snapshot));

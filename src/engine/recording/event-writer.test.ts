@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { flawOf } from "../../../services/e2e/event-flaw.js";
+import { EventTracker, type NetworkEvent } from "../../analyze/event-tracker.js";
 import type {
   HealthReport,
   HealthTargetReport,
@@ -42,15 +43,28 @@ const health = (state: string, port: number) =>
     ],
   }) satisfies HealthReport;
 
+/** Tells a writer what happens, as a run does. */
+function followed(writer: EventWriter) {
+  const tracker = new EventTracker();
+  const tell = (events: readonly NetworkEvent[], us: number) => {
+    for (const event of events) writer.onEvent(event, us);
+  };
+  return {
+    look: (of: Snapshot, us: number) => tell(tracker.look(of), us),
+    health: (of: HealthReport, us: number) => tell(tracker.health(of), us),
+  };
+}
+
 const HOSTILE = ["\x1b]0;x\x07", "a\nb\u2028", "\u202eevil", "\u00e4\u{1f600}", "x".repeat(1e5), '"\\'];
 
 test("every event is a line as the schema describes it, whatever the names are", (t) => {
   const path = join(folder(t), "events.ndjson");
   const writer = new EventWriter(path, "br-app", assert.fail);
+  const { look, health: check } = followed(writer);
   writer.open(0);
-  writer.look(snapshot([]), 1);
-  writer.look(snapshot(HOSTILE.map((name) => [name, "web"] as const)), 2);
-  writer.look(
+  look(snapshot([]), 1);
+  look(snapshot(HOSTILE.map((name) => [name, "web"] as const)), 2);
+  look(
     snapshot(
       Array.from({ length: 50 }, (_, i) => ["web", `h${i}`] as const),
       7,
@@ -58,9 +72,9 @@ test("every event is a line as the schema describes it, whatever the names are",
     ),
     3,
   );
-  writer.look(snapshot([], 7), 4);
-  writer.health(health("up", 8003), 4);
-  writer.health(health("down", 8005), 5);
+  look(snapshot([], 7), 4);
+  check(health("up", 8003), 4);
+  check(health("down", 8005), 5);
   assert.equal(writer.close(1_700_000_000_123_456), null);
   const lines = readFileSync(path, "utf8").trimEnd().split("\n");
   for (const line of lines) assert.equal(flawOf(line), "", line);
@@ -100,16 +114,17 @@ test("a full disk is said once, does not end the run, and is told of when there 
   writeFileSync(path, "");
   const said: string[] = [];
   const writer = new EventWriter(path, "br-app", (line) => said.push(line));
+  const { look } = followed(writer);
   writer.open(0);
-  writer.look(snapshot([]), 0);
+  look(snapshot([]), 0);
   limit(String(statSync(path).size + 30));
   try {
-    writer.look(snapshot([["a", "b"]]), 1);
-    writer.look(snapshot([["a", "c"]]), 2);
+    look(snapshot([["a", "b"]]), 1);
+    look(snapshot([["a", "c"]]), 2);
   } finally {
     limit("unlimited");
   }
-  writer.look(snapshot([["a", "d"]]), 3);
+  look(snapshot([["a", "d"]]), 3);
   assert.match(writer.close(4) ?? "", /2 events could not be written/);
   assert.equal(said.length, 1);
   const [, torn, ...rest] = readFileSync(path, "utf8").trimEnd().split("\n");

@@ -1,11 +1,11 @@
 /** The event log of a live run: JSON lines appended to a file, as `deploy/events/event.schema.json` describes them. */
 import { constants, writeSync } from "node:fs";
-import { EventCourse, type NetworkEvent } from "../../analyze/events.js";
-import type { HealthReport, Snapshot } from "../../analyze/snapshot/snapshot.js";
+import type { NetworkEvent } from "../../analyze/event-tracker.js";
 import { formatTime } from "../../analyze/time.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
 import { agree, escapeUnits, formatCounted, visible } from "../../format.js";
 import { type OpenOutput, openOutput } from "../../output-path.js";
+import type { Subscriber } from "../run.js";
 
 const MAX_TEXT = 400;
 const MAX_FIELD = 200;
@@ -41,11 +41,10 @@ function toAscii(value: unknown): string {
 }
 
 /** Follows a run and writes what happens. A line that cannot be written is counted and said once; the run goes on. */
-export class EventWriter {
+export class EventWriter implements Subscriber {
   readonly #path: string;
   readonly #subject: string;
   readonly #say: (line: string) => void;
-  readonly #course = new EventCourse();
   #output: OpenOutput | null = null;
   /** The last write was cut short: the next begins a new line. */
   #torn = false;
@@ -69,21 +68,13 @@ export class EventWriter {
     } catch (error) {
       throw new CommandError(ExitCode.unwritable, `${this.#path}: ${reasonOf(error)}`);
     }
-    this.#note(turn(this.#subject, "started"), nowUs);
-  }
-
-  look(snapshot: Snapshot, nowUs: number): void {
-    for (const event of this.#course.look(snapshot)) this.#note(event, nowUs);
-  }
-
-  health(report: HealthReport, nowUs: number): void {
-    for (const event of this.#course.health(report)) this.#note(event, nowUs);
+    this.onEvent(turn(this.#subject, "started"), nowUs);
   }
 
   /** Why not all that happened is in the file, in one sentence; null: it is. */
   close(nowUs: number): string | null {
     if (this.#output === null) return null;
-    this.#note(turn(this.#subject, "ended"), nowUs);
+    this.onEvent(turn(this.#subject, "ended"), nowUs);
     this.#output.close();
     this.#output = null;
     return this.#failed === 0
@@ -91,7 +82,7 @@ export class EventWriter {
       : `${this.#path}: ${formatCounted(this.#failed, "event")} could not be written`;
   }
 
-  #note(event: NetworkEvent, nowUs: number): void {
+  onEvent(event: NetworkEvent, nowUs: number): void {
     if (this.#output === null) return;
     try {
       if (this.#lost > 0) this.#append(eventLine(lossOf(this.#lost, this.#lostWhy), nowUs), this.#output.fd);

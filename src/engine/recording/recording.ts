@@ -1,5 +1,6 @@
 /** A live run that writes: the packets, what is learnt beside them, what happens. Its end is a result. */
 import { performance } from "node:perf_hooks";
+import type { EventLimits } from "../../analyze/event-tracker.js";
 import type { TrackingContext } from "../../analyze/snapshot/build.js";
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
 import type { Recorder } from "../../capture/file/recorder.js";
@@ -12,6 +13,7 @@ import {
   checkLiveOptions,
   chosenInterfaces,
   DEFAULT_INTERVAL_SECONDS,
+  type EnrichingOptions,
   type LiveOptions,
   type RecordedOptions,
 } from "../options.js";
@@ -24,16 +26,18 @@ import type { SidecarWriter } from "./sidecar-writer.js";
 
 /** What a run is seen by. */
 export interface LiveView {
-  /** A Snapshot of the run so far, once every interval. It is good until this returns. null: nobody looks. */
-  readonly show: ((snapshot: Snapshot) => Promise<void>) | null;
+  /** Follows the run beside what is recorded; looks once every interval. null: nobody does. */
+  readonly follower: Subscriber | null;
   /** Loads what is needed later: once root is given up, modules and fonts may be in a folder that is closed. null: nothing. */
   readonly load: (() => Promise<unknown>) | null;
   /** Also reserve this file while there is the right to; see `openOutputs`. */
   readonly reserve?: readonly string[];
   /** A screen is drawn on, which every end puts back: the run never waits for the other end of a pipe. */
   readonly isScreen?: boolean;
-  /** Follows the run, in place of one made for `--events`: where others have something to add to it. */
-  readonly events?: EventWriter | null;
+  /** Called once packets are about to be taken: others have something to add to the run. */
+  readonly onStart?: (run: LiveRun) => void;
+  /** Absent: those of an event log. */
+  readonly eventLimits?: EventLimits;
 }
 
 export interface LiveResult {
@@ -52,16 +56,13 @@ export async function openRecording(
   outside: Outside,
 ): Promise<Recording> {
   checkLiveOptions(options);
-  const rounds = new RoundQueue((line) => outside.say(line));
-  const health = options.health
-    ? new HealthRounds(options.names!, options.registry, (round) => rounds.add(round))
-    : null;
   let run: LiveRun | null = null;
+  const health = options.health ? openHealth(options, outside, (round) => run?.addHealth(round)) : null;
   try {
     // Before packets come: they have room for as long as this must not take.
     await Promise.all([health?.load(), view.load?.()]);
     run = await LiveRun.open(options, producer, outside);
-    const events = view.events ?? createEvents(options, outside);
+    const events = createEvents(options, outside);
     const opened = run;
     const outputs = openOutputs(options, view.reserve ?? [], run.taps, outside, {
       application: producer,
@@ -69,13 +70,27 @@ export async function openRecording(
       polls: run.polls,
       names: () => embeddedNames(opened),
     });
-    health?.start();
-    return new Recording(options, { run, outputs, events, health, rounds }, view);
+    return new Recording(options, { run, outputs, events, health }, view);
   } catch (error) {
     health?.close();
     run?.close();
     throw error;
   }
+}
+
+/** The first problem is said. */
+function openHealth(
+  { names, registry }: EnrichingOptions,
+  outside: Outside,
+  onRound: (round: HealthRound) => void,
+): HealthRounds {
+  let hasSaid = false;
+  return new HealthRounds(names!, registry, (round) => {
+    onRound(round);
+    if (round.problem === null || hasSaid) return;
+    hasSaid = true;
+    outside.say(round.problem);
+  });
 }
 
 /** What `--events` asks for, not open yet; null: nothing. */
@@ -85,14 +100,6 @@ export function createEvents(
 ): EventWriter | null {
   if (options.events === undefined) return null;
   return new EventWriter(options.events, chosenInterfaces(options).join(" "), (line) => outside.say(line));
-}
-
-/** Writes what happens. */
-export function followEvents(events: EventWriter): Subscriber {
-  return {
-    onSnapshot: (snapshot) => events.look(snapshot, Date.now() * 1000),
-    onHealth: ({ report, timeUs }) => events.health(report, timeUs),
-  };
 }
 
 /** Writes what has been learnt beside the packets. */
@@ -109,38 +116,13 @@ class SidecarFollower implements Subscriber {
     this.#sidecar.addNames(this.#run.currentNames(), Date.now() * 1000);
   }
 
+  /** Where nobody could be asked there is nothing to write. */
   onHealth({ checks, timeUs }: HealthRound): void {
-    this.#sidecar.addHealth(checks, timeUs);
+    if (checks.length > 0) this.#sidecar.addHealth(checks, timeUs);
   }
 
   onTracking(context: TrackingContext, isLast: boolean): void {
     this.#sidecar.addTracking(context, isLast);
-  }
-}
-
-/** Rounds of health checks until they are written: at the next tick, where a file that cannot be written ends the run. */
-class RoundQueue {
-  readonly #say: (line: string) => void;
-  #rounds: HealthRound[] = [];
-  #hasSaid = false;
-
-  constructor(say: (line: string) => void) {
-    this.#say = say;
-  }
-
-  /** Where nobody could be asked there is nothing to write. The first problem is said. */
-  add(round: HealthRound): void {
-    if (round.checks.length > 0) this.#rounds.push(round);
-    if (round.problem === null || this.#hasSaid) return;
-    this.#hasSaid = true;
-    this.#say(round.problem);
-  }
-
-  /** The rounds that have ended since the last call. */
-  take(): readonly HealthRound[] {
-    const rounds = this.#rounds;
-    this.#rounds = [];
-    return rounds;
   }
 }
 
@@ -150,7 +132,6 @@ interface Parts {
   readonly outputs: Outputs;
   readonly events: EventWriter | null;
   readonly health: HealthRounds | null;
-  readonly rounds: RoundQueue;
 }
 
 export class Recording implements PacketTaker {
@@ -160,8 +141,8 @@ export class Recording implements PacketTaker {
   readonly #recorder: Recorder | null;
   readonly #events: EventWriter | null;
   readonly #health: HealthRounds | null;
-  readonly #rounds: RoundQueue;
   readonly #subscribers: readonly Subscriber[];
+  readonly #view: LiveView;
   readonly #count: number;
   readonly #fileBytes: number;
   readonly #files: number;
@@ -169,19 +150,18 @@ export class Recording implements PacketTaker {
   #whole = true;
   readonly #closeNow = () => this.#recorder?.closeNow();
 
-  constructor(options: LiveOptions, { run, outputs, events, health, rounds }: Parts, { show }: LiveView) {
+  constructor(options: LiveOptions, { run, outputs, events, health }: Parts, view: LiveView) {
     this.run = run;
     this.#options = options;
     this.#outputs = outputs;
     this.#recorder = outputs.recorder;
     this.#events = events;
     this.#health = health;
-    this.#rounds = rounds;
+    this.#view = view;
     const { sidecar } = outputs;
     this.#subscribers = [
       ...(sidecar === null ? [] : [new SidecarFollower(sidecar, run)]),
-      ...(events === null ? [] : [followEvents(events)]),
-      ...(show === null ? [] : [{ onSnapshot: show, wantsEvidence: true }]),
+      ...[events, view.follower].filter((one) => one !== null),
     ];
     const { autostop = {} } = options;
     this.#count = Math.min(
@@ -204,18 +184,21 @@ export class Recording implements PacketTaker {
       intervalMs: interval * 1000,
       lookTicks: 1,
       taker: this,
-      takeHealth: () => this.#rounds.take(),
+      eventLimits: this.#view.eventLimits,
     };
     let failure: CommandError | null = null;
     try {
       run.follow(following);
       run.tell(true, false);
+      this.#health?.start();
+      this.#view.onStart?.(run);
       await run.watch(AbortSignal.any(ends));
       if (this.#whole) run.taps.noteCounters();
       await run.end();
       await this.#recorder?.close();
       // Nothing is waited for from here to the Snapshot: both tell the same.
       run.tell(true, true);
+      this.#health?.close();
       this.#outputs.sidecar?.close();
     } catch (error) {
       failure = this.#unwritable(error);
@@ -257,9 +240,9 @@ export class Recording implements PacketTaker {
 
   /** How it ended, and with what in hand. */
   #end(before: CommandError | null): Omit<LiveResult, "outputs"> {
-    const snapshot = this.run.snapshot();
-    const untold = this.#endEvents(snapshot);
-    const failure = before ?? untold;
+    const snapshot = this.run.finish();
+    const untold = this.#events?.close(this.run.timeUs) ?? null;
+    const failure = before ?? (untold === null ? null : new CommandError(ExitCode.unwritable, untold));
     const lost = this.run.taps.failures;
     const { packets } = this.run.analyzer;
     const counted = `${formatCounted(packets, "packet")} before that ${agree(packets, "are")} counted`;
@@ -268,14 +251,6 @@ export class Recording implements PacketTaker {
     const exitCode =
       failure !== null ? failure.exitCode : lost.length > 0 ? ExitCode.noInterface : ExitCode.ok;
     return { snapshot, exitCode, troubles };
-  }
-
-  /** Takes the last look, so that what happened since the last tick is told too. */
-  #endEvents(snapshot: Snapshot): CommandError | null {
-    const nowUs = this.run.timeUs;
-    this.#events?.look(snapshot, nowUs);
-    const problem = this.#events?.close(nowUs) ?? null;
-    return problem === null ? null : new CommandError(ExitCode.unwritable, problem);
   }
 
   /** Closes all that was opened; what is still under way is given up. */

@@ -30,7 +30,7 @@ export interface EventLimits {
   readonly maxNewPairs?: number;
 }
 
-export class EventCourse {
+export class EventTracker {
   readonly #maxPairs: number;
   readonly #maxNewPairs: number;
   readonly #pairs = new Set<string>();
@@ -137,6 +137,24 @@ function comingAndGoing(was: LedgerInterface | undefined, is: LedgerInterface): 
 function newPair(source: string, destination: string): NetworkEvent {
   const text = `${source} and ${destination} talk for the first time`;
   return { event: "new-pair", severity: "notice", text, count: 1, fields: { source, destination } };
+}
+
+/** The events with the first `most` new pairs, the others of these as a sum behind them: for a screen. */
+export function foldNewPairs(events: readonly NetworkEvent[], most: number): NetworkEvent[] {
+  const folded: NetworkEvent[] = [];
+  let pairs = 0;
+  let more = 0;
+  for (const event of events) {
+    if (event.event !== "new-pair") folded.push(event);
+    else if (pairs < most && event.count === 1) {
+      folded.push(event);
+      pairs++;
+    } else more += event.count;
+  }
+  if (more === 0) return folded;
+  // New pairs come together: what is behind them stays behind them.
+  const last = folded.findLastIndex(({ event }) => event === "new-pair");
+  return folded.toSpliced(last + 1, 0, moreNewPairs(more));
 }
 
 function moreNewPairs(count: number): NetworkEvent {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { EventCourse } from "./events.js";
+import { EventTracker } from "./event-tracker.js";
 import type { HealthReport, HealthTargetReport, LedgerInterface, Snapshot } from "./snapshot/snapshot.js";
 
 /** As much of a Snapshot as is looked at. */
@@ -18,13 +18,13 @@ function snapshot(
   } as unknown as Snapshot;
 }
 
-const names = (events: ReturnType<EventCourse["look"]>) =>
+const names = (events: ReturnType<EventTracker["look"]>) =>
   events.map(({ event, count, fields }) => [event, count, fields.source ?? ""]);
 
 test("who talks at the first look is known; who comes later is told once, in either direction", () => {
-  const course = new EventCourse();
-  assert.deepEqual(course.look(snapshot([["a", "b"]])), []);
-  const told = course.look(
+  const tracker = new EventTracker();
+  assert.deepEqual(tracker.look(snapshot([["a", "b"]])), []);
+  const told = tracker.look(
     snapshot([
       ["a", "b"],
       ["b", "a"],
@@ -33,40 +33,40 @@ test("who talks at the first look is known; who comes later is told once, in eit
     ]),
   );
   assert.deepEqual(names(told), [["new-pair", 1, "a"]]);
-  assert.deepEqual(course.look(snapshot([["c", "a"]])), []);
+  assert.deepEqual(tracker.look(snapshot([["c", "a"]])), []);
 });
 
 test("the row of what is left out is nobody", () => {
-  const course = new EventCourse();
-  course.look(snapshot([]));
-  assert.deepEqual(course.look(snapshot([], { omitted: 7 })), []);
+  const tracker = new EventTracker();
+  tracker.look(snapshot([]));
+  assert.deepEqual(tracker.look(snapshot([], { omitted: 7 })), []);
 });
 
 test("of a scan twenty pairs are told one by one and the rest as a sum", () => {
-  const course = new EventCourse();
-  course.look(snapshot([]));
+  const tracker = new EventTracker();
+  tracker.look(snapshot([]));
   const scan = Array.from({ length: 500 }, (_, i) => ["scanner", `host-${i}`] as const);
-  const told = course.look(snapshot(scan));
+  const told = tracker.look(snapshot(scan));
   assert.equal(told.length, 21);
   assert.deepEqual(names(told).at(-1), ["new-pair", 480, ""]);
 });
 
 test("more pairs than are remembered: said once, and none is told as new any more", () => {
-  const course = new EventCourse({ maxPairs: 100 });
-  course.look(snapshot([]));
+  const tracker = new EventTracker({ maxPairs: 100 });
+  tracker.look(snapshot([]));
   const many = Array.from({ length: 150 }, (_, i) => ["a", `b-${i}`] as const);
-  const told = course.look(snapshot(many));
+  const told = tracker.look(snapshot(many));
   assert.equal(told.at(-1)?.event, "events-lost");
-  assert.deepEqual(course.look(snapshot([["x", "y"]])), []);
+  assert.deepEqual(tracker.look(snapshot([["x", "y"]])), []);
 });
 
 test("as many pairs as are remembered are told; one more is too many, also at the first look", () => {
   const many = Array.from({ length: 100 }, (_, i) => ["a", `b-${i}`] as const);
-  const whole = new EventCourse({ maxPairs: 101 });
+  const whole = new EventTracker({ maxPairs: 101 });
   whole.look(snapshot(many));
   assert.deepEqual(names(whole.look(snapshot([...many, ["x", "y"]]))), [["new-pair", 1, "x"]]);
   assert.deepEqual(names(whole.look(snapshot([["x", "z"]]))), [["events-lost", 1, ""]]);
-  const small = new EventCourse({ maxPairs: 99 });
+  const small = new EventTracker({ maxPairs: 99 });
   assert.deepEqual(names(small.look(snapshot(many))), [["events-lost", 1, ""]]);
   assert.deepEqual(small.look(snapshot([["x", "y"]])), []);
 });
@@ -75,8 +75,8 @@ test("however the pairs come, each is told at most once", () => {
   const pair = fc.tuple(fc.constantFrom("a", "b", "c", "__proto__"), fc.constantFrom("a", "b", "c", "d"));
   fc.assert(
     fc.property(fc.array(fc.array(pair, { maxLength: 8 }), { maxLength: 8 }), (looks) => {
-      const course = new EventCourse();
-      const told = looks.flatMap((pairs) => course.look(snapshot(pairs)));
+      const tracker = new EventTracker();
+      const told = looks.flatMap((pairs) => tracker.look(snapshot(pairs)));
       const keys = told.map(({ fields }) => [fields.source, fields.destination].sort().join());
       assert.equal(new Set(keys).size, keys.length);
     }),
@@ -84,24 +84,24 @@ test("however the pairs come, each is told at most once", () => {
 });
 
 test("losses are told by how many since the look before; an interface that ended once, with the reason", () => {
-  const course = new EventCourse();
-  assert.deepEqual(course.look(snapshot([], { dropped: null })), []);
-  assert.equal(course.look(snapshot([], { dropped: 5 }))[0]?.count, 5);
-  assert.deepEqual(course.look(snapshot([], { dropped: 5 })), []);
-  const [lost, ended] = course.look(snapshot([], { dropped: 8, ended: "the interface is gone" }));
+  const tracker = new EventTracker();
+  assert.deepEqual(tracker.look(snapshot([], { dropped: null })), []);
+  assert.equal(tracker.look(snapshot([], { dropped: 5 }))[0]?.count, 5);
+  assert.deepEqual(tracker.look(snapshot([], { dropped: 5 })), []);
+  const [lost, ended] = tracker.look(snapshot([], { dropped: 8, ended: "the interface is gone" }));
   assert.deepEqual(
     [lost?.count, ended?.event, ended?.fields.reason],
     [3, "capture-ended", "the interface is gone"],
   );
-  assert.deepEqual(course.look(snapshot([], { dropped: 8, ended: "the interface is gone" })), []);
+  assert.deepEqual(tracker.look(snapshot([], { dropped: 8, ended: "the interface is gone" })), []);
 });
 
 test("an interface that comes back is told, also where it went and came between two looks; again gone is told again", () => {
-  const course = new EventCourse();
+  const tracker = new EventTracker();
   const look = (ended: string | null, outages: number) => {
     const { ledger, ...rest } = snapshot([], { ended });
     const interfaces = [{ ...ledger.interfaces![0]!, outages }];
-    return course.look({ ...rest, ledger: { ...ledger, interfaces } }).map(({ event }) => event);
+    return tracker.look({ ...rest, ledger: { ...ledger, interfaces } }).map(({ event }) => event);
   };
   assert.deepEqual(look(null, 0), []);
   assert.deepEqual(look("down", 1), ["capture-ended"]);
@@ -113,12 +113,12 @@ test("an interface that comes back is told, also where it went and came between 
 });
 
 test("what is told reads as a sentence; names stand in it as they are", () => {
-  const course = new EventCourse();
-  const sentences = (events: ReturnType<EventCourse["look"]>) => events.map(({ text }) => text);
+  const tracker = new EventTracker();
+  const sentences = (events: ReturnType<EventTracker["look"]>) => events.map(({ text }) => text);
   const named = (state: object) => ({ interfaces: [{ name: "br\u001b0", outages: 0, ...state }] });
   const look = (pairs: readonly (readonly [string, string])[], state: object, dropped: number) =>
     sentences(
-      course.look({ ...snapshot(pairs), ledger: { dropped, ...named(state) } } as unknown as Snapshot),
+      tracker.look({ ...snapshot(pairs), ledger: { dropped, ...named(state) } } as unknown as Snapshot),
     );
   assert.deepEqual(look([], { ended: null }, 0), []);
   assert.deepEqual(look([["a\u001b", "b"]], { ended: "it is\u0007 gone" }, 1), [
@@ -131,7 +131,7 @@ test("what is told reads as a sentence; names stand in it as they are", () => {
   ]);
   const target = { service: "web", address: "10.0.0.1", port: 80, state: "up", reason: null };
   const health = (over: object) =>
-    sentences(course.health({ targets: [{ ...target, ...over }] } as unknown as HealthReport));
+    sentences(tracker.health({ targets: [{ ...target, ...over }] } as unknown as HealthReport));
   assert.deepEqual(health({}), []);
   assert.deepEqual(health({ port: 81, state: "down", reason: "nobody \u001blistens" }), [
     "web (10.0.0.1) moved from port 80 to 81",
@@ -148,10 +148,10 @@ test("health is told when it changes and not as it is found; a move is told with
     time: "",
     targets,
   });
-  const course = new EventCourse();
-  assert.deepEqual(course.health(report(target("down", 8003, "refused"))), []);
-  assert.deepEqual(course.health(report(target("down", 8003, "refused"))), []);
-  const [moved, up] = course.health(report(target("up", 8005)));
+  const tracker = new EventTracker();
+  assert.deepEqual(tracker.health(report(target("down", 8003, "refused"))), []);
+  assert.deepEqual(tracker.health(report(target("down", 8003, "refused"))), []);
+  const [moved, up] = tracker.health(report(target("up", 8005)));
   assert.deepEqual(moved?.fields, {
     service: "payment",
     address: "10.0.0.80",
@@ -159,6 +159,6 @@ test("health is told when it changes and not as it is found; a move is told with
     to_port: 8005,
   });
   assert.deepEqual([up?.fields.before, up?.fields.state, up?.severity], ["down", "up", "notice"]);
-  assert.equal(course.health(report(target("down", 8005, "refused")))[0]?.severity, "warning");
-  assert.deepEqual(course.health(report()), []);
+  assert.equal(tracker.health(report(target("down", 8005, "refused")))[0]?.severity, "warning");
+  assert.deepEqual(tracker.health(report()), []);
 });

@@ -13,6 +13,7 @@ import {
   addRedact,
   addSourceWords,
 } from "./commands/capture/capture-words.js";
+import { quoteWords } from "./commands/capture/live-words.js";
 import { addHelpCommands, SHOW_ALL } from "./commands/help/help-words.js";
 import { addLab, hasLab, isLabError, type Lab, loadLab } from "./commands/lab-bench/lab.js";
 import { addLabBenchCommand } from "./commands/lab-bench/lab-bench-words.js";
@@ -58,7 +59,6 @@ function exitCodes(): string {
 /** Builds the command line. `tables`: what `--table` takes. `lab`: null where it is not asked for, or not here. `end` receives the exit code of the command that ran. */
 function createProgram(
   version: string,
-  argv: readonly string[],
   tables: readonly string[],
   lab: Lab | null,
   terminal: Terminal,
@@ -161,7 +161,6 @@ Examples:
             date: new Date(),
             ...options,
             seed: randomBytes(4).readInt32LE(),
-            commandLine: argv,
             // Only a live run ends in good order; the others just end.
             ...(options.interface || options.bridge ? { signal: interruption() } : {}),
           },
@@ -179,7 +178,7 @@ Examples:
     }
     await shed(words);
     const { capture } = await import("./commands/capture/capture.js");
-    const context = { seed: randomBytes(4).readInt32LE(), commandLine: argv, signal: interruption() };
+    const context = { seed: randomBytes(4).readInt32LE(), signal: interruption() };
     end(await capture(filter, { ...words, ...context }, producer, terminal));
   });
 
@@ -242,7 +241,7 @@ Examples:
 
   const start: Start = async (run, needs = null, signals) => {
     if (needs !== null) await shed(needs);
-    end(await run({ producer, argv, terminal, signal: interruption(signals) }));
+    end(await run({ producer, terminal, signal: interruption(signals) }));
   };
   addMetricsCommands(program, start);
   addMonitorCommands(program, start);
@@ -296,6 +295,7 @@ function createTerminal(argv: readonly string[]): Terminal {
       stderr.write(`\r\x1b[K${visible(text)}`);
       shown = text !== "";
     },
+    asRoot: `sudo netwatch ${quoteWords(argv)}`,
     stdin,
     width: stdout.columns ?? (Number(env.COLUMNS) || 80),
     color,
@@ -361,7 +361,7 @@ async function main(words: readonly string[]): Promise<ExitCode> {
   let code: ExitCode = ExitCode.ok;
   try {
     const tables = await namesOfTables(argv);
-    const program = createProgram(version, argv, tables, await labOf(argv), terminal, (ended) => {
+    const program = createProgram(version, tables, await labOf(argv), terminal, (ended) => {
       code = ended;
     });
     for (const command of withSubcommands(program)) command.exitOverride();

@@ -15,13 +15,13 @@ import {
   withEffective,
 } from "../capture/kernel/privilege.js";
 import { beginAnew, takeUpOpener } from "../capture/opener/launch.js";
-import type { LiveOptions } from "../engine/options.js";
 import { type Environment, environmentOf, stateFolder } from "../engine/recording/state-folder.js";
+import type { LiveWords } from "./capture/live-words.js";
 import { parseListen } from "./serve/listen-address.js";
 
 /** What the command is going to do that takes a right. */
 export interface Needs
-  extends Partial<Pick<LiveOptions, "engine" | "events" | "netns" | "sidecar" | "user" | "write">> {
+  extends Partial<Pick<LiveWords, "engine" | "events" | "netns" | "sidecar" | "user" | "write">> {
   /** Folders that it also writes to. */
   readonly folders?: readonly string[];
   /** Where a server listens. */

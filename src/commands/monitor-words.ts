@@ -10,7 +10,6 @@ import type { Terminal } from "./terminal.js";
 /** What the program gives a command that runs. */
 export interface Setting {
   readonly producer: string;
-  readonly argv: readonly string[];
   readonly terminal: Terminal;
   /** Comes with the first of the signals that end the command in good order. */
   readonly signal: AbortSignal;
@@ -155,9 +154,9 @@ Examples:
     )
     .action((options) =>
       start(
-        async ({ producer, argv, terminal, signal }) => {
+        async ({ producer, terminal, signal }) => {
           const { tui } = await import("./tui/tui.js");
-          const context = { seed: randomBytes(4).readInt32LE(), commandLine: argv, signal };
+          const context = { seed: randomBytes(4).readInt32LE(), signal };
           return tui({ ...options, ...context }, producer, terminal);
         },
         (options.interface ?? options.bridge) ? { ...options, folders: ["."] } : null,

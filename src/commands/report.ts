@@ -1,7 +1,6 @@
 /** `netwatch report`: a Snapshot as a PDF. */
 import { limitSnapshot } from "../analyze/snapshot/limit.js";
 import type { Snapshot } from "../analyze/snapshot/snapshot.js";
-import type { LiveOptions } from "../engine/options.js";
 import type { Outputs } from "../engine/recording/outputs.js";
 import { keptPath } from "../engine/recording/state-folder.js";
 import { CommandError, ExitCode, reasonOf } from "../exit.js";
@@ -10,10 +9,11 @@ import { SECTIONS, type Section } from "../report/pdf/sections.js";
 import { writeWhole } from "../write.js";
 import { analyzeCaptures, type CaptureOptions } from "./analyze/captures.js";
 import { checkMade, keepSnapshot, readKeptSnapshot, readSnapshot } from "./analyze/kept.js";
+import { type LiveWords, liveOptionsOf } from "./capture/live-words.js";
 import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 
-export interface ReportOptions extends CaptureOptions, Partial<LiveOptions> {
+export interface ReportOptions extends CaptureOptions, Partial<LiveWords> {
   readonly read?: readonly string[];
   readonly from?: string;
   readonly sections?: string;
@@ -86,7 +86,7 @@ async function takeLive(
   const { runLive } = await import("./capture/live.js");
   const { keepLive, summaryLine } = await import("./capture/capture.js");
   const view = { follower: null, reserve: [keptPath(terminal.env), path], load: loadPdf };
-  const live = { signal: new AbortController().signal, commandLine: [], ...options };
+  const live = liveOptionsOf({ signal: new AbortController().signal, ...options });
   const { snapshot, exitCode, outputs, troubles } = await runLive(live, view, producer, terminal);
   const limited = limitSnapshot(snapshot, REPORT_ROWS);
   keepLive(limited, outputs, terminal);

@@ -3,8 +3,8 @@ import { engineSockets } from "../capture/names/docker.js";
 import { createNameSources, type NameSources } from "../capture/names/name-sources.js";
 import type { Names } from "../capture/names/names.js";
 import type { PeerThread } from "../capture/peers/peer-thread.js";
+import type { EnrichingOptions } from "./enriching-options.js";
 import { loadNames } from "./names-file.js";
-import type { EnrichingOptions } from "./options.js";
 import type { Outside } from "./outside.js";
 
 /** What an engine that does not answer is given. */

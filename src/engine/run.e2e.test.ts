@@ -21,8 +21,8 @@ describe("a live run", { skip: reasonToSkip() }, () => {
     there = network.add();
     for (const name of [here, there]) network.set(name, "net.ipv6.conf.default.disable_ipv6", 1);
     network.link(here, "w0", "", there, "w1", "");
-    const options = { interface: ["w0"], netns: here, numeric: true, conntrack: true, commandLine: [] };
-    run = await LiveRun.open(options, "netwatch 0", outside);
+    const captured = { interface: ["w0"], netns: here };
+    run = await LiveRun.open(captured, { numeric: true, conntrack: true }, "netwatch 0", outside);
   });
   afterEach(async () => {
     run.close();

@@ -8,9 +8,10 @@ import type { NameSources } from "../capture/names/name-sources.js";
 import { Names } from "../capture/names/names.js";
 import type { Packet } from "../capture/packet.js";
 import { PeerThread } from "../capture/peers/peer-thread.js";
+import { type CapturedOptions, chosenInterfaces } from "./captured-options.js";
+import type { EnrichingOptions } from "./enriching-options.js";
 import type { HealthRound } from "./health/health-rounds.js";
 import { openNames, readNamesOnce, soon } from "./names.js";
-import { type CapturedOptions, chosenInterfaces, type EnrichingOptions } from "./options.js";
 import type { Outside } from "./outside.js";
 import { Taps } from "./taps.js";
 import { LiveTracking } from "./tracking.js";
@@ -76,7 +77,7 @@ interface Parts {
 export class LiveRun {
   readonly analyzer: Analyzer;
   readonly taps: Taps;
-  readonly #options: CapturedOptions & EnrichingOptions;
+  readonly #options: CapturedOptions;
   readonly #sources: NameSources | null;
   readonly #peers: PeerThread | null;
   readonly #tracking: LiveTracking | null;
@@ -95,7 +96,7 @@ export class LiveRun {
 
   private constructor(
     { taps, sources, peers, tracking }: Parts,
-    options: CapturedOptions & EnrichingOptions,
+    options: CapturedOptions,
     producer: string,
     rest: string | null,
   ) {
@@ -115,25 +116,26 @@ export class LiveRun {
 
   /**
    * Opens all that takes rights: what is polled later needs the opener alone. `rest`: what an address without a name is called; null: by
-   * its address. Throws CommandError, and leaves nothing open then.
+   * its address. Throws CaptureError where an interface cannot be opened, else CommandError, and leaves nothing open then.
    */
   static async open(
-    options: CapturedOptions & EnrichingOptions,
+    options: CapturedOptions,
+    enriching: EnrichingOptions,
     producer: string,
     outside: Outside,
     rest: string | null = null,
   ): Promise<LiveRun> {
     const interfaces = chosenInterfaces(options);
     const near = options.netns === undefined ? interfaces : [];
-    const peers = options.numeric ? null : new PeerThread();
+    const peers = enriching.numeric ? null : new PeerThread();
     const opened: { close(): unknown }[] = peers ? [peers] : [];
     try {
-      const sources = peers && openNames(options, outside, peers, near);
+      const sources = peers && openNames(enriching, outside, peers, near);
       await peers?.load();
       const startUs = Date.now() * 1000;
       const taps = await Taps.open(options);
       opened.push(taps);
-      const tracking = await LiveTracking.open(options, interfaces, startUs, outside);
+      const tracking = await LiveTracking.open(options, enriching, interfaces, startUs, outside);
       if (tracking) opened.push(tracking);
       await readNamesOnce(sources);
       return new LiveRun({ taps, sources, peers, tracking }, options, producer, rest);
@@ -297,7 +299,7 @@ export class LiveRun {
   /** Connection tracking as it was read last; null: it is not read. */
   trackingContext(): TrackingContext | null {
     const { dropped } = this.taps.counts();
-    const filtered = (this.#options.filter?.trim() ?? "") !== "";
+    const filtered = this.taps.filter !== "";
     const gap = filtered || (dropped ?? 0) > 0 || this.analyzer.flows.evicted.flows > 0;
     return this.#tracking?.context(this.timeUs, gap) ?? null;
   }

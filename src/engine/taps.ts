@@ -6,29 +6,14 @@ import {
   type InterfaceCounters,
   openCounters,
 } from "../capture/live/interface-counters.js";
-import {
-  CaptureError,
-  type CaptureFailure,
-  type KernelCounts,
-  type LiveSource,
-} from "../capture/live/live.js";
-import { CommandError, ExitCode } from "../exit.js";
+import type { KernelCounts, LiveSource } from "../capture/live/live.js";
 import {
   type CapturedOptions,
   chosenInterfaces,
   DEFAULT_BUFFER_MB,
   DEFAULT_SNAPLEN,
   type EngineName,
-  quoteWords,
-} from "./options.js";
-
-const EXIT_CODES: Readonly<Record<CaptureFailure, ExitCode>> = {
-  permission: ExitCode.permission,
-  interface: ExitCode.noInterface,
-  filter: ExitCode.badFilter,
-  unsupported: ExitCode.failure,
-  usage: ExitCode.usage,
-};
+} from "./captured-options.js";
 
 /** One interface under capture. */
 export interface Tap {
@@ -45,7 +30,8 @@ export class Taps {
   readonly #netns: string | null;
   readonly #netnsId: number | null | "hidden";
   readonly #engine: EngineName;
-  readonly #filter: string;
+  /** In tcpdump's language; empty: every packet. */
+  readonly filter: string;
   /** Set when the capture ends in good order, with every packet taken: what the interfaces have counted by then. */
   #after: readonly (InterfaceCounters | null)[] | null = null;
   #netnsGone = false;
@@ -55,10 +41,10 @@ export class Taps {
     this.#netns = options.netns ?? null;
     this.#netnsId = this.#netns === null ? null : idOf(this.#netns);
     this.#engine = options.engine ?? "ring";
-    this.#filter = options.filter?.trim() ?? "";
+    this.filter = options.filter?.trim() ?? "";
   }
 
-  /** Opens all of them, or none. Throws CommandError. */
+  /** Opens all of them, or none. Throws CaptureError, and CommandError where no interface is chosen. */
   static async open(options: CapturedOptions): Promise<Taps> {
     const interfaces = chosenInterfaces(options);
     const taps: Tap[] = [];
@@ -66,7 +52,7 @@ export class Taps {
       for (const name of interfaces) taps.push(await openTap(name, options));
     } catch (error) {
       for (const tap of taps) closeTap(tap);
-      throw explain(error, options);
+      throw error;
     }
     return new Taps(taps, options);
   }
@@ -108,14 +94,14 @@ export class Taps {
     return this.taps.map((tap, i) => {
       const { source } = tap;
       const counts = source.counts();
-      const comparable = this.#filter === "" && source.outages === 0;
+      const comparable = this.filter === "" && source.outages === 0;
       const counted = comparable ? difference(this.#after?.[i] ?? null, tap.before) : null;
       return {
         name: source.name,
         netns: this.#netns,
         engine: this.#engine,
         clock: source.clock,
-        filter: this.#filter === "" ? null : this.#filter,
+        filter: this.filter === "" ? null : this.filter,
         packets: source.packets,
         received: counts.received,
         dropped: counts.dropped,
@@ -193,11 +179,4 @@ function difference(
   const bytes = after.bytes - before.bytes;
   // An interface that was made anew has counted from 0 again.
   return packets < 0 || bytes < 0 ? null : { packets, bytes };
-}
-
-function explain(error: unknown, options: CapturedOptions): unknown {
-  if (!(error instanceof CaptureError)) return error;
-  const cure =
-    error.failure === "permission" ? `: run \`sudo netwatch ${quoteWords(options.commandLine)}\`` : "";
-  return new CommandError(EXIT_CODES[error.failure], error.message + cure);
 }

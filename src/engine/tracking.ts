@@ -5,8 +5,9 @@ import { Tracker } from "../capture/conntrack/tracker.js";
 import { SystemError } from "../capture/kernel/libc.js";
 import { NetnsError } from "../capture/kernel/netns.js";
 import { type Surroundings, SurroundingsReader } from "../capture/live/surroundings.js";
-import { type CapturedOptions, type EnrichingOptions, quoteWords } from "./options.js";
-import type { Outside } from "./outside.js";
+import type { CapturedOptions } from "./captured-options.js";
+import type { EnrichingOptions } from "./enriching-options.js";
+import { type Outside, withCure } from "./outside.js";
 
 export class LiveTracking {
   readonly #tracker: Tracker;
@@ -31,13 +32,13 @@ export class LiveTracking {
    * is said. `startUs`: when the interfaces were opened.
    */
   static async open(
-    options: Pick<CapturedOptions & EnrichingOptions, "commandLine" | "conntrack" | "netns">,
+    { netns = null }: { readonly netns?: CapturedOptions["netns"] | null },
+    { conntrack }: Pick<EnrichingOptions, "conntrack">,
     interfaces: readonly string[],
     startUs: number,
     outside: Outside,
   ): Promise<LiveTracking | null> {
-    if (!options.conntrack) return null;
-    const netns = options.netns ?? null;
+    if (!conntrack) return null;
     const opened: { close(): void }[] = [];
     const giveUp = (why: string) => {
       for (const part of opened) part.close();
@@ -51,10 +52,7 @@ export class LiveTracking {
       opened.push(reader);
       const tracking = new LiveTracking(tracker, reader, startUs, outside);
       await tracking.#poll();
-      if (tracker.denied !== null)
-        return giveUp(
-          `reading it needs CAP_NET_ADMIN: run \`sudo netwatch ${quoteWords(options.commandLine)}\``,
-        );
+      if (tracker.denied !== null) return giveUp(withCure("reading it needs CAP_NET_ADMIN", outside));
       if (tracker.facts === null) return giveUp("the kernel does none here");
       return tracking;
     } catch (error) {

@@ -3,7 +3,6 @@ import type { Analyzer } from "../../analyze/analyzer.js";
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { fromStream, openFile } from "../../capture/file/bytes.js";
 import { type CaptureProblem, UnreadableError } from "../../capture/file/problem.js";
-import { CaptureError } from "../../capture/live/live.js";
 import type { Names } from "../../capture/names/names.js";
 import type { Packet } from "../../capture/packet.js";
 import {
@@ -16,6 +15,7 @@ import {
 import { loadNames } from "../../engine/names-file.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
 import { formatBytes, formatCount, formatCounted } from "../../format.js";
+import { asCommandError } from "../capture/capture-errors.js";
 import { waitingFor } from "../signals.js";
 import type { Terminal } from "../terminal.js";
 import type { Sidecar } from "./sidecar-reader.js";
@@ -114,11 +114,6 @@ export function takerOf(analyzer: Analyzer, filter?: string): (packet: Packet) =
   } catch (error) {
     throw asCommandError(error);
   }
-}
-
-/** A filter that is wrong ends a command with its own exit code. */
-function asCommandError(error: unknown): unknown {
-  return error instanceof CaptureError ? new CommandError(ExitCode.badFilter, error.message) : error;
 }
 
 function sentenceOf({ name, kind, reason, code, offset, count, packets, fatal }: CaptureProblem): string {

@@ -83,7 +83,6 @@ test("metrics, topology and a replay enter tunnels where they are told to", asyn
       interval: 0.1,
       healthInterval: 10,
       signal: SIGNAL,
-      commandLine: [],
     };
     await replay({ ...options, decapsulate }, view, "netwatch 0", terminal);
     isInside(seen.at(-1)!);

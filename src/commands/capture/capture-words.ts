@@ -2,7 +2,7 @@
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { Bound } from "../../analyze/core/layout.js";
-import { ENGINES } from "../../engine/options.js";
+import { ENGINES } from "../../engine/captured-options.js";
 import { parsePositive, parseUrl } from "../options.js";
 import { CAPTURE_FORMATS, type CaptureCommandOptions } from "./capture-options.js";
 import { parseLimit } from "./stop-conditions.js";
@@ -15,7 +15,7 @@ const MAX_INTERVAL_SECONDS = 86_400;
 export const EVENTS_HELP = "append what happens to this file as JSON lines: new pairs, losses, health, moves";
 
 /** What the program sees of the words: `-D` aside, which asks for a list. */
-export interface CaptureWords extends Omit<CaptureCommandOptions, "commandLine" | "seed" | "signal"> {
+export interface CaptureWords extends Omit<CaptureCommandOptions, "seed" | "signal"> {
   readonly listInterfaces?: boolean;
 }
 

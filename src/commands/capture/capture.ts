@@ -2,7 +2,6 @@
 import { limitSnapshot } from "../../analyze/snapshot/limit.js";
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { TABLE_NAMES } from "../../analyze/tables.js";
-import type { LiveOptions } from "../../engine/options.js";
 import type { Outputs } from "../../engine/recording/outputs.js";
 import { keptPath } from "../../engine/recording/state-folder.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
@@ -15,6 +14,7 @@ import { sayMissing } from "../analyze/missing-words.js";
 import type { Terminal } from "../terminal.js";
 import type { CaptureCommandOptions, CaptureFormat } from "./capture-options.js";
 import { runLive } from "./live.js";
+import { liveOptionsOf } from "./live-words.js";
 
 /** Rows of each table that a Snapshot of the run so far has, beside `other`: packets come in while it is shown. */
 const LIVE_ROWS = 1000;
@@ -31,7 +31,12 @@ export async function capture(
   const show = quiet ? null : createShow(chosen, options, terminal);
   const follower = show && { onSnapshot: show, wantsEvidence: true };
   const kept = keptPath(terminal.env);
-  const result = await runLive(live, { follower, reserve: [kept], load: null }, producer, terminal);
+  const result = await runLive(
+    liveOptionsOf(live),
+    { follower, reserve: [kept], load: null },
+    producer,
+    terminal,
+  );
   const { snapshot, exitCode, outputs } = result;
   if (!quiet) await terminal.write(renderEnd(chosen, snapshot, options, terminal));
   keepLive(snapshot, outputs, terminal);
@@ -49,7 +54,7 @@ function checkOutput({ output, table, write }: CaptureCommandOptions): CaptureFo
 }
 
 /** The trailing words, or -f; not both. */
-function chosenFilter(words: readonly string[], { filter }: LiveOptions): { filter: string } {
+function chosenFilter(words: readonly string[], { filter }: CaptureCommandOptions): { filter: string } {
   if (words.length > 0 && filter !== undefined)
     throw new CommandError(ExitCode.usage, "give the filter either as -f or as the last words, not both");
   return { filter: filter ?? words.join(" ") };

@@ -1,8 +1,15 @@
 /** A live run of a command: its pipes are waited for, its end is in the result. */
-import type { LiveOptions } from "../../engine/options.js";
-import { type LiveResult, type LiveView, openRecording } from "../../engine/recording/recording.js";
+
+import type { LiveOptions } from "../../engine/recording/recorded-options.js";
+import {
+  type LiveResult,
+  type LiveView,
+  openRecording,
+  type Recording,
+} from "../../engine/recording/recording.js";
 import { waitingFor } from "../signals.js";
 import type { Terminal } from "../terminal.js";
+import { asCommandError } from "./capture-errors.js";
 
 /** Runs a capture to its end. Throws CommandError where it cannot begin; what ends it early is in the result. */
 export async function runLive(
@@ -12,9 +19,14 @@ export async function runLive(
   terminal: Terminal,
 ): Promise<LiveResult> {
   const open = () => openRecording(options, view, producer, terminal);
-  const { names, write, sidecar } = options;
-  const files = [names, write, sidecar, ...(view.reserve ?? [])];
-  const recording = view.isScreen ? await open() : await waitingFor(files, terminal, open);
+  const { write, sidecar } = options.recorded;
+  const files = [options.enriching.names, write, sidecar, ...(view.reserve ?? [])];
+  let recording: Recording;
+  try {
+    recording = view.isScreen ? await open() : await waitingFor(files, terminal, open);
+  } catch (error) {
+    throw asCommandError(error, terminal);
+  }
   const { taps } = recording.run.taps;
   try {
     terminal.say(`listening on ${taps.map(({ source }) => source.name).join(", ")}; Ctrl-C ends it`);

@@ -1,6 +1,6 @@
 /** `-a` and `-b` of `netwatch capture`: dumpcap's words for when to end and when to begin a new file. */
 import { InvalidArgumentError } from "commander";
-import { LIMITS, type Limit, type Limits } from "../../engine/options.js";
+import { LIMITS, type Limit, type Limits } from "../../engine/recording/recorded-options.js";
 
 const MOST: Readonly<Record<Limit, number>> = {
   duration: 100_000_000,

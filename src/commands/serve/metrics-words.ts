@@ -59,11 +59,11 @@ Examples:
     )
     .action(({ "web.config.file": webConfig, ...options }) =>
       start(
-        async ({ producer, argv, terminal, signal }) => {
+        async ({ producer, terminal, signal }) => {
           const { serve } = await import("./serve.js");
           const seed = randomBytes(4).readInt32LE();
           const file = webConfig === undefined ? {} : { webConfig };
-          return serve({ ...options, ...file, seed, commandLine: argv, signal }, producer, terminal);
+          return serve({ ...options, ...file, seed, signal }, producer, terminal);
         },
         options.read === undefined ? options : null,
         ["SIGINT", "SIGTERM"],

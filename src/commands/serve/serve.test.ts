@@ -12,7 +12,7 @@ async function failureOf(t: TestContext, options: Partial<ServeOptions>): Promis
   t.after(() => terminal.dispose());
   const names = join(terminal.folder, "names.json");
   writeFileSync(names, '{"db": "127.0.0.1:9"}');
-  const common = { listen: "127.0.0.1:0", names, signal: AbortSignal.abort(), commandLine: ["serve"] };
+  const common = { listen: "127.0.0.1:0", names, signal: AbortSignal.abort() };
   try {
     await serve({ ...common, ...options }, "netwatch 0.0.0", terminal);
   } catch (error) {

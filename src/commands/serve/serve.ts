@@ -1,9 +1,11 @@
 /** `netwatch serve`: a live run, or capture files, as a page that Prometheus scrapes. */
 import { limitSnapshot } from "../../analyze/snapshot/limit.js";
 import type { HealthReport, Snapshot } from "../../analyze/snapshot/snapshot.js";
+import type { CapturedOptions } from "../../engine/captured-options.js";
+import type { EnrichingOptions } from "../../engine/enriching-options.js";
 import { type HealthRound, HealthRounds } from "../../engine/health/health-rounds.js";
-import type { CapturedOptions, EnrichingOptions, RecordedOptions } from "../../engine/options.js";
 import type { EventWriter } from "../../engine/recording/event-writer.js";
+import type { RecordedOptions } from "../../engine/recording/recorded-options.js";
 import { createEvents } from "../../engine/recording/recording.js";
 import { rightsOf } from "../../engine/rights.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
@@ -141,7 +143,7 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
 function openEvents(options: ServeOptions, terminal: Terminal): EventWriter | null {
   if (options.events !== undefined && options.read !== undefined)
     throw new CommandError(ExitCode.usage, "--events tells of a live run: leave -r out");
-  return createEvents(options, terminal);
+  return createEvents(options, options.events, terminal);
 }
 
 async function openSubject(

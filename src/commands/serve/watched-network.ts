@@ -12,10 +12,13 @@ import { EndNames } from "../../analyze/tracking/ends.js";
 import { countVerdicts } from "../../analyze/tracking/joined.js";
 import { buildLimits } from "../../analyze/tracking/limits.js";
 import { buildStates, buildTrackedServices } from "../../analyze/tracking/services.js";
+import type { CapturedOptions } from "../../engine/captured-options.js";
+import type { EnrichingOptions } from "../../engine/enriching-options.js";
 import type { HealthRound } from "../../engine/health/health-rounds.js";
-import type { CapturedOptions, EnrichingOptions } from "../../engine/options.js";
 import { LiveRun, type Polled, type Subscriber } from "../../engine/run.js";
 import type { ExposedConnections, ExposedEvidence } from "../../report/metrics/state.js";
+import { asCommandError } from "../capture/capture-errors.js";
+import { capturedOf, enrichingOf } from "../capture/live-words.js";
 import type { Terminal } from "../terminal.js";
 import { type ExposedPackets, exposeAnalyzer } from "./exposition.js";
 import { PollTimes } from "./poll-times.js";
@@ -63,9 +66,14 @@ export class WatchedNetwork implements Subscriber {
 
   /** Opens all that needs rights. An interface that goes away later is waited for. Throws CommandError. */
   static async open(options: WatchedOptions, producer: string, terminal: Terminal): Promise<WatchedNetwork> {
-    const asked = { ...options, conntrack: true, numeric: false, waits: true };
-    const run = await LiveRun.open(asked, producer, terminal, EXTERNAL);
-    return new WatchedNetwork(run, options, (line) => terminal.say(line));
+    const captured = { ...capturedOf(options), waits: true };
+    const enriching = { ...enrichingOf(options), conntrack: true, numeric: false };
+    try {
+      const run = await LiveRun.open(captured, enriching, producer, terminal, EXTERNAL);
+      return new WatchedNetwork(run, options, (line) => terminal.say(line));
+    } catch (error) {
+      throw asCommandError(error, terminal);
+    }
   }
 
   /** Takes packets until the signal comes or nothing more does. `events`: is told what happens until then. */

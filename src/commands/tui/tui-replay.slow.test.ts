@@ -40,7 +40,6 @@ test("a replay shows each round of health checks of its sidecar, at its time, ho
       interval,
       healthInterval: 10,
       signal: new AbortController().signal,
-      commandLine: [],
     };
     assert.equal(await replay(options, view, "netwatch 0", terminal), 0);
     return seen;

@@ -9,7 +9,7 @@ import { CaptureReader } from "../../capture/file/file.js";
 import { type Names, namesOfCapture } from "../../capture/names/names.js";
 import { ledgerFile } from "../../captures.js";
 import { loadNames } from "../../engine/names-file.js";
-import { DEFAULT_INTERVAL_SECONDS } from "../../engine/options.js";
+import { DEFAULT_INTERVAL_SECONDS } from "../../engine/recording/recorded-options.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
 import { loadSidecar, takerOf } from "../analyze/captures.js";
 import { SidecarPlayer } from "../analyze/sidecar-reader.js";

@@ -1,8 +1,9 @@
 /** `netwatch tui`: the monitor, of a live interface, a replay or a snapshot. */
 import { limitSnapshot } from "../../analyze/snapshot/limit.js";
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
+import { chosenInterfaces } from "../../engine/captured-options.js";
 import { HealthRounds } from "../../engine/health/health-rounds.js";
-import { checkLiveOptions, type LiveOptions } from "../../engine/options.js";
+import { checkRecorded } from "../../engine/recording/recorded-options.js";
 import type { LiveRun } from "../../engine/run.js";
 import { CommandError, ExitCode } from "../../exit.js";
 import { isNamedPipe } from "../../output-path.js";
@@ -10,13 +11,14 @@ import { growTree } from "../../report/graph/topology-tree.js";
 import type { App } from "../../tui/app.js";
 import { emptyModel, type Model } from "../../tui/model.js";
 import { checkMade, readKeptSnapshot, readSnapshot } from "../analyze/kept.js";
+import { type LiveWords, liveOptionsOf } from "../capture/live-words.js";
 import type { Terminal } from "../terminal.js";
 import { loadExports } from "./tui-exports.js";
 import { MONITOR_ROWS, MonitorFeed, SCREEN_LIMITS } from "./tui-feed.js";
 import { Monitor, type Tty } from "./tui-monitor.js";
 import { replay } from "./tui-replay.js";
 
-export interface TuiOptions extends LiveOptions {
+export interface TuiOptions extends LiveWords {
   /** Seconds from one round of health checks to the next. */
   readonly healthInterval: number;
   readonly read?: readonly string[];
@@ -33,8 +35,10 @@ export async function tui(
 ): Promise<ExitCode> {
   checkTerminal(options, terminal, tty);
   const mode = modeOf(options);
-  if (mode === "live") checkLiveOptions(options);
-  else if (options.events !== undefined)
+  if (mode === "live") {
+    chosenInterfaces(options);
+    checkRecorded(options, options.names);
+  } else if (options.events !== undefined)
     throw new CommandError(ExitCode.usage, "--events tells of a live run: add -i NAME");
   checkPipes(options);
   const snapshot = mode === "snapshot" ? await takeSnapshot(options, terminal) : null;
@@ -132,7 +136,7 @@ async function runMonitored(
   const eventLimits = options.events === undefined ? { eventLimits: SCREEN_LIMITS } : {};
   const load = () => Promise.all([loadExports(), health?.load()]);
   try {
-    const asked = { ...options, waits: true };
+    const asked = liveOptionsOf({ ...options, waits: true });
     const result = await runLive(
       asked,
       { follower: feed, onStart, load, isScreen: true, ...eventLimits },

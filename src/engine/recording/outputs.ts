@@ -6,12 +6,13 @@ import type { EmbeddedName } from "../../capture/packet.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
 import { isNamedPipe, lookAtOutput } from "../../output-path.js";
 import { makeFolder, writeWhole } from "../../write.js";
-import type { CapturedOptions, Limits, RecordedOptions } from "../options.js";
+
 import type { Outside } from "../outside.js";
 import { rightsOf } from "../rights.js";
 import type { Taps } from "../taps.js";
 import type { EventWriter } from "./event-writer.js";
 import { openPipe } from "./pipe-output.js";
+import type { Limits, RecordedOptions } from "./recorded-options.js";
 import { type ReservedFile, reserveFile } from "./reserved.js";
 import { SidecarWriter } from "./sidecar-writer.js";
 import { environmentOf, keptPath } from "./state-folder.js";
@@ -40,7 +41,7 @@ interface OutputContext {
  * up first. Where root itself called, its files are opened before, and stay root's.
  */
 export function openOutputs(
-  options: RecordedOptions & Pick<CapturedOptions, "filter">,
+  options: RecordedOptions,
   reserve: readonly string[],
   taps: Taps,
   outside: Outside,
@@ -68,7 +69,7 @@ export function openOutputs(
 }
 
 function openRing(
-  options: RecordedOptions & Pick<CapturedOptions, "filter">,
+  options: RecordedOptions,
   taps: Taps,
   outside: Outside,
   context: OutputContext,
@@ -83,8 +84,8 @@ function openRing(
 }
 
 function openRecorder(
-  options: RecordedOptions & Pick<CapturedOptions, "filter">,
-  { taps }: Taps,
+  options: RecordedOptions,
+  { taps, filter }: Taps,
   outside: Outside,
   { application, names }: OutputContext,
 ): Recorder | null {
@@ -97,7 +98,7 @@ function openRecorder(
       name,
       linkType,
       snaplen,
-      filter: options.filter?.trim() ?? "",
+      filter,
     })),
     rotation: ringBuffer === undefined ? null : rotationOf(ringBuffer),
     statistics: () => taps.map(({ source }) => source.counts()),

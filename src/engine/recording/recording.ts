@@ -7,21 +7,20 @@ import type { Recorder } from "../../capture/file/recorder.js";
 import type { Packet } from "../../capture/packet.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
 import { agree, formatCounted } from "../../format.js";
+import { type CapturedOptions, chosenInterfaces } from "../captured-options.js";
+import type { EnrichingOptions } from "../enriching-options.js";
 import { type HealthRound, HealthRounds } from "../health/health-rounds.js";
-import {
-  type CapturedOptions,
-  checkLiveOptions,
-  chosenInterfaces,
-  DEFAULT_INTERVAL_SECONDS,
-  type EnrichingOptions,
-  type LiveOptions,
-  type RecordedOptions,
-} from "../options.js";
 import type { Outside } from "../outside.js";
 import { LiveRun, type PacketTaker, type Subscriber } from "../run.js";
 import { Next } from "../watch.js";
 import { EventWriter } from "./event-writer.js";
 import { type Outputs, openOutputs } from "./outputs.js";
+import {
+  checkRecorded,
+  DEFAULT_INTERVAL_SECONDS,
+  type LiveOptions,
+  type RecordedOptions,
+} from "./recorded-options.js";
 import type { SidecarWriter } from "./sidecar-writer.js";
 
 /** What a run is seen by. */
@@ -48,29 +47,31 @@ export interface LiveResult {
   readonly troubles: readonly string[];
 }
 
-/** Opens all that a run needs, and gives root up. Throws CommandError, and leaves nothing open then. */
+/** Opens all that a run needs, and gives root up. Throws CaptureError where an interface cannot be opened, else CommandError, and leaves nothing open then. */
 export async function openRecording(
   options: LiveOptions,
   view: LiveView,
   producer: string,
   outside: Outside,
 ): Promise<Recording> {
-  checkLiveOptions(options);
+  const { captured, enriching, recorded } = options;
+  chosenInterfaces(captured);
+  checkRecorded(recorded, enriching.names);
   let run: LiveRun | null = null;
-  const health = options.health ? openHealth(options, outside, (round) => run?.addHealth(round)) : null;
+  const health = recorded.health ? openHealth(enriching, outside, (round) => run?.addHealth(round)) : null;
   try {
     // Before packets come: they have room for as long as this must not take.
     await Promise.all([health?.load(), view.load?.()]);
-    run = await LiveRun.open(options, producer, outside);
-    const events = createEvents(options, outside);
+    run = await LiveRun.open(captured, enriching, producer, outside);
+    const events = createEvents(captured, recorded.events, outside);
     const opened = run;
-    const outputs = openOutputs(options, view.reserve ?? [], run.taps, outside, {
+    const outputs = openOutputs(recorded, view.reserve ?? [], run.taps, outside, {
       application: producer,
       events,
       polls: run.polls,
       names: () => embeddedNames(opened),
     });
-    return new Recording(options, { run, outputs, events, health }, view);
+    return new Recording(recorded, { run, outputs, events, health }, view);
   } catch (error) {
     health?.close();
     run?.close();
@@ -95,11 +96,12 @@ function openHealth(
 
 /** What `--events` asks for, not open yet; null: nothing. */
 export function createEvents(
-  options: CapturedOptions & Pick<RecordedOptions, "events">,
+  captured: CapturedOptions,
+  path: RecordedOptions["events"],
   outside: Outside,
 ): EventWriter | null {
-  if (options.events === undefined) return null;
-  return new EventWriter(options.events, chosenInterfaces(options).join(" "), (line) => outside.say(line));
+  if (path === undefined) return null;
+  return new EventWriter(path, chosenInterfaces(captured).join(" "), (line) => outside.say(line));
 }
 
 /** Writes what has been learnt beside the packets. */
@@ -136,7 +138,7 @@ interface Parts {
 
 export class Recording implements PacketTaker {
   readonly run: LiveRun;
-  readonly #options: LiveOptions;
+  readonly #options: RecordedOptions;
   readonly #outputs: Outputs;
   readonly #recorder: Recorder | null;
   readonly #events: EventWriter | null;
@@ -150,7 +152,7 @@ export class Recording implements PacketTaker {
   #whole = true;
   readonly #closeNow = () => this.#recorder?.closeNow();
 
-  constructor(options: LiveOptions, { run, outputs, events, health }: Parts, view: LiveView) {
+  constructor(options: RecordedOptions, { run, outputs, events, health }: Parts, view: LiveView) {
     this.run = run;
     this.#options = options;
     this.#outputs = outputs;

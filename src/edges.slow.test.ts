@@ -157,7 +157,7 @@ test("a device without an end is given up at a limit, a folder at once, wherever
       connections({ ...common, output: "table", read, giveUpRoot: assert.fail }, producer, terminal),
     "health --names": (names, terminal) => health({ ...common, output: "table", names }, terminal),
     "serve --web.config.file": (webConfig, terminal) =>
-      serve({ ...common, commandLine: [], read: [SHOP], webConfig }, producer, terminal),
+      serve({ ...common, read: [SHOP], webConfig }, producer, terminal),
   };
   for (const [what, read] of Object.entries(readers))
     for (const file of ["/dev/zero", folder]) {

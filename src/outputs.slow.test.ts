@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { edgeLabel } from "./analyze/edges/edge-book.js";
-import { EventCourse } from "./analyze/events.js";
+import { EventTracker } from "./analyze/event-tracker.js";
 import type {
   ConnectionsSnapshot,
   Finding,
@@ -28,8 +28,8 @@ import { exposeHealth } from "./commands/serve/expose-health.js";
 import { metrics } from "./commands/serve/metrics.js";
 import { createFakeTerminal, type FakeTerminal, ROOT } from "./commands/terminal.test.fixture.js";
 import { TOPOLOGY_FORMATS, topology } from "./commands/topology.js";
-import { EventWriter } from "./engine/event-writer.js";
-import { SidecarWriter } from "./engine/sidecar-writer.js";
+import { EventWriter } from "./engine/recording/event-writer.js";
+import { SidecarWriter } from "./engine/recording/sidecar-writer.js";
 import { safeJson, visible } from "./format.js";
 import { renderCsv } from "./report/data/csv.js";
 import { renderSnapshotJson, renderTableJson, renderTableNdjson } from "./report/data/json.js";
@@ -243,15 +243,15 @@ test("PDF: text, title", { skip: poppler }, async (t) => {
 });
 
 test("the monitor: every screen, row, detail, filter and notice", () => {
-  const course = new EventCourse();
+  const tracker = new EventTracker();
   const before: HealthReport = {
     ...health,
     targets: health.targets.map((of) => ({ ...of, state: "up", reason: null })),
   };
-  course.health(before);
+  tracker.health(before);
   const noted = NAMES.reduce((model, name) => note(model, "note", name, null), emptyModel(NAMES[6]!, "live"));
   const seen = withSnapshot(noted, snapshot, growTree(snapshot.tables.pairs), 0, []);
-  const model = withHealth(seen, health, course.health(health));
+  const model = withHealth(seen, health, tracker.health(health));
   const size = { columns: 1000, rows: 300 };
   const looks = { size, color: true, glyphs: UNICODE, notice: null };
   for (const screen of SCREENS)

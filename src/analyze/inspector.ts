@@ -33,7 +33,7 @@ import { TcpStore } from "./tcp/store.js";
 /** The part of them that is looked at when there is no room, no fewer than MIN_PASSED; and the part of those that goes. */
 const PASSED_PART = 16;
 const MIN_PASSED = 1024;
-const EVICTED_PART = 4;
+const EVICTED_PART = 2;
 /** From so many segments on, connections are of one size. */
 const MANY_SEGMENTS = 1023;
 /** Connections whose content is followed at once. */
@@ -282,41 +282,27 @@ export class Inspector implements StreamHost, FlowObserver {
   }
 
   /**
-   * Connections leave for `withoutRoom`; their flows stay. A hand goes round: of those it passes, the quarter with the fewest segments. So
-   * each time only a part of them is looked at, and a flood of small ones cannot push out a busy one.
+   * Connections leave for `withoutRoom`; their flows stay. A hand goes round: of those it passes, the half with the fewest segments. So each
+   * time only a part of them is looked at, and a flood of small ones cannot push out a busy one. Called when every entry is in use.
    */
   makeRoom(): void {
-    const { tcp } = this;
-    const passed = Math.min(tcp.top, Math.max(MIN_PASSED, Math.floor(tcp.top / PASSED_PART)));
+    const { words, top } = this.tcp;
+    const first = this.#hand;
+    const end = Math.min(top, first + Math.max(MIN_PASSED, Math.floor(top / PASSED_PART)));
     const bySize = new Int32Array(MANY_SEGMENTS + 1);
-    let count = 0;
-    for (let i = 0; i < passed; i++) {
-      const size = this.#sizeOf((this.#hand + i) % tcp.top);
-      if (size < 0) continue;
-      bySize[size]!++;
-      count++;
-    }
-    let left = Math.max(1, Math.floor(count / EVICTED_PART));
+    for (let i = first; i < end; i++) bySize[sizeOf(words, i)]!++;
+    let left = Math.max(1, Math.floor((end - first) / EVICTED_PART));
     let limit = 0;
     for (let sum = bySize[0]!; sum < left; limit++) sum += bySize[limit + 1]!;
-    for (let i = 0; i < passed && left > 0; i++) {
-      const connection = (this.#hand + i) % tcp.top;
-      const size = this.#sizeOf(connection);
-      if (size < 0 || size > limit) continue;
-      const flow = tcp.words[connection * Layout.words + Shared.flow]!;
+    for (let i = first; i < end && left > 0; i++) {
+      if (sizeOf(words, i) > limit) continue;
+      const flow = words[i * Layout.words + Shared.flow]!;
       const store = this.#storeOf(flow);
       for (const { observer } of this.#flows.subscriptions) observer.closing?.(store, flow >> 1);
       this.evicted(store, flow >> 1);
       left--;
     }
-    this.#hand = (this.#hand + passed) % tcp.top;
-  }
-
-  /** Segments of a connection, no more than MANY_SEGMENTS; -1: the entry is free. */
-  #sizeOf(connection: number): number {
-    const at = connection * Layout.words;
-    const { words } = this.tcp;
-    return words[at + Shared.flow]! < 0 ? -1 : Math.min(MANY_SEGMENTS, words[at + Shared.segments]!);
+    this.#hand = end === top ? 0 : end;
   }
 
   /** A flow has no room any more, or its connection: what came of the requests that wait is not known. */
@@ -382,6 +368,11 @@ export class Inspector implements StreamHost, FlowObserver {
     const zeek = zeekState(words[at + Shared.state]!, isBegunByB);
     return zeek === "REJ" ? Outcome.refused : zeek === "S0" ? Outcome.unanswered : Outcome.other;
   }
+}
+
+/** Segments of a connection, no more than MANY_SEGMENTS. */
+function sizeOf(words: Int32Array, connection: number): number {
+  return Math.min(MANY_SEGMENTS, words[connection * Layout.words + Shared.segments]!);
 }
 
 /** What `Shared.flow` says of a flow. */

@@ -20,6 +20,7 @@ import {
   makeIndex,
   placeFlows,
   prepare,
+  readSlot,
   removeFlow,
   setIdleTime,
   touchFlow,
@@ -90,8 +91,10 @@ export function run(count: i32): void {
     const connections = maxConnections - cell(Cell.used);
     const end = done + max(1, min(count - done, min(flows, connections)));
     let sink = 0;
+    for (let i = done; i < end; i++) readSlot(rowOf(i));
     for (let i = done; i < end; i++) sink ^= touchFlow(rowOf(i));
-    for (let i = done; i < end; i++) sink ^= find(rowOf(i));
+    for (let i = done; i < end; i++) find(rowOf(i));
+    for (let i = done; i < end; i++) sink ^= touchLinked(rowOf(i));
     store<i32>(Place.cells + (Cell.sink << 2), sink);
     for (let i = done; i < end; i++) countFlow(rowOf(i), i);
     done = end;
@@ -150,14 +153,16 @@ function addTo(at: usize, length: f64): void {
   store<f64>(at, load<f64>(at, 8) + length, 8);
 }
 
-/** Finds the row's flow, and brings its connection near. */
-function find(row: usize): i32 {
+/** Finds the row's flow. */
+function find(row: usize): void {
   const marks = load<i32>(row, Row.marks);
-  if ((marks & Mark.flow) === 0) return 0;
-  if (findFlow(row)) {
-    if ((marks & Mark.fromB) !== 0) mark(row, Meta.firstFromB);
-    return 0;
-  }
+  if ((marks & Mark.flow) === 0) return;
+  if (findFlow(row) && (marks & Mark.fromB) !== 0) mark(row, Meta.firstFromB);
+}
+
+/** Brings the row's connection near. */
+function touchLinked(row: usize): i32 {
+  const marks = load<i32>(row, Row.marks);
   if ((marks & Mark.segment) === 0) return 0;
   const link = load<i32>(metaOf(row, marks)) >>> Meta.linkShift;
   return link === 0 ? 0 : touchConnection(link - 1);

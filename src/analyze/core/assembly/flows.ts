@@ -41,7 +41,7 @@ export function entryOf(place: i32, isIpv6: bool): usize {
   return isIpv6 ? entries6 + <usize>place * Entry.bytes6 : entries4 + <usize>place * Entry.bytes4;
 }
 
-/** Puts the ends of a row in order and works out its hash, and reads its slot, for the first time. */
+/** Puts the ends of a row in order and works out its hash. */
 export function prepare(row: usize): void {
   let marks = load<i32>(row, Row.marks);
   if ((marks & Mark.flow) === 0) return;
@@ -52,7 +52,6 @@ export function prepare(row: usize): void {
   const destination = ports & 0xffff;
   let fromB: bool;
   let hash: i32;
-  let slot: usize;
   if ((marks & Mark.ipv6) === 0) {
     const from = load32(addresses);
     const to = load32(addresses + 4);
@@ -64,7 +63,6 @@ export function prepare(row: usize): void {
     store<i32>(row, a, Row.a);
     store<i32>(row, b, Row.b);
     store<i32>(row, ordered, Row.ports);
-    slot = index4 + ((<usize>(hash & (cell(Cell.slots4) - 1))) << 2);
   } else {
     const order = compare(addresses, addresses + 16);
     fromB = order === 0 ? source > destination : order > 0;
@@ -75,14 +73,20 @@ export function prepare(row: usize): void {
     store<u32>(row, <u32>a, Row.a);
     store<u32>(row, <u32>b, Row.b);
     store<i32>(row, ordered, Row.ports);
-    slot = index6 + ((<usize>(hash & (cell(Cell.slots6) - 1))) << 2);
   }
   if (fromB) {
     marks |= Mark.fromB;
     store<i32>(row, marks, Row.marks);
   }
   store<i32>(row, hash, Row.hash);
-  store<i32>(row, load<i32>(slot), Row.entry);
+}
+
+/** Reads the row's slot, for the first time. */
+export function readSlot(row: usize): void {
+  const hash = load<i32>(row, Row.hash);
+  const isIpv6 = (load<i32>(row, Row.marks) & Mark.ipv6) !== 0;
+  const slot = hash & (cell(isIpv6 ? Cell.slots6 : Cell.slots4) - 1);
+  store<i32>(row, load<i32>((isIpv6 ? index6 : index4) + ((<usize>slot) << 2)), Row.entry);
 }
 
 /** Brings near the entry that the row's slot leads to. */

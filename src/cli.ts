@@ -311,6 +311,7 @@ function lastWords(error: unknown): string {
   const { code, path, message } = error as NodeJS.ErrnoException;
   if (code === "ENOENT" && path?.startsWith("/proc/")) return `needs /proc, which is not there: ${path}`;
   if (code === "EMFILE" || code === "ENFILE") return `too many open files: ${RAISE_LIMIT}`;
+  if (code === "ENOMEM" && error instanceof RangeError) return message;
   return `unexpected error: ${message}`;
 }
 

@@ -50,6 +50,15 @@ test("few open files are said, with 1, and nothing is printed", () => {
   }
 });
 
+test("a limit of the address space is said, with 1", () => {
+  const { status, stdout, stderr } = shell('ulimit -v 4000000; exec "$0" "$@"', ["analyze", SHOP]);
+  assert.deepEqual([status, stdout], [1, ""]);
+  assert.match(
+    stderr,
+    /^netwatch: no room for the flow table, .*: raise the limit with `ulimit -v unlimited`\n$/,
+  );
+});
+
 test("closed stdin and stderr change no byte of stdout and no exit code", () => {
   for (const words of COMMANDS.slice(0, 2)) {
     const { status, stdout } = plain(words);

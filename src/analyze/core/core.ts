@@ -72,6 +72,10 @@ const PAGE_BYTES = 65_536;
 const MAX_PAGES = 65_536;
 const LINE_BYTES = 64;
 
+/** Node sets so many aside for each memory, whatever its size: so it needs to check no address. */
+const NO_ADDRESSES =
+  "no room for the flow table, for which Node sets 10 GiB of addresses aside: raise the limit with `ulimit -v unlimited`";
+
 let compiled: object | null = null;
 
 /**
@@ -200,7 +204,7 @@ function reserve(bytes: number): Memory {
   } catch {
     // Said below.
   }
-  throw new RangeError(`the system has no ${Math.ceil(bytes / 2 ** 20)} MiB of addresses for the flow table`);
+  throw Object.assign(new RangeError(NO_ADDRESSES), { code: "ENOMEM" });
 }
 
 /** Byte address of a row of the batch. */

@@ -284,6 +284,7 @@ const LATE = [
   "src/commands/capture/capture.ts",
   "src/commands/doctor/doctor-facts.ts",
   "src/commands/doctor/interfaces.ts",
+  "src/commands/help/help-words.ts",
   "src/commands/lab-bench/lab-bench-words.ts",
   "src/commands/lab-bench/lab-bench.ts",
   "src/commands/lab-bench/lab.ts",

@@ -12,6 +12,7 @@ import type {
   Finding,
   HealthReport,
   HealthTargetReport,
+  Row,
   Snapshot,
   Table,
 } from "./analyze/snapshot/snapshot.js";
@@ -305,18 +306,14 @@ test("the event log and the sidecar", () => {
   const said: string[] = [];
   const writer = new EventWriter(path, NAMES[6]!, (line) => said.push(line));
   writer.open(0);
-  writer.look({ ...snapshot, tables: { ...snapshot.tables, pairs: { ...ring.tables.pairs, rows: [] } } }, 0);
-  for (let at = 0; at < NAMES.length; at += 10)
-    writer.look(
-      {
-        ...snapshot,
-        tables: {
-          ...snapshot.tables,
-          pairs: { ...ring.tables.pairs, rows: [...ring.tables.pairs.rows].slice(at, at + 10) },
-        },
-      },
-      0,
-    );
+  const tracker = new EventTracker();
+  const look = (rows: readonly Row[]) => {
+    const pairs = { ...ring.tables.pairs, rows };
+    for (const event of tracker.look({ ...snapshot, tables: { ...snapshot.tables, pairs } }))
+      writer.onEvent(event, 0);
+  };
+  look([]);
+  for (let at = 0; at < NAMES.length; at += 10) look([...ring.tables.pairs.rows].slice(at, at + 10));
   assert.equal(writer.close(0), null);
   const lines = readFileSync(path, "utf8").trim().split("\n");
   assert.ok(lines.every((line) => /^[\x20-\x7e]+$/.test(line)));

@@ -34,6 +34,7 @@ function line(row: Row, columns: readonly Column[]): string {
     if (i > 0) text += ",";
     if (typeof cell === "number") text += cell;
     else if (typeof cell === "string") text += PLAIN.test(cell) ? cell : field(cell);
+    else if (cell === true) text += "1";
     else if (isUnknown(column, row)) text += NOT_AVAILABLE;
   }
   return `${text}\n`;

@@ -193,6 +193,22 @@ test("text: summary, tables, connections, health, interfaces, doctor, tree", () 
   check("tree", all(renderTree(drawn)), true);
 });
 
+test("text of any length is cut before its width is asked for", () => {
+  const long = "a".repeat(100_000);
+  const columns = titled.columns.map((column) => ({ ...column, title: long }));
+  const rows = [...titled.rows].map((row) => ({ ...row, service: long }));
+  const talkers = { ...titled, columns, rows, title: long };
+  const finding = { code: "x", severity: "info", text: long } as const;
+  const text = all(
+    renderSummary(
+      { ...snapshot, findings: [finding], tables: { ...snapshot.tables, talkers } },
+      { ...WIDE, width: 80 },
+    ),
+  );
+  assert.doesNotMatch(text, /a{2000}/);
+  assert.match(text, /a{900}…a{900}/);
+});
+
 test("CSV and Markdown", () => {
   for (const table of [snapshot.tables.pairs, titled, missingTable(snapshot)])
     check(`csv ${table.name}`, all(renderCsv(table)), true);

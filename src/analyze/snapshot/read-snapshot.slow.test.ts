@@ -109,6 +109,7 @@ test("a Snapshot that is none is refused in one short line", () => {
     [{ ...kept(), version: "1" }, /: version: /],
     [{ ...kept(), format: "x" }, /: format: /],
     [{ ...kept(), totals: { packets: -1, bytes: 0 } }, /: totals.packets: /],
+    [{ ...kept(), series: { start: null, step: 0, classes: [] } }, /: series.step: /],
     [{ ...kept(), tables: null }, /: tables: /],
     [{ ...kept(), tables: { ...kept().tables, pairs: 7 } }, /: tables.pairs: /],
     [

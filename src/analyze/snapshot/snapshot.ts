@@ -175,7 +175,7 @@ const ledgerSchema = z
 const seriesSchema = z
   .strictObject({
     start: z.nullable(timestamp),
-    step: count.describe("Seconds"),
+    step: z.number().positive().describe("Seconds"),
     classes: z.array(z.strictObject({ name: text, packets: z.array(count), bytes: z.array(count) })),
   })
   .describe("Throughput over time");

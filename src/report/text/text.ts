@@ -14,6 +14,7 @@ import { captureLosses, describeEntered, describeTunnels, describeUnknown } from
 import { describeMissing, describeRequests, missingHere, missingOf } from "../../view/missing.js";
 import { columnsUpTo, shortTitle } from "../../view/tables.js";
 import { describeEvidence } from "../evidence.js";
+import { cutMiddle as cutLong } from "../pdf/legible.js";
 
 /** How text is to look. */
 export interface TextOptions {
@@ -25,6 +26,8 @@ export interface TextOptions {
 /** A name is never cut shorter than this to fit the line. */
 const MIN_TEXT = 12;
 const GAP = "  ";
+/** Characters. Longer text is cut before its width is asked for, which takes the square of its length. */
+const MAX_TEXT = 2000;
 
 /** A column as text shows it. Title and text may be foreign: the table makes them safe. */
 export interface TextColumn {
@@ -82,17 +85,21 @@ export function* renderTable(
   const shown: string[][] = [];
   for (const row of table.rows) {
     if (shown.length >= limit) break;
-    shown.push(columns.map((column) => visible(column.text(row))));
+    shown.push(columns.map((column) => shownText(column.text(row))));
   }
   const more = table.rows.length - shown.length;
   const count = more > 0 ? ` (${formatCount(shown.length)} of ${formatCount(table.rows.length)})` : "";
-  yield `${heading(visible(table.title) + count, options)}\n`;
-  const titles = columns.map(({ title }) => visible(title));
+  yield `${heading(shownText(table.title) + count, options)}\n`;
+  const titles = columns.map(({ title }) => shownText(title));
   const widths = columnWidths(columns, titles, shown, options.width - GAP.length);
   const line = (cells: readonly string[]) =>
     `${GAP}${cells.map((cell, i) => fit(cell, widths[i]!, columns[i]!.kind)).join(GAP)}`.trimEnd();
   yield `${dim(line(titles), options)}\n`;
   for (const cells of shown) yield `${line(cells)}\n`;
+}
+
+function shownText(text: string): string {
+  return cutLong(visible(text), MAX_TEXT);
 }
 
 function mainColumns(table: Table): TextColumn[] {
@@ -170,7 +177,8 @@ export function* renderFinding(finding: Finding, options: TextOptions): Iterable
 function* wrapWords(text: string, head: string, indent: string, { width }: TextOptions): Iterable<string> {
   let line = head;
   let isBare = true;
-  for (const word of text.split(" ")) {
+  for (const whole of text.split(" ")) {
+    const word = cutLong(whole, MAX_TEXT);
     if (!isBare && stringWidth(line) + 1 + stringWidth(word) > width) {
       yield `${line}\n`;
       line = indent;

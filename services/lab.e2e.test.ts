@@ -17,6 +17,7 @@ import { hostSettings, labRemains } from "./e2e/machine.js";
 import { policySteps, rateLimitStep, withAndWithoutBridgeCalls } from "./e2e/policy-steps.js";
 import { order, shopSteps, waitFor } from "./e2e/shop-steps.js";
 import { labFault } from "./fault.js";
+import { guardLab } from "./guard.test.fixture.js";
 import { registeredPorts } from "./health.js";
 import { labLoad } from "./load.js";
 import { requirePrograms } from "./requirements.js";
@@ -42,6 +43,7 @@ function reasonToSkip(): string | false {
 test("the lab, from up to down", { skip: reasonToSkip(), timeout: 3_600_000 }, async (t) => {
   // a killed run's
   await labDown(quiet);
+  const release = guardLab();
   const before = hostSettings();
   try {
     await t.test("a namespace or a link of someone else's is left alone", foreign);
@@ -64,6 +66,7 @@ test("the lab, from up to down", { skip: reasonToSkip(), timeout: 3_600_000 }, a
     });
   } finally {
     await labDown(quiet);
+    release();
   }
   await t.test("afterwards the machine is as it was", async () => {
     assert.deepEqual(await labRemains(), []);

@@ -10,6 +10,7 @@ import { type CommandResult, tryCommand } from "../../../services/command.js";
 import { labDown } from "../../../services/down.js";
 import { labRemains } from "../../../services/e2e/machine.js";
 import { labFault } from "../../../services/fault.js";
+import { guardLab } from "../../../services/guard.test.fixture.js";
 import { isInstalled, requirePrograms } from "../../../services/requirements.js";
 import { STATE_DIR } from "../../../services/state.js";
 import { isLabRunning } from "../../../services/status.js";
@@ -49,9 +50,14 @@ describe("lab bench", { skip: reasonToSkip(), timeout: 1_800_000 }, () => {
   const few = ["--requests", "120", "--concurrency", "6", "--rounds", "2", "--warmup", "1"];
 
   // a killed run's
-  before(() => labDown(quiet));
+  let release = (): void => {};
+  before(async () => {
+    await labDown(quiet);
+    release = guardLab();
+  });
   after(async () => {
     await labDown(quiet);
+    release();
     rmSync(folder, { recursive: true, force: true });
   });
 

@@ -1,7 +1,7 @@
 /** Network namespaces for tests and benchmarks: made under names of their own, taken away at the end whatever happens. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { withNetns } from "./netns.js";
@@ -24,7 +24,25 @@ function readNet(netns: string, name: "dev" | "tcp"): string[][] {
   return lines.slice(name === "dev" ? 2 : 1).map((line) => line.trim().split(/\s+/));
 }
 
+const NAMED = "/run/netns/";
 let made = 0;
+
+/** Removes the namespaces of processes that are gone without having done so: a later one may have the number of theirs. */
+function removeLeft(): void {
+  for (const name of existsSync(NAMED) ? readdirSync(NAMED) : []) {
+    const pid = /^nw(\d+)n\d+$/.exec(name)?.[1];
+    const isLeft = pid !== undefined && (Number(pid) === process.pid || !existsSync(`/proc/${pid}`));
+    // Another test may do the same at this moment.
+    if (isLeft) spawnSync("ip", ["netns", "del", name]);
+  }
+}
+
+/** Ends the script, whatever keeps it, once who started it is gone. */
+const WITH_PARENT = `{
+  const parent = process.ppid;
+  setInterval(() => process.ppid === parent || process.exit(), 1000).unref();
+}
+`;
 
 /** The namespaces of one test. */
 export class TestNetwork {
@@ -33,6 +51,7 @@ export class TestNetwork {
 
   /** Makes a namespace with its loopback up and says its name. */
   add(): string {
+    if (made === 0) removeLeft();
     const name = `nw${process.pid}n${made++}`;
     execFileSync("ip", ["netns", "add", name]);
     this.#names.push(name);
@@ -62,7 +81,7 @@ export class TestNetwork {
 
   /** Starts JavaScript inside; ready when it prints its first line. It ends with the network. */
   async start(netns: string, code: string): Promise<ChildProcess> {
-    const child = spawn("ip", ["netns", "exec", netns, process.execPath, "-e", code], {
+    const child = spawn("ip", ["netns", "exec", netns, process.execPath, "-e", WITH_PARENT + code], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     this.#children.push(child);

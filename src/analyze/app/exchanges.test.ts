@@ -194,3 +194,18 @@ test("property: rounds of requests and answers with gaps are never joined wrongl
     { numRuns: 500 },
   );
 });
+
+test("of requests that are answered by key 1,024 wait; of one more the oldest is lost, and counted", () => {
+  const { exchanges, operations } = new Joined();
+  const name = Uint8Array.of(0x41);
+  for (let key = 0; key < 1024; key++) exchanges.requestBy(key, name, 1, 0, 10);
+  assert.deepEqual(operations.missed.list(), []);
+  exchanges.requestBy(1024, name, 1, 0, 10);
+  exchanges.answerTo(0, 1, 0, false, 20);
+  exchanges.answerTo(1, 1, 0, false, 20);
+  const { requests, answered, lost } = operations.list[0]!;
+  assert.deepEqual({ requests, answered, lost }, { requests: 1025, answered: 1, lost: 1 });
+  assert.deepEqual(operations.missed.list(), [
+    { application: "redis", reason: "request without room", count: 1 },
+  ]);
+});

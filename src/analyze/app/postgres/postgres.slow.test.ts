@@ -430,3 +430,28 @@ test("statements beyond those remembered are (prepared), and counted", () => {
     { application: "postgres", reason: "prepared statement without room", count: 76 },
   ]);
 });
+
+test("a statement's first word is looked for in 1,024 bytes of its message, in one segment too", () => {
+  const named = (comment: number, segment: number) =>
+    foundAfterLogin(
+      [client(query(`/*${"x".repeat(comment)}*/SELECT 1`)), server(complete("SELECT 1"), ready)],
+      {
+        segment,
+      },
+    );
+  for (const segment of [100, 1400, 65_000]) {
+    assert.deepEqual(named(1008, segment), ["SELECT 1/1"]);
+    assert.deepEqual(named(1100, segment), ["(empty) 1/1"]);
+  }
+});
+
+test("a message of an unknown type is passed over and counted with the next, if it has up to 64 KiB", () => {
+  const run = (bytes: number) => {
+    const script = [...LOGIN, client(message("y", "x".repeat(bytes - 4)), query("SELECT 1"))];
+    const { operations, missed } = follow([postgres], [...script, server(complete("SELECT 1"), ready)]);
+    const { requestBytes } = operations.find(({ name }) => name === "SELECT")!;
+    return [requestBytes, ...missed.map(({ reason, count }) => `${count} ${reason}`)];
+  };
+  assert.deepEqual(run(65_536), [65_537 + 15 + 14, "1 unreadable message"]);
+  assert.deepEqual(run(65_537), [14, "1 unreadable message"]);
+});

@@ -470,3 +470,32 @@ test("what cannot be read is missed and counted, and the next command that can b
     assert.ok(run.operations[1]!.answered > 0);
   }
 });
+
+test("arrays in each other are followed 4,096 deep; a deeper one is unreadable", () => {
+  const answered = (depth: number) => {
+    const { operations, missed } = follow([redis], [client(["PING"]), server("*1\r\n".repeat(depth), OK)]);
+    return [operations.map(({ answered }) => answered), missed.map(({ reason }) => reason)];
+  };
+  assert.deepEqual(answered(4096), [[1], []]);
+  assert.deepEqual(answered(4097), [[0], ["unreadable message"]]);
+});
+
+test("behind what cannot be read a mebibyte is looked through, in whatever segments it comes", () => {
+  const run = (bytes: number, segment: number) => {
+    const junk = "?".repeat(1023).concat("\n").repeat(1024).slice(0, bytes);
+    const script = [
+      client(["PING"]),
+      server(OK),
+      { ...client(), text: `*1\r\n!${junk}\n${command("GET", "k")}` },
+    ];
+    const { operations, missed } = follow([redis], script, { segment });
+    return [operations.map(({ name }) => name), missed.map(({ reason }) => reason)];
+  };
+  for (const segment of [1400, 65_000, 2 ** 21]) {
+    assert.deepEqual(run(1024 * 1024 - 2, segment), [["PING", "GET"], ["unreadable message"]]);
+    assert.deepEqual(run(1024 * 1024 - 1, segment), [
+      ["PING"],
+      ["unreadable message", "connection given up"],
+    ]);
+  }
+});

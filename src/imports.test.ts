@@ -298,8 +298,8 @@ const LATE = [
   "src/engine/taps.ts",
   "src/report/charts/chart-maker.ts",
   "src/report/charts/chart-png.ts",
-  "src/report/graph/map-layout.ts",
   "src/report/pdf/pdf-document.ts",
+  "src/view/map/map-layout.ts",
 ];
 
 test("no file loads another late, but these, and those before root is given up", () => {

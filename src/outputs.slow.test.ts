@@ -37,7 +37,6 @@ import { renderSnapshotJson, renderTableJson, renderTableNdjson } from "./report
 import { escapeMarkdown, renderMarkdown } from "./report/data/markdown.js";
 import { renderDot, renderMermaid, renderTopologyJson, renderTree } from "./report/graph/topology.js";
 import { renderSvg } from "./report/graph/topology-svg.js";
-import { growTree } from "./report/graph/topology-tree.js";
 import { renderExposition } from "./report/metrics/exposition.js";
 import { fullExposition, manyEdges } from "./report/metrics/exposition.test.fixture.js";
 import { renderPdf } from "./report/pdf/pdf.js";
@@ -49,6 +48,7 @@ import { layOut } from "./tui/chrome/frame.js";
 import { UNICODE } from "./tui/chrome/glyphs.js";
 import { emptyModel, note, withHealth, withSnapshot } from "./tui/model.js";
 import { SCREENS, START } from "./tui/state.js";
+import { growTree } from "./view/map/topology-tree.js";
 
 /** One or two of each kind of unsafe character, by their numbers. */
 const CODES = [

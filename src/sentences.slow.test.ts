@@ -15,10 +15,10 @@ import { summaryLine } from "./commands/capture/capture.js";
 import { ROOT } from "./commands/terminal.test.fixture.js";
 import { agree, formatCounted } from "./format.js";
 import { describeCompleteness } from "./report/completeness.js";
-import { describeEvidence } from "./report/evidence.js";
 import { renderSummary } from "./report/text/text.js";
 import { completenessText } from "./tui/lists/ledger.js";
 import { captureLosses, captureNotes } from "./view/completeness.js";
+import { describeEvidence } from "./view/evidence.js";
 import { describeIncompleteness, describeMissing, missingOf } from "./view/missing.js";
 
 /** Nouns that the code counts, as it writes them; `x of its ${...}` is one too. */

@@ -1,9 +1,10 @@
 /** The monitor without a terminal: takes news and keys, says what is to be painted and what is to be done. */
 import type { NetworkEvent } from "../analyze/event-tracker.js";
 import type { HealthReport, Snapshot } from "../analyze/snapshot/snapshot.js";
+import type { TreeLine } from "../view/map/topology-tree.js";
 import type { Line } from "./chrome/cells.js";
 import { type Frame, type FrameLooks, layOut, type Size } from "./chrome/frame.js";
-import { type Model, type NoteKind, note, type TreeLine, withHealth, withSnapshot } from "./model.js";
+import { type Model, type NoteKind, note, withHealth, withSnapshot } from "./model.js";
 import { click, type Effect, press, START, type State } from "./state.js";
 
 export interface AppLooks extends Omit<FrameLooks, "size" | "notice"> {

@@ -2,14 +2,7 @@
 import type { NetworkEvent } from "../analyze/event-tracker.js";
 import type { HealthReport, Row, Snapshot } from "../analyze/snapshot/snapshot.js";
 import { numberOf } from "../view/cells.js";
-
-/** One line of the tree of who calls whom. */
-export interface TreeLine {
-  readonly name: string;
-  readonly more: readonly boolean[];
-  readonly edge: { readonly client: string; readonly server: string; readonly bytes: number } | null;
-  readonly again: boolean;
-}
+import type { TreeLine } from "../view/map/topology-tree.js";
 
 /** What the monitor itself has to say, beside what happens in the network. */
 export type NoteKind = "error" | "note";

@@ -5,8 +5,8 @@ import { limitSnapshot } from "../../analyze/snapshot/limit.js";
 import type { HealthReport, Snapshot } from "../../analyze/snapshot/snapshot.js";
 import type { HealthRound } from "../../engine/health/health-rounds.js";
 import type { Subscriber } from "../../engine/run.js";
-import { growTree } from "../../report/graph/topology-tree.js";
 import type { App } from "../../tui/app.js";
+import { growTree } from "../../view/map/topology-tree.js";
 import type { ReplayView } from "./tui-replay.js";
 
 /** Rows of each table that the monitor holds: more than a person scrolls through. */

@@ -2,10 +2,10 @@
 import type { ChartConfiguration } from "chart.js";
 import type { Row, Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { formatCount, formatDuration, formatRatio } from "../../format.js";
+import { heaviestOperations } from "../../view/application-rows.js";
 import { numberOf } from "../../view/cells.js";
-import { heaviestOperations } from "../application-rows.js";
+import { countListed } from "../../view/top-rows.js";
 import { cutMiddle } from "../pdf/legible.js";
-import { countListed } from "../top-rows.js";
 import { type BarChart, barOptions, type Clean, endLabels, FRAME, LABEL_CHARACTERS } from "./charts-bars.js";
 import { QUANTILE_COLORS, SERVICE_COLOR } from "./palette.js";
 

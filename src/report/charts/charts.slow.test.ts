@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { wrapText } from "../../view/wrap.js";
 import { readFontCoverage } from "../pdf/fonts.js";
 import { cutMiddle, legible } from "../pdf/legible.js";
 import { ringSnapshot } from "../ring.test.fixture.js";
-import { wrapText } from "../text/wrap.js";
 import { type ChartPainter, openCanvas, openPainter, openResvg } from "./chart-png.js";
 import { renderChartPngs } from "./charts.js";
 import { byteScale, timeAxis } from "./charts-scale.js";

@@ -1,9 +1,9 @@
 /** The topology as a picture that stands alone: SVG, laid out by dagre. */
 import stringWidth from "string-width";
 import { formatBytes, visible } from "../../format.js";
+import { layOutMap, type PlacedEdge, type PlacedNode, type Point } from "../../view/map/map-layout.js";
 import { cutMiddle } from "../pdf/legible.js";
 import { xmlText } from "../xml.js";
-import { layOutMap, type PlacedEdge, type PlacedNode, type Point } from "./map-layout.js";
 import { mapOf, type Topology } from "./topology.js";
 
 /** Pixels; a map that is larger is scaled down, or loses its smallest edges. */

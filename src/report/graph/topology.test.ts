@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Snapshot, Table } from "../../analyze/snapshot/snapshot.js";
+import { growTree } from "../../view/map/topology-tree.js";
 import { renderDot, renderMermaid, renderTopologyJson, renderTree, type Topology } from "./topology.js";
 import { renderSvg } from "./topology-svg.js";
-import { growTree } from "./topology-tree.js";
 
 type Pair = readonly [source: string, destination: string, bytes: number, conversations: number];
 

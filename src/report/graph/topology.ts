@@ -1,8 +1,8 @@
 /** The topology, drawn from what was seen and what is there: tree, Mermaid, DOT, SVG, JSON. Every name is escaped for its language. */
 import type { Snapshot, Table } from "../../analyze/snapshot/snapshot.js";
 import { formatBytes, formatCounted, formatDuration, safeJson, visible } from "../../format.js";
-import { buildServiceMap, limitServiceMap, type ServiceMap } from "./map-graph.js";
-import { branchOf, treeOf } from "./topology-tree.js";
+import { buildServiceMap, limitServiceMap, type ServiceMap } from "../../view/map/map-graph.js";
+import { branchOf, treeOf } from "../../view/map/topology-tree.js";
 
 /** One bridge and who is on it. */
 export interface Bridge {

@@ -1,15 +1,15 @@
 /** The service map on the page. */
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { formatBytes, formatCount, formatCounted, formatRatio } from "../../format.js";
-import { SERVICE_COLOR } from "../charts/palette.js";
-import { buildServiceMap, type MapNode, type WholeMap } from "../graph/map-graph.js";
+import { buildServiceMap, type MapNode, type WholeMap } from "../../view/map/map-graph.js";
 import {
   layOutMap,
   type MapLayout,
   type PlacedEdge,
   type PlacedNode,
   type Point,
-} from "../graph/map-layout.js";
+} from "../../view/map/map-layout.js";
+import { SERVICE_COLOR } from "../charts/palette.js";
 import type { Sheet } from "./pdf-sheet.js";
 import { COLOR, FLOOR, MEASURE, PAGE } from "./pdf-theme.js";
 import type { Type } from "./pdf-type.js";

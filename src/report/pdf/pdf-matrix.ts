@@ -1,7 +1,7 @@
 /** The matrix of services as a heat map on the page. */
 import { formatBytes, formatRatio } from "../../format.js";
+import { heatOf, type Matrix } from "../../view/map/matrix.js";
 import { HEAT_STEPS, heatColor } from "../charts/palette.js";
-import { heatOf, type Matrix } from "../graph/matrix.js";
 import type { Sheet } from "./pdf-sheet.js";
 import { COLOR, MEASURE, PAGE, SIZE } from "./pdf-theme.js";
 

@@ -1,14 +1,14 @@
 /** The sections on how well services fare: TCP's health, and what they ask of each other. */
 import type { Column, Row, Snapshot, Table } from "../../analyze/snapshot/snapshot.js";
 import { formatCell, formatCount } from "../../format.js";
+import { applicationTables } from "../../view/application-rows.js";
 import { showCell } from "../../view/cells.js";
 import { describeMissing, missingHere } from "../../view/missing.js";
 import { columnsUpTo, requestTables, shortTitle } from "../../view/tables.js";
-import { applicationTables } from "../application-rows.js";
+import { showRest, takeTop } from "../../view/top-rows.js";
 import type { ChartMaker } from "../charts/chart-maker.js";
 import type { BarChart, Clean } from "../charts/charts-bars.js";
 import { errorChart, latencyChart, retransmissionChart } from "../charts/charts-quality.js";
-import { showRest, takeTop } from "../top-rows.js";
 import { drawChart } from "./pdf-chart.js";
 import type { Sheet } from "./pdf-sheet.js";
 import { drawTable, type PdfColumn, tableStart } from "./pdf-table.js";

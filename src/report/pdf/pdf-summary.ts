@@ -8,10 +8,10 @@ import {
   formatRate,
   formatSpan,
 } from "../../format.js";
+import { describeEvidence } from "../../view/evidence.js";
+import { countListed } from "../../view/top-rows.js";
 import { peakRate } from "../charts/charts-throughput.js";
 import { describeCompleteness, findGaps } from "../completeness.js";
-import { describeEvidence } from "../evidence.js";
-import { countListed } from "../top-rows.js";
 import type { Sheet } from "./pdf-sheet.js";
 import { COLOR, LEADING, MEASURE, PAGE, SIZE } from "./pdf-theme.js";
 import type { Drawable } from "./pdf-type.js";

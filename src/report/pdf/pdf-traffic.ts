@@ -2,11 +2,11 @@
 import type { Row, Snapshot, Table } from "../../analyze/snapshot/snapshot.js";
 import { formatBytes, formatCell, formatCount } from "../../format.js";
 import { endpoint, showCell, UNKNOWN } from "../../view/cells.js";
+import { buildMatrix } from "../../view/map/matrix.js";
 import { columnsUpTo, shortTitle } from "../../view/tables.js";
+import { takeTop } from "../../view/top-rows.js";
 import type { ChartMaker } from "../charts/chart-maker.js";
 import { type BarChart, type Clean, pairsChart, protocolChart, talkersChart } from "../charts/charts-bars.js";
-import { buildMatrix } from "../graph/matrix.js";
-import { takeTop } from "../top-rows.js";
 import { drawChart } from "./pdf-chart.js";
 import { drawMatrix, MAX_SERVICES, matrixHeight } from "./pdf-matrix.js";
 import type { Sheet } from "./pdf-sheet.js";

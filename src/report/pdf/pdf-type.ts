@@ -1,6 +1,6 @@
 /** Type on the page. Every text of the report is drawn here, and made safe and drawable here, once. */
 
-import { wrapText } from "../text/wrap.js";
+import { wrapText } from "../../view/wrap.js";
 import type { Coverage } from "./fonts.js";
 import { cutMiddle, legible } from "./legible.js";
 import { COLOR, LEADING, SIZE } from "./pdf-theme.js";

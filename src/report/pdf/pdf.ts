@@ -1,8 +1,8 @@
 /** The report: a Snapshot as a document that one can attach to a review. */
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
+import { loadMapLayout } from "../../view/map/map-layout.js";
 import { ChartMaker } from "../charts/chart-maker.js";
 import { findGaps } from "../completeness.js";
-import { loadMapLayout } from "../graph/map-layout.js";
 import { drawAppendixSection } from "./pdf-appendix.js";
 import { loadDocument, openDocument } from "./pdf-document.js";
 import { drawMapSection } from "./pdf-map.js";

@@ -3,6 +3,7 @@ import stringWidth from "string-width";
 import type { Benchmark } from "../../analyze/benchmark/benchmark.js";
 import type { Column, Row, Table } from "../../analyze/snapshot/snapshot.js";
 import { formatInstant, visible } from "../../format.js";
+import { wrapText } from "../../view/wrap.js";
 import {
   describeLoad,
   describeMachine,
@@ -12,7 +13,6 @@ import {
   wireRows,
 } from "../benchmark-rows.js";
 import { renderFinding, renderTable, strong, type TextOptions } from "./text.js";
-import { wrapText } from "./wrap.js";
 
 export function* renderBenchmark(benchmark: Benchmark, options: TextOptions): Iterable<string> {
   const { modes, findings, rule } = benchmark;

@@ -11,9 +11,9 @@ import {
 } from "../../format.js";
 import { showJoined } from "../../view/cells.js";
 import { captureLosses, describeEntered, describeTunnels, describeUnknown } from "../../view/completeness.js";
+import { describeEvidence } from "../../view/evidence.js";
 import { describeMissing, describeRequests, missingHere, missingOf } from "../../view/missing.js";
 import { columnsUpTo, shortTitle } from "../../view/tables.js";
-import { describeEvidence } from "../evidence.js";
 import { cutMiddle as cutLong } from "../pdf/legible.js";
 
 /** How text is to look. */

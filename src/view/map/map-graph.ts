@@ -1,6 +1,6 @@
 /** Who talks to whom as a graph: one edge a pair of services, whichever way the bytes go. */
 import type { Table } from "../../analyze/snapshot/snapshot.js";
-import { numberOf } from "../../view/cells.js";
+import { numberOf } from "../cells.js";
 import { countListed } from "../top-rows.js";
 
 export interface MapEdge {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ringSnapshot, sumRows } from "../ring.test.fixture.js";
+import { ringSnapshot, sumRows } from "../../report/ring.test.fixture.js";
 import { buildServiceMap, limitServiceMap, splitServiceMap } from "./map-graph.js";
 import { layOutMap, type MapSizes } from "./map-layout.js";
 import { packRows } from "./map-pack.js";

@@ -1,7 +1,7 @@
 /** The head of a table, and what is left out of it. */
 import type { Column, Row, Table } from "../analyze/snapshot/snapshot.js";
 import { formatCount } from "../format.js";
-import { AT_LEAST, isAtLeast, isUnknown, numberOf, sumOf, UNKNOWN } from "../view/cells.js";
+import { AT_LEAST, isAtLeast, isUnknown, numberOf, sumOf, UNKNOWN } from "./cells.js";
 
 export interface TopRows {
   readonly rows: readonly Row[];

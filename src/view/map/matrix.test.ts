@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ringSnapshot } from "../ring.test.fixture.js";
+import { ringSnapshot } from "../../report/ring.test.fixture.js";
 import { buildMatrix, heatOf } from "./matrix.js";
 
 test("the matrix holds what the table holds", () => {

@@ -1,6 +1,6 @@
 /** Who sends how much to whom, as a square of the busiest services. */
 import type { Table } from "../../analyze/snapshot/snapshot.js";
-import { numberOf } from "../../view/cells.js";
+import { numberOf } from "../cells.js";
 import { countListed } from "../top-rows.js";
 
 export interface Matrix {

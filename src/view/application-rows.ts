@@ -1,6 +1,6 @@
 /** What services ask of each other, whatever the protocol: the rows of all application tables. */
 import type { Row, Snapshot, Table } from "../analyze/snapshot/snapshot.js";
-import { requestTables } from "../view/tables.js";
+import { requestTables } from "./tables.js";
 import { countListed } from "./top-rows.js";
 
 /** The tables that have a row. */

@@ -1,12 +1,12 @@
 /**
- * The public interface of the package: captures in, Snapshots out. Importing it does nothing and loads little; what is heavy is loaded when it
- * is first asked for. Nothing here writes to the terminal, ends the process or listens to signals. A live capture is not part of it:
- * `netwatch capture -w` records one, and `analyzeBytes` reads it, also from a pipe.
+ * The public interface of the package: captures or interfaces in, Snapshots out. Importing it does nothing and loads little; what is heavy is
+ * loaded when it is first asked for. Nothing here writes to the terminal, ends the process or listens to signals.
  */
 import { readFileSync } from "node:fs";
 import type { Snapshot, Table } from "./analyze/snapshot/snapshot.js";
 import type { CaptureProblem } from "./capture/file/problem.js";
 import type { CaptureInput, CountOptions } from "./captures.js";
+import type { LiveCapture, LiveCaptureOptions } from "./engine/live-capture.js";
 import { renderCsv } from "./report/data/csv.js";
 import { renderSnapshotJson } from "./report/data/json.js";
 import { renderMarkdown } from "./report/data/markdown.js";
@@ -27,9 +27,10 @@ export type {
   Tables,
 } from "./analyze/snapshot/snapshot.js";
 export { type CaptureProblem, UnreadableError } from "./capture/file/problem.js";
-export { CaptureError } from "./capture/live/live.js";
+export { CaptureError, type CaptureFailure } from "./capture/live/live.js";
 export { Names, NamesError, parseNames, readNames } from "./capture/names/names.js";
 export type { CaptureProgress, CountOptions } from "./captures.js";
+export type { LiveCapture, LiveCaptureOptions } from "./engine/live-capture.js";
 export type { PdfOptions } from "./report/pdf/pdf.js";
 
 /** What came of reading captures. */
@@ -74,6 +75,18 @@ export async function analyzeBytes(
   const { fromStream } = await import("./capture/file/bytes.js");
   const { name = "bytes", ...rest } = options;
   return await count([{ name, open: () => fromStream(checked(bytes)) }], rest);
+}
+
+/**
+ * Listens to network interfaces, by the engine that `netwatch capture` has. Packets are taken from when it resolves until `close`, the signal,
+ * or the end of the last interface, which the ledger of the last Snapshot tells. Loop over it for a Snapshot at every interval; its rows are
+ * arrays, and stay good. The caller closes it. It needs CAP_NET_RAW, and CAP_SYS_ADMIN for `netns`, until it resolves; CAP_NET_ADMIN as long as
+ * connection tracking is asked for. No right is given up here. Rejects with CaptureError, whose `failure` says what kind, with NamesError or the
+ * system's error for the names file, and with RangeError for a number that makes no sense.
+ */
+export async function openCapture(options: LiveCaptureOptions): Promise<LiveCapture> {
+  const { LiveCapture: Live } = await import("./engine/live-capture.js");
+  return await Live.open(options, producer());
 }
 
 async function count(inputs: readonly CaptureInput[], options: CountOptions): Promise<Analysis> {

@@ -93,7 +93,7 @@ const ALLOWED: Readonly<Record<string, readonly (readonly [to: RegExp, what: "va
     [/^src\/(analyze|capture)\//, "value"],
     [/^src\/format\.ts$/, "value"],
   ],
-  api: [[/^src\/((analyze|capture|report)\/.*|captures)\.ts$/, "value"]],
+  api: [[/^src\/((analyze|capture|report)\/.*|captures|engine\/live-capture)\.ts$/, "value"]],
   engine: [
     [/^src\/(analyze|capture)\//, "value"],
     [/^src\/(exit|format|net|output-path|path-bytes|write)\.ts$/, "value"],

@@ -6,7 +6,6 @@ import { buildSnapshot, type TrackingContext } from "./analyze/snapshot/build.js
 import type { LedgerFile, Snapshot } from "./analyze/snapshot/snapshot.js";
 import type { ByteSource } from "./capture/file/bytes.js";
 import { CaptureReader, readPackets } from "./capture/file/file.js";
-import { PacketFilter } from "./capture/file/file-filter.js";
 import { INPUT_BYTES } from "./capture/file/input.js";
 import { type CaptureProblem, openingProblem, problemOf, UnreadableError } from "./capture/file/problem.js";
 import { type Names, namesOfCapture } from "./capture/names/names.js";
@@ -89,7 +88,7 @@ export async function countCaptures(
     });
   const timer = onProgress ? setInterval(tell, PROGRESS_MS) : undefined;
   try {
-    await readPackets(readers, takerOf(analyzer, options.filter), () => analyzer.flush());
+    await readPackets(readers, await takerOf(analyzer, options.filter), () => analyzer.flush());
   } finally {
     clearInterval(timer);
     for (const reader of readers) reader.close();
@@ -113,9 +112,10 @@ export async function countCaptures(
   return { snapshot, problems, analyzer, names };
 }
 
-/** Counts a packet, where it matches. Throws CaptureError for a filter that is wrong, before any packet. */
-export function takerOf(analyzer: Analyzer, filter = ""): (packet: Packet) => void {
+/** Counts a packet, where it matches. Rejects with CaptureError for a filter that is wrong, before any packet. Loads the filter's compiler for a filter alone. */
+export async function takerOf(analyzer: Analyzer, filter = ""): Promise<(packet: Packet) => void> {
   if (filter.trim() === "") return (packet) => analyzer.add(packet);
+  const { PacketFilter } = await import("./capture/file/file-filter.js");
   const packetFilter = new PacketFilter(filter);
   return (packet) => {
     if (packetFilter.matches(packet)) analyzer.add(packet);

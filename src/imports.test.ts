@@ -277,10 +277,12 @@ const LATE = [
   "services/main.ts",
   "services/start-instance.ts",
   "src/api.ts",
+  "src/captures.ts",
   "src/cli.ts",
   "src/commands/analyze/analyze.ts",
   "src/commands/analyze/captures.ts",
   "src/commands/analyze/kept.ts",
+  "src/commands/analyze/machine-forms.ts",
   "src/commands/capture/capture.ts",
   "src/commands/doctor/doctor-facts.ts",
   "src/commands/doctor/interfaces.ts",
@@ -325,4 +327,13 @@ test("an analysis does not load zod, which costs as much as the rest of its star
   const loaded = loadedWith("src/cli.ts", "src/commands/analyze/analyze.ts");
   assert.ok(loaded.has("src/analyze/snapshot/build.ts"), "what is loaded is followed");
   assert.deepEqual([...loaded].filter(loadsZod), []);
+});
+
+test("an analysis loads what only some of its forms and options need when they are asked for", () => {
+  const loaded = loadedWith("src/cli.ts", "src/commands/analyze/analyze.ts");
+  const late = ["src/report/data/csv.ts", "src/report/text/text.ts", "src/capture/file/file-filter.ts"];
+  assert.deepEqual(
+    late.filter((file) => loaded.has(file) || !SOURCES.includes(file)),
+    [],
+  );
 });

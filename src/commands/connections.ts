@@ -115,7 +115,7 @@ async function showFile(
     problem: null,
   };
   const snapshot = buildConnectionsSnapshot([file], { ...setting, timeUs: null });
-  await terminal.write(render(snapshot, options, terminal));
+  await terminal.write(await render(snapshot, options, terminal));
   return odd > 0 ? ExitCode.damaged : ExitCode.ok;
 }
 
@@ -196,7 +196,7 @@ async function poll(
     const last = !options.watch || signal.aborted;
     if (last || options.output !== "json") {
       if (!first && options.output === "table") await terminal.write(["\n"]);
-      await terminal.write(render(snapshot, options, terminal));
+      await terminal.write(await render(snapshot, options, terminal));
     }
     if (last) return;
     await pause(intervalMs - (performance.now() - startedMs), signal);
@@ -213,11 +213,11 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
   }
 }
 
-function render(
+async function render(
   snapshot: ConnectionsSnapshot,
   { output, table }: ConnectionsOptions,
   terminal: Terminal,
-): Iterable<string> {
+): Promise<Iterable<string>> {
   if (output !== "table")
     return renderForm(output, snapshot, table === undefined ? null : snapshot.tables[table]);
   return table === undefined

@@ -17,7 +17,6 @@ import { loadTableNames, type OutputFormat } from "../options.js";
 import type { Terminal } from "../terminal.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
 import { keepSnapshot } from "./kept.js";
-import { renderForm } from "./machine-forms.js";
 import { missingTable, sayMissing } from "./missing-words.js";
 
 export interface AnalyzeOptions extends CaptureOptions {
@@ -64,7 +63,7 @@ async function render(
     case "json":
     case "ndjson":
     case "csv":
-      return renderForm(options.output, snapshot, chosen);
+      return (await import("./machine-forms.js")).renderForm(options.output, snapshot, chosen);
     case "markdown": {
       const { escapeMarkdown, renderMarkdown } = await import("../../report/data/markdown.js");
       const below = (missing: readonly Missing[]) =>

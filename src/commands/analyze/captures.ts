@@ -107,10 +107,10 @@ export async function loadSidecar(path: string, terminal: Terminal): Promise<Sid
   return sidecar;
 }
 
-/** Counts a packet, where it matches. Throws CommandError for a filter that is wrong, before any packet. */
-export function takerOf(analyzer: Analyzer, filter?: string): (packet: Packet) => void {
+/** Counts a packet, where it matches. Rejects with CommandError for a filter that is wrong, before any packet. */
+export async function takerOf(analyzer: Analyzer, filter?: string): Promise<(packet: Packet) => void> {
   try {
-    return takerOfPackets(analyzer, filter);
+    return await takerOfPackets(analyzer, filter);
   } catch (error) {
     throw asCommandError(error);
   }

@@ -1,22 +1,23 @@
 /** A Snapshot, or one table of it, in the forms that programs read. */
 import type { ConnectionsSnapshot, Snapshot, Table } from "../../analyze/snapshot/snapshot.js";
-import { renderCsv } from "../../report/data/csv.js";
 import { renderSnapshotJson, renderTableJson, renderTableNdjson } from "../../report/data/json.js";
 
 type MachineFormat = "json" | "ndjson" | "csv";
 
-/** `table`: only this one; null: the whole, which CSV cannot be. */
-export function renderForm(
+/** `table`: only this one; null: the whole, which CSV cannot be. Loads what writes CSV for CSV alone. */
+export async function renderForm(
   format: MachineFormat,
   snapshot: Snapshot | ConnectionsSnapshot,
   table: Table | null,
-): Iterable<string> {
+): Promise<Iterable<string>> {
   switch (format) {
     case "json":
       return table ? renderTableJson(table) : renderSnapshotJson(snapshot, true);
     case "ndjson":
       return table ? renderTableNdjson(table) : renderSnapshotJson(snapshot, false);
-    case "csv":
+    case "csv": {
+      const { renderCsv } = await import("../../report/data/csv.js");
       return renderCsv(table!);
+    }
   }
 }

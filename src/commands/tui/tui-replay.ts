@@ -76,7 +76,7 @@ async function play(
     seed: options.seed ?? 0,
     nameChangesUs: names?.changesUs() ?? [],
   });
-  const take = takerOf(analyzer, options.filter);
+  const take = await takerOf(analyzer, options.filter);
   let waiting = await advance(reader);
   const tracker = new EventTracker(SCREEN_LIMITS);
   const showHealth = (report: HealthReport) => {

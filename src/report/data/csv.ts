@@ -6,8 +6,8 @@ import { isUnknown } from "../../view/cells.js";
 
 /** Begins with a sign that makes a spreadsheet see a formula, or with what it may take off or split at before one. */
 const FORMULA = /^[\s;,"']*[=+\-@\uff1d\uff0b\uff0d\uff20]/;
-/** A text that is neither a formula nor unsafe, and needs no quotes: most are. */
-const PLAIN = /^[0-9A-Za-z][ !#-+\--~]*$/;
+/** A text that is neither a formula nor unsafe, has no backslash, and needs no quotes: most are. */
+const PLAIN = /^[0-9A-Za-z][ !#-+\--[\]-~]*$/;
 /** Characters handed on at a time. */
 const PIECE = 64 * 1024;
 /** What R and pandas read as a number that is missing. */

@@ -15,8 +15,7 @@ const PLAIN = /^[ !#-[\]-~]*$/;
 /** Characters handed on at a time. */
 const PIECE = 64 * 1024;
 /** Whole numbers below this are made text once: most cells are such. */
-const DIGITS_KEPT = 4096;
-const DIGITS: readonly string[] = Array.from({ length: DIGITS_KEPT }, (_, n) => String(n));
+const DIGITS: readonly string[] = Array.from({ length: 4096 }, (_, n) => String(n));
 
 /** The columns' names, and what stands before each cell: brace or comma, and the name. */
 interface Heads {
@@ -52,7 +51,7 @@ function stringifyInOrder(row: Row, { names, texts }: Heads): string {
 
 function stringifyCell(cell: Cell | undefined): string {
   if (typeof cell === "number") {
-    const isKept = (cell | 0) === cell && cell >= 0 && cell < DIGITS_KEPT;
+    const isKept = (cell | 0) === cell && cell >= 0 && cell < DIGITS.length;
     return isKept ? DIGITS[cell]! : String(cell);
   }
   if (typeof cell === "string") return PLAIN.test(cell) ? `"${cell}"` : safeJson(cell);

@@ -42,6 +42,6 @@ async function build() {
   }
   writeFileSync(
     TO,
-    `/** The compiled core, base64. Written by build.mjs. */\nexport const WASM = "${Buffer.from(binary).toString("base64")}";\n`,
+    `/** The compiled core, base64. Written by build.mjs. */\nexport const WASM: string = "${Buffer.from(binary).toString("base64")}";\n`,
   );
 }

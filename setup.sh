@@ -1,13 +1,13 @@
 #!/bin/sh
-# Brings a fresh machine with Node 20 to where netwatch builds and runs; does nothing where that is so already.
-#   sh setup.sh         what `npm run demo` needs: npm packages alone, none of them compiled
+# Prepares a machine with Node 20 to build and run netwatch. Does nothing if it is prepared already.
+#   sh setup.sh         what `npm run demo` needs: only npm packages, none of them compiled
 #   sh setup.sh test    and what `npm test` needs on Debian: compiled packages, the tools it compares with, the servers of the lab
 set -eu
 cd "$(dirname "$0")"
 
 say() { echo "setup: $*" >&2; }
 
-# cap, the other capture engine, is always compiled; canvas, the other painter of charts, where its ready-made binary cannot be had.
+# cap, the other capture engine, is always compiled; canvas, the other chart renderer, if its prebuilt binary cannot be downloaded.
 packages=""
 if [ "${1:-}" = test ]; then
   packages="build-essential python3 pkg-config libcairo2-dev libpango1.0-dev libjpeg-dev libgif-dev librsvg2-dev libpixman-1-dev libpcap-dev"
@@ -27,7 +27,7 @@ if [ -n "$missing" ]; then
     exit 1
   fi
   say "installing$missing"
-  # The servers are for the lab, which starts its own: keep Debian from starting its instances of them.
+  # The lab starts its own servers: keep Debian from starting the packaged ones.
   policy=/usr/sbin/policy-rc.d
   if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
@@ -47,7 +47,7 @@ fi
 if [ "${1:-}" = test ] && ! node -e 'require("canvas"); require("cap")' 2>/dev/null; then
   say "compiling npm packages (may take a minute)"
   npm rebuild canvas cap --foreground-scripts >&2
-  # They are optional to npm, which says nothing when it could not get them.
+  # They are optional: npm does not report when it cannot install them.
   node -e 'require("canvas"); require("cap")' || { say "canvas and cap could not be compiled: see above"; exit 1; }
 fi
 if [ ! dist/src/cli.js -nt package.json ] || [ -n "$(find src services bench deploy -name '*.ts' -newer dist/.tsbuildinfo 2>/dev/null | head -n 1)" ]; then

@@ -1,8 +1,8 @@
-/** Measures reading the connection tracking table against the tools one would use instead, in turn, in a namespace of its own. */
+/** Compares reading the connection tracking table with other tools, in turn, in a namespace of its own. */
 import { spawnSync } from "node:child_process";
 import { buildConnectionsSnapshot } from "../src/analyze/connections.js";
 import { ConntrackReader } from "../src/capture/conntrack/conntrack.js";
-import { Tracker } from "../src/capture/conntrack/tracker.js";
+import { ConntrackPoller } from "../src/capture/conntrack/tracker.js";
 import { withNetns } from "../src/capture/kernel/netns.js";
 import { reasonToSkip, withTestNetwork } from "../src/capture/kernel/netns.test.fixture.js";
 
@@ -51,7 +51,7 @@ function compare(netns: string, print: (line: string) => void): void {
 }
 
 async function measurePoll(netns: string, print: (line: string) => void): Promise<void> {
-  const tracker = Tracker.open(netns);
+  const tracker = ConntrackPoller.open(netns);
   const polls: number[] = [];
   const tables: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {

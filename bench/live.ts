@@ -16,11 +16,11 @@ const WARM_UP = 200_000;
 /** What a reader is given to take the last packets in. */
 const SETTLE_MS = 1500;
 
-/** A load: it ends by itself after `packets`. */
+/** A load: ends after `packets`. */
 interface Load {
   readonly name: string;
   readonly packets: number;
-  /** Packets a second; none: as fast as it goes. */
+  /** Packets a second; none: as fast as possible. */
   readonly rate?: string;
   readonly payload: number;
 }

@@ -1,11 +1,11 @@
-/** What the monitor costs at each look: a Snapshot of 10 k conversations made, held against the one before, and painted. */
+/** The monitor's cost per refresh: a Snapshot of 10 k conversations built, compared with the previous one, and painted. */
 import { performance } from "node:perf_hooks";
 import { PassThrough, Writable } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Analyzer } from "../src/analyze/analyzer.js";
-import { buildSnapshot, type TrackingContext } from "../src/analyze/snapshot/build.js";
+import { buildSnapshot, type ConntrackContext } from "../src/analyze/snapshot/build.js";
 import type { HealthReport } from "../src/analyze/snapshot/snapshot.js";
 import { ConntrackTable } from "../src/capture/conntrack/conntrack-table.js";
 import { parseConntrackText } from "../src/capture/conntrack/conntrack-text.js";
@@ -22,7 +22,7 @@ const CONVERSATIONS = 10_000;
 const WARM_UP = 20;
 const LOOKS = 60;
 const KEYS = 500;
-/** Looks in an hour at one a second; conversations in all, and those that talk at one look. */
+/** Refreshes in an hour at one per second; conversations in total, and active ones per refresh. */
 const HOUR = 3600;
 const HOUR_CONVERSATIONS = 2000;
 const HOUR_TALKING = 200;
@@ -59,14 +59,14 @@ async function measureLooks(app: App, look: Look): Promise<number> {
   for (let i = 0; i < LOOKS; i++) {
     app.onKey(SCREEN_KEYS[i % SCREENS.length]!);
     cpuMs += await look(WARM_UP + 1 + i);
-    // What is painted leaves with the next turn.
+    // The output is written in the next turn of the event loop.
     await setImmediate();
   }
   return cpuMs / LOOKS;
 }
 
-/** What the kernel would say of the conversations. */
-function trackAll(): TrackingContext {
+/** The kernel's connection tracking of the conversations. */
+function trackAll(): ConntrackContext {
   const entries = new ConntrackTable();
   const lines = Array.from({ length: CONVERSATIONS }, (_, i) => {
     const [from, to] = [`10.0.0.${i % HOSTS}`, `10.0.0.${(i * 7 + 1) % HOSTS}`];
@@ -86,7 +86,7 @@ function trackAll(): TrackingContext {
   };
 }
 
-/** Prints what an hour of looks leaves in memory, at a tenth of it and at its end: the heap after garbage is gone. */
+/** Prints the memory after an hour of refreshes, at a tenth of it and at its end: the heap after garbage collection. */
 export async function monitorHourBench(print: (line: string) => void): Promise<void> {
   const { app, screen } = openMonitor(createSink().output);
   const feed = new MonitorFeed(app);
@@ -134,7 +134,7 @@ function heapMb(): number {
   return process.memoryUsage().heapUsed / 1e6;
 }
 
-/** A terminal that throws away what is painted. */
+/** A terminal that discards its output. */
 function createSink(): { readonly output: NodeJS.WriteStream; bytes(): number } {
   let written = 0;
   const writable = new Writable({
@@ -177,7 +177,7 @@ interface Load {
 /** Takes the packets of a second, then shows the Snapshot. Gives the CPU milliseconds of what is shown. */
 type Look = (second: number) => Promise<number>;
 
-function createLook(feed: MonitorFeed, loadAt: (second: number) => Load, tracking?: TrackingContext): Look {
+function createLook(feed: MonitorFeed, loadAt: (second: number) => Load, conntrack?: ConntrackContext): Look {
   const analyzer = new Analyzer({ seed: 1 });
   const packet = createFrame();
   const names = new Names(null);
@@ -185,7 +185,7 @@ function createLook(feed: MonitorFeed, loadAt: (second: number) => Load, trackin
   return async (second) => {
     talk(analyzer, packet, loadAt(second));
     const began = process.cpuUsage();
-    const context = { producer: "bench", files: [], dropped: 0, names, ...(tracking ? { tracking } : {}) };
+    const context = { producer: "bench", files: [], dropped: 0, names, ...(conntrack ? { conntrack } : {}) };
     await feed.show(buildSnapshot(analyzer, context), 1);
     const { user, system } = process.cpuUsage(began);
     return (user + system) / 1000;

@@ -10,7 +10,7 @@ export function guardLab(): () => void {
 
 /** Runs the command once this process is gone. Call what it gives when that is not needed any more. */
 export function guard(command: readonly string[]): () => void {
-  // A line: all is in order. The end of the pipe without one: nobody is there to write it.
+  // A line: all is in order. The end of the pipe without one: the writer has gone.
   const child = spawn("sh", ["-c", 'read -r _ || exec "$0" "$@"', ...command], {
     detached: true,
     stdio: ["pipe", "ignore", "ignore"],

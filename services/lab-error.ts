@@ -1,4 +1,4 @@
-/** A failure to tell the user in one line; `exitCode` is what the process should end with: of netwatch's own, 1, 2 or 3. */
+/** A failure to tell the user in one line; `exitCode` is the process's exit code: 1, 2 or 3 of netwatch's. */
 export class LabError extends Error {
   override readonly name = "LabError";
 

@@ -6,8 +6,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { digestOf, signerFrom, signVote } from "./bft/message.js";
-import { runCommand, tryCommand } from "./command.js";
-import { labDown } from "./down.js";
+import { labDown } from "./commands/down.js";
+import { labFault } from "./commands/fault.js";
+import { labLoad } from "./commands/load.js";
+import { isLabRunning, labStatus } from "./commands/status.js";
+import { labUp } from "./commands/up.js";
 import { browserStep } from "./e2e/browser-step.js";
 import { clusterSteps } from "./e2e/cluster-steps.js";
 import { eventSteps, routedEventSteps } from "./e2e/event-steps.js";
@@ -16,14 +19,11 @@ import { connectionsFrom, requestFrom } from "./e2e/inside.js";
 import { hostSettings, labRemains } from "./e2e/machine.js";
 import { policySteps, rateLimitStep, withAndWithoutBridgeCalls } from "./e2e/policy-steps.js";
 import { order, shopSteps, waitFor } from "./e2e/shop-steps.js";
-import { labFault } from "./fault.js";
 import { guardLab } from "./guard.test.fixture.js";
-import { registeredPorts } from "./health.js";
-import { labLoad } from "./load.js";
-import { requirePrograms } from "./requirements.js";
-import { readPlan, readState, STATE_DIR } from "./state.js";
-import { isLabRunning, labStatus } from "./status.js";
-import { labUp } from "./up.js";
+import { runCommand, tryCommand } from "./host/command.js";
+import { registeredPorts } from "./host/health.js";
+import { requirePrograms } from "./host/requirements.js";
+import { readPlan, readState, STATE_DIR } from "./host/state.js";
 
 const MAIN = fileURLToPath(new URL("./main.js", import.meta.url));
 const quiet = (): void => {};
@@ -202,7 +202,7 @@ async function gatewayVote(): Promise<void> {
   assert.equal(await pay(["order-node-1", "order-node-2", "order-node-3"]), 201);
 }
 
-/** As Docker sets it. Done only where the chain is untouched, and put back as it was. */
+/** As Docker sets it. Only if the chain is unchanged; restored afterwards. */
 async function forwardDrop(t: TestContext): Promise<void> {
   const { stdout } = await tryCommand("iptables", ["-w", "-S", "FORWARD"]);
   if (stdout.trim() !== "-P FORWARD ACCEPT") return t.skip("the FORWARD chain is in use on this machine");

@@ -5,7 +5,7 @@ import { isLabError, type Lab, loadLab } from "../src/commands/lab-bench/lab.js"
 import * as own from "./lab.js";
 import { LabError } from "./lab-error.js";
 
-/** The compiler checks that what netwatch finds by path is what it takes it for. */
+/** The compiler checks that the module netwatch finds by path has the expected type. */
 const lab: Lab = own;
 
 async function run(...args: string[]): Promise<unknown> {

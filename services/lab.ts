@@ -1,8 +1,8 @@
-/** What the lab can be told: its commands, and what netwatch asks of it. `src/commands/lab-bench/lab.ts` finds this file by its path. */
+/** The lab's commands, and its functions for netwatch. `src/commands/lab-bench/lab.ts` finds this file by its path. */
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { counted } from "./counted.js";
 import { LabError } from "./lab-error.js";
+import { counted } from "./plural.js";
 
 interface UpOptions {
   profile?: string;
@@ -20,7 +20,7 @@ interface LoadCommandOptions {
   json?: boolean;
 }
 
-/** Hangs the lab's commands under `lab`. What they need is loaded when one of them runs. */
+/** Adds the lab's commands to `lab`. Each loads its code when it runs. */
 export function addLabCommands(lab: Command): void {
   lab
     .command("up")
@@ -36,8 +36,8 @@ export function addLabCommands(lab: Command): void {
     )
     .action(async (options: UpOptions) => {
       const [{ labUp }, { formatTopology }, { describeCluster }] = await Promise.all([
-        import("./up.js"),
-        import("./status.js"),
+        import("./commands/up.js"),
+        import("./commands/status.js"),
         import("./bft/quorum.js"),
       ]);
       const { profile, policies } = options;
@@ -63,7 +63,7 @@ export function addLabCommands(lab: Command): void {
     .command("down")
     .description("end and remove everything the lab made")
     .action(async () => {
-      const { labDown } = await import("./down.js");
+      const { labDown } = await import("./commands/down.js");
       print((await labDown(say)) ? "the lab is down" : "there was no lab");
     });
 
@@ -71,7 +71,7 @@ export function addLabCommands(lab: Command): void {
     .command("status")
     .description("what runs, where it listens, and the last words of what does not")
     .action(async () => {
-      const { formatStatus, labStatus } = await import("./status.js");
+      const { formatStatus, labStatus } = await import("./commands/status.js");
       const status = await labStatus();
       print(formatStatus(status));
       if (status.instances.some((instance) => instance.state !== "healthy"))
@@ -87,7 +87,7 @@ export function addLabCommands(lab: Command): void {
     .option("--connections <count>", "kept-alive connections at most", "10")
     .option("--json", "the result as JSON")
     .action(async (options: LoadCommandOptions) => {
-      const { formatLoad, labLoad } = await import("./load.js");
+      const { formatLoad, labLoad } = await import("./commands/load.js");
       if (options.mix !== "browse" && options.mix !== "order" && options.mix !== "both")
         throw new LabError(`--mix takes browse, order or both, not ${JSON.stringify(options.mix)}`, 2);
       const result = await labLoad({
@@ -106,7 +106,7 @@ export function addLabCommands(lab: Command): void {
     .description("ask a moving service, or all of them, to change port now; wait until they have")
     .argument("[service]", "product-service, payment, email or api-gateway")
     .action(async (service: string | undefined) => {
-      const { labRotate } = await import("./rotate.js");
+      const { labRotate } = await import("./commands/rotate.js");
       for (const move of await labRotate(service)) print(`${move.instance}: ${move.from} -> ${move.to}`);
     });
 
@@ -114,7 +114,7 @@ export function addLabCommands(lab: Command): void {
     .command("check-cluster")
     .description("ask every order node how it is, and let each lead a vote about nothing")
     .action(async () => {
-      const { formatCluster, labCheckCluster } = await import("./check-cluster.js");
+      const { formatCluster, labCheckCluster } = await import("./commands/check-cluster.js");
       const checks = await labCheckCluster();
       print(formatCluster(checks));
       if (!checks.every((check) => check.unanimous)) throw new LabError("the cluster is not unanimous");
@@ -123,13 +123,13 @@ export function addLabCommands(lab: Command): void {
   addTrials(lab);
 }
 
-/** The lab that is up, or one made for the run, as what netwatch's `lab bench` sends its load to. */
+/** The running lab, or a temporary one, as the target of netwatch's `lab bench`. */
 export async function openBenchTarget(progress: (text: string) => void) {
-  const { openLabTarget } = await import("./bench-target.js");
+  const { openLabTarget } = await import("./commands/bench-target.js");
   return openLabTarget(progress);
 }
 
-/** What puts the cluster to the test, and what prepares a Vault for it. */
+/** Commands that test the cluster and prepare a Vault. */
 function addTrials(lab: Command): void {
   lab
     .command("fault")
@@ -137,7 +137,7 @@ function addTrials(lab: Command): void {
     .argument("<node>", "a namespace, as order-node-2 or redis-cache")
     .argument("<kind>", "dead or ok; for order nodes also silent or lying")
     .action(async (node: string, kind: string) => {
-      const { labFault } = await import("./fault.js");
+      const { labFault } = await import("./commands/fault.js");
       print(await labFault(node, kind));
     });
 
@@ -147,7 +147,7 @@ function addTrials(lab: Command): void {
       "let order nodes fail in every way while orders come in, and say whether the cluster did as it should",
     )
     .action(async () => {
-      const { formatTrials, labTestBft } = await import("./test-bft.js");
+      const { formatTrials, labTestBft } = await import("./commands/test-bft.js");
       const results = await labTestBft(say);
       print(formatTrials(results));
       if (!results.every(({ isRight }) => isRight)) throw new LabError("the cluster did not do as it should");

@@ -1,7 +1,7 @@
 import { Command } from "commander";
+import { startInstance } from "./host/start-instance.js";
 import { addLabCommands } from "./lab.js";
 import { LabError } from "./lab-error.js";
-import { startInstance } from "./start-instance.js";
 
 const program = new Command("services");
 program
@@ -22,7 +22,7 @@ program
   .command("load-client")
   .argument("<options>")
   .action(async (options: string) => {
-    const { runLoad } = await import("./load-client.js");
+    const { runLoad } = await import("./commands/load-client.js");
     process.stdout.write(JSON.stringify(await runLoad(JSON.parse(options))));
   });
 addLabCommands(program.command("lab"));
@@ -31,7 +31,7 @@ try {
   await program.parseAsync();
 } catch (error) {
   const { message, stack } = error as Error;
-  // the message last: the end of a log is what `status` shows
+  // the message last: `status` shows the end of a log
   process.stderr.write(error instanceof LabError ? `${message}\n` : `${stack}\n${message}\n`);
   process.exit(error instanceof LabError ? error.exitCode : 1);
 }

@@ -1,9 +1,9 @@
 import { createPublicKey, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { makeKeyPair } from "./bft/message.js";
+import { STATE_DIR } from "./host/state.js";
 import { LabError } from "./lab-error.js";
-import { CLIENT } from "./shop/order-rules.js";
-import { STATE_DIR } from "./state.js";
+import { CLIENT } from "./shop/orders/order-rules.js";
 import { instancesOf, type Plan } from "./topology.js";
 import { readVaultSecret, vaultSettings } from "./vault/vault-client.js";
 
@@ -32,14 +32,14 @@ export function databasePassword(): string {
   return readFileSync(file, "utf8");
 }
 
-/** All that Vault keeps for the shop: private keys and the database's password. */
+/** The secrets that Vault keeps for the shop: private keys and the database's password. */
 export function secretNames(plan: Plan): string[] {
   return [...signersOf(plan).map((name) => `${name}.pem`), DATABASE_PASSWORD];
 }
 
 /**
- * Where VAULT_ADDR is set, takes what is not in the state folder yet from there in place of making it. The namespaces reach no
- * Vault, so their servers read the folder, which is on memory and for root alone. Throws LabError; says nothing of the secrets.
+ * If VAULT_ADDR is set, reads missing secrets from there instead of making them. The namespaces cannot reach a
+ * Vault, so their servers read the state folder, which is in memory and readable only by root. Throws LabError without secrets in it.
  */
 export async function fetchSecrets(
   plan: Plan,
@@ -65,7 +65,7 @@ function signersOf(plan: Plan): string[] {
   return [CLIENT, ...instancesOf(plan, plan.cluster.service).map((node) => node.name)];
 }
 
-/** As makeKeyPair has it: base64 of SPKI DER. */
+/** As from makeKeyPair: base64 of SPKI DER. */
 function publicHalf(name: string, pem: string): string {
   try {
     return createPublicKey(pem).export({ format: "der", type: "spki" }).toString("base64");

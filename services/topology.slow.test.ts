@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { waves } from "./host/start-order.js";
 import { LabError } from "./lab-error.js";
-import { waves } from "./start-order.js";
 import { contains, instancesOf, PROFILES, planLab, readLab } from "./topology.js";
 
 const lab = readLab();
@@ -42,8 +42,8 @@ test("three order nodes mean quorum two", () => {
 
 test("a call to an unknown service is refused", () => {
   const broken = structuredClone(lab);
-  broken.services.web!.calls.push("nobody");
-  assert.throws(() => planLab(broken, { profile: "flat", policies: false }), /web calls nobody/);
+  broken.services.web!.calls.push("unknown");
+  assert.throws(() => planLab(broken, { profile: "flat", policies: false }), /web calls unknown/);
 });
 
 test("callees start before callers", () => {

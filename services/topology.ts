@@ -65,7 +65,7 @@ export interface Instance {
   moving: boolean;
 }
 
-/** A namespace that stands outside the bridges, on a point-to-point link to the host. */
+/** A namespace outside the bridges, on a point-to-point link to the host. */
 export interface Outside {
   name: string;
   link: string;
@@ -76,7 +76,7 @@ export interface Outside {
   ports: number[];
 }
 
-/** The lab as one profile makes it. What `up` builds, the rules protect and the services read. */
+/** The lab of one profile: `up` builds it, the rules protect it, the services read it. */
 export interface Plan {
   profile: Profile;
   /** In containers: addresses are names that the engine resolves, and a service may have any number of instances behind its own. */

@@ -98,7 +98,7 @@ describe("a live capture of a program", { skip: reasonToSkip() }, () => {
     assert.equal(ended, "the interface is gone");
   });
 
-  test("nothing is lost while nobody asks, and what it does without is told", async () => {
+  test("nothing is lost between two questions, and what it does without is told", async () => {
     const notices: string[] = [];
     const capture = await open({ conntrack: true, onNotice: (line) => void notices.push(line) });
     send(4);

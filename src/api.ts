@@ -1,6 +1,6 @@
 /**
  * The public interface of the package: captures or interfaces in, Snapshots out. Importing it does nothing and loads little; what is heavy is
- * loaded when it is first asked for. Nothing here writes to the terminal, ends the process or listens to signals.
+ * loaded when it are first needed. Nothing here writes to the terminal, ends the process or listens to signals.
  */
 import { readFileSync } from "node:fs";
 import type { Snapshot, Table } from "./analyze/snapshot/snapshot.js";
@@ -33,15 +33,15 @@ export type { CaptureProgress, CountOptions } from "./captures.js";
 export type { LiveCapture, LiveCaptureOptions } from "./engine/live-capture.js";
 export type { PdfOptions } from "./report/pdf/pdf.js";
 
-/** What came of reading captures. */
+/** The result of reading captures. */
 export interface Analysis {
   /** Rows are made while they are read, and can be read again; the Snapshot keeps in memory what they are made of. */
   readonly snapshot: Snapshot;
-  /** What is wrong with captures: unreadable ones first, then damaged ones. Empty: every capture was read whole. */
+  /** Problems of captures: unreadable ones first, then damaged ones. Empty: every capture was read whole. */
   readonly problems: readonly CaptureProblem[];
 }
 
-/** How text looks. */
+/** Format of text. */
 export interface TextStyle {
   /** Characters of a line. Absent: 80. */
   readonly width?: number;
@@ -52,8 +52,8 @@ export interface TextStyle {
 }
 
 /**
- * Reads capture files (pcap, pcapng, gzip of either) as one capture, in time order. A file that is damaged gives its good part, and a problem.
- * Rejects with UnreadableError where nothing of any file can be read, and with CaptureError where the filter is wrong. All files are closed then.
+ * Reads capture files (pcap, pcapng, gzip of either) as one capture, in time order. A damaged file gives its good part and a problem.
+ * Rejects with UnreadableError if nothing of any file can be read, and with CaptureError if the filter is invalid. All files are closed then.
  */
 export async function analyzeFiles(paths: readonly string[], options: CountOptions = {}): Promise<Analysis> {
   const { openFile } = await import("./capture/file/bytes.js");
@@ -65,8 +65,8 @@ export async function analyzeFiles(paths: readonly string[], options: CountOptio
 
 /**
  * Reads one capture (pcap, pcapng, gzip of either) from memory or from a stream such as a pipe. Bytes are borrowed: they are not changed, and
- * not kept. A stream is read to its end, or to where reading makes no sense any more, and closed. Where it fails, the part before is counted.
- * `name` is what the Snapshot and problems call it. Rejects as `analyzeFiles` does.
+ * not kept. A stream is read to its end, or to unreadable bytes, and closed. If it fails, the part before is counted.
+ * `name` is its name in the Snapshot and in problems. Rejects as `analyzeFiles` does.
  */
 export async function analyzeBytes(
   bytes: Uint8Array | AsyncIterable<Uint8Array>,
@@ -111,8 +111,8 @@ function producer(): string {
 }
 
 /**
- * Reads a Snapshot from the JSON that `toJson` or `netwatch analyze -o json` made, in this version or an earlier one. What is not known
- * is passed over. Rejects with an Error of one line where it is no Snapshot.
+ * Reads a Snapshot from the JSON that `toJson` or `netwatch analyze -o json` made, in this version or an earlier one. Unknown keys
+ * are ignored. Rejects with an Error of one line if it is no Snapshot.
  */
 export async function parseSnapshot(json: string): Promise<Snapshot> {
   const { parseSnapshot: parse } = await import("./analyze/snapshot/read-snapshot.js");
@@ -145,7 +145,7 @@ export function toMarkdown(table: Table): string {
 
 /**
  * The Snapshot as a PDF report. The same Snapshot and options give the same bytes. Every row is drawn: `limitSnapshot` leaves the first rows
- * of large tables. The bytes are the caller's. Rejects where the optional package of charts is not installed; the message says which.
+ * of large tables. The bytes are the caller's. Rejects if the optional package for charts is not installed; the message names it.
  */
 export async function toPdf(snapshot: Snapshot, options: PdfOptions): Promise<Uint8Array> {
   const { renderPdf } = await import("./report/pdf/pdf.js");

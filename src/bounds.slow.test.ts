@@ -10,7 +10,7 @@ import { Operations } from "./analyze/app/operations.js";
 import { Vocabulary } from "./analyze/app/vocabulary.js";
 import { SampleBudget, SeriesBook } from "./analyze/edges/series-book.js";
 import { EventTracker, InterfaceTracker } from "./analyze/event-tracker.js";
-import { HealthCourse } from "./analyze/health.js";
+import { HealthTracker } from "./analyze/health.js";
 import type { HealthReport, LedgerInterface, Snapshot } from "./analyze/snapshot/snapshot.js";
 import { InputBuffer } from "./capture/file/input.js";
 import { PcapngDecoder } from "./capture/file/pcapng.js";
@@ -19,8 +19,8 @@ import { interfaceBlock, join as joinBytes, section } from "./capture/file/sampl
 import { ContainerNames } from "./capture/names/container-names.js";
 import { NameHistory } from "./capture/names/name-history.js";
 import { SidecarState } from "./commands/analyze/sidecar-state.js";
-import { Authenticator } from "./commands/serve/basic-auth.js";
-import { LoginDelays } from "./commands/serve/login-delays.js";
+import { Authenticator } from "./commands/serve/users/basic-auth.js";
+import { LoginDelays } from "./commands/serve/users/login-delays.js";
 import type { ConntrackLine } from "./engine/recording/sidecar-lines.js";
 
 const folder = mkdtempSync(join(tmpdir(), "netwatch-bounds-"));
@@ -125,7 +125,7 @@ const BOUNDED: readonly Bounded[] = [
     file: "analyze/health.ts",
     most: { "#courses": 1 },
     grow: () => {
-      const course = new HealthCourse();
+      const course = new HealthTracker();
       for (let i = 0; i < 300; i++) course.follow([target(i)]);
       return course;
     },
@@ -206,7 +206,7 @@ const BOUNDED: readonly Bounded[] = [
     dropped: ({ forgotten }: NameHistory) => forgotten,
   },
   {
-    file: "commands/serve/basic-auth.ts",
+    file: "commands/serve/users/basic-auth.ts",
     most: { "#granted": 100, "#refused": 100, "#underWay": 0 },
     grow: async () => {
       const users = new Map(times(300, (i) => [`u${i}`, "$2b$10$x"]));
@@ -222,7 +222,7 @@ const BOUNDED: readonly Bounded[] = [
     },
   },
   {
-    file: "commands/serve/login-delays.ts",
+    file: "commands/serve/users/login-delays.ts",
     most: { "#failures": 1024 },
     grow: () => {
       const delays = new LoginDelays();
@@ -266,17 +266,17 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   "analyze/redact.ts #numbers": OF_ONE_LOOK,
   "analyze/edges/request-counter.ts #counted": "as many as operations",
   "analyze/sums/operations.ts #known": OF_ONE_LOOK,
-  "analyze/tracking/activity.ts #full": OF_ONE_LOOK,
-  "analyze/tracking/connections.ts #first": OF_ONE_LOOK,
-  "analyze/tracking/ends.ts #labelAt": OF_ONE_LOOK,
-  "analyze/tracking/ends.ts #labelIds": OF_ONE_LOOK,
-  "analyze/tracking/ends.ts #labelTexts": OF_ONE_LOOK,
-  "analyze/tracking/ends.ts #labels": OF_ONE_LOOK,
-  "analyze/tracking/ends.ts #texts": OF_ONE_LOOK,
-  "analyze/tracking/entry-index.ts #first": OF_ONE_LOOK,
-  "analyze/tracking/services.ts #idOfName": OF_ONE_LOOK,
-  "analyze/tracking/services.ts #ids": OF_ONE_LOOK,
-  "analyze/tracking/services.ts #names": OF_ONE_LOOK,
+  "analyze/conntrack/activity.ts #full": OF_ONE_LOOK,
+  "analyze/conntrack/connections.ts #first": OF_ONE_LOOK,
+  "analyze/conntrack/ends.ts #labelAt": OF_ONE_LOOK,
+  "analyze/conntrack/ends.ts #labelIds": OF_ONE_LOOK,
+  "analyze/conntrack/ends.ts #labelTexts": OF_ONE_LOOK,
+  "analyze/conntrack/ends.ts #labels": OF_ONE_LOOK,
+  "analyze/conntrack/ends.ts #texts": OF_ONE_LOOK,
+  "analyze/conntrack/entry-index.ts #first": OF_ONE_LOOK,
+  "analyze/conntrack/services.ts #idOfName": OF_ONE_LOOK,
+  "analyze/conntrack/services.ts #ids": OF_ONE_LOOK,
+  "analyze/conntrack/services.ts #names": OF_ONE_LOOK,
   "analyze/snapshot/row-text.ts #ends": "two a row of a Snapshot's file",
   "report/charts/chart-context.ts #path": "what one chart draws",
   "report/charts/chart-context.ts #saved": "what one chart draws",
@@ -294,16 +294,16 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
     "one a source and one a check under way; each ends within two seconds",
   "engine/health/health-poll.ts #tenancies": "replaced by each answer, which has a cap",
   "engine/health/health-poll.ts checks": "replaced by each round",
-  "commands/serve/connections.ts #byPeer": "MAX_CONNECTIONS; crowd.slow.test.ts reaches it",
-  "commands/serve/connections.ts #byStream": "holds nothing",
-  "commands/serve/connections.ts cut": FIXED,
-  "commands/serve/password-checker.ts #waiting": "MAX_WAITING of basic-auth.ts",
+  "commands/serve/web/connections.ts #byPeer": "MAX_CONNECTIONS; crowd.slow.test.ts reaches it",
+  "commands/serve/web/connections.ts #byStream": "holds nothing",
+  "commands/serve/web/connections.ts cut": FIXED,
+  "commands/serve/users/password-checker.ts #waiting": "MAX_WAITING of basic-auth.ts",
   "commands/serve/residuals.ts #looks": "five an interface of the command line",
-  "commands/serve/web-server.ts #underWay": FIXED,
-  "commands/serve/web-server.ts refused": FIXED,
+  "commands/serve/web/web-server.ts #underWay": FIXED,
+  "commands/serve/web/web-server.ts refused": FIXED,
   "commands/tui/tui-feed.ts #events": "taken at each look, of which each has a bound",
   "commands/tui/tui-monitor.ts lastWords": "MAX_WORDS",
-  "report/pdf/pdf-type.ts #clean": "lives as long as one report",
+  "report/pdf/page/type.ts #clean": "lives as long as one report",
   "report/metrics/metric.ts #samples": "lives as long as one page",
   "tui/chrome/cells.ts widths": "emptied at MAX_WIDTHS",
 };

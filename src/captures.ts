@@ -1,8 +1,8 @@
-/** From captures to a Snapshot: opens them, runs them through an analyzer, tells how each fared. */
+/** From captures to a Snapshot: opens them, runs them through an analyzer, reports the result of each. */
 import { basename } from "node:path";
 import { Analyzer } from "./analyze/analyzer.js";
 import { Bound } from "./analyze/core/layout.js";
-import { buildSnapshot, type TrackingContext } from "./analyze/snapshot/build.js";
+import { buildSnapshot, type ConntrackContext } from "./analyze/snapshot/build.js";
 import type { LedgerFile, Snapshot } from "./analyze/snapshot/snapshot.js";
 import type { ByteSource } from "./capture/file/bytes.js";
 import { CaptureReader, readPackets } from "./capture/file/file.js";
@@ -18,7 +18,7 @@ export interface CaptureInput {
   open(): ByteSource & { readonly size?: number };
 }
 
-/** How far reading is. */
+/** Progress of reading. */
 export interface CaptureProgress {
   /** Bytes read, as they are stored. */
   readonly bytes: number;
@@ -29,7 +29,7 @@ export interface CaptureProgress {
 
 /** How captures are counted. */
 export interface CountOptions {
-  /** Who holds which address. null: addresses are shown; absent: the names that the captures carry. */
+  /** Names of addresses. null: addresses are shown; absent: the names that the captures carry. */
   readonly names?: Names | null | undefined;
   /** In tcpdump's language: only packets that match are counted. Absent or blank: all. */
   readonly filter?: string | undefined;
@@ -39,23 +39,23 @@ export interface CountOptions {
   readonly redact?: boolean | undefined;
   /** Conversations kept, a whole number from 1 to 16,000,000; those beyond are summed as `other`. */
   readonly maxFlows?: number | undefined;
-  /** Stirs the flow table's hash, a 32-bit integer; changes no result. Absent: 0. */
+  /** Seed of the flow table's hash, a 32-bit integer; changes no result. Absent: 0. */
   readonly seed?: number | undefined;
-  /** Told a few times a second how far reading is. */
+  /** Called a few times a second with the progress. */
   readonly onProgress?: ((progress: CaptureProgress) => void) | undefined;
 }
 
 interface CountContext extends CountOptions {
   readonly producer: string;
-  readonly tracking?: TrackingContext | undefined;
+  readonly conntrack?: ConntrackContext | undefined;
 }
 
-/** What came of reading. */
-export interface Counted {
+/** The result of reading. */
+export interface ReadResult {
   readonly snapshot: Snapshot;
-  /** What is wrong with captures: those that could not be opened, then those that are damaged. */
+  /** Problems of captures: those that could not be opened, then damaged ones. */
   readonly problems: readonly CaptureProblem[];
-  /** What the Snapshot was built of, and the names it was built with. */
+  /** The analyzer and the names that the Snapshot was built from. */
   readonly analyzer: Analyzer;
   readonly names: Names | null;
 }
@@ -63,13 +63,13 @@ export interface Counted {
 const PROGRESS_MS = 200;
 
 /**
- * Reads captures as one, in time order, and closes them. Throws UnreadableError where nothing of any could be read, and
- * CaptureError where the filter is wrong, RangeError where `maxFlows` is no whole number from 1 to 16,000,000.
+ * Reads captures as one, in time order, and closes them. Throws UnreadableError if nothing of any could be read,
+ * CaptureError if the filter is invalid, RangeError if `maxFlows` is no whole number from 1 to 16,000,000.
  */
 export async function countCaptures(
   inputs: readonly CaptureInput[],
   options: CountContext,
-): Promise<Counted> {
+): Promise<ReadResult> {
   const { maxFlows, onProgress } = options;
   if (maxFlows !== undefined && !(Number.isSafeInteger(maxFlows) && maxFlows >= 1 && maxFlows <= Bound.flows))
     throw new RangeError(`maxFlows is ${maxFlows}, not a whole number from 1 to ${Bound.flows}`);
@@ -106,7 +106,7 @@ export async function countCaptures(
     dropped: droppedOf(readers),
     names,
     redact: options.redact ?? false,
-    ...(options.tracking ? { tracking: options.tracking } : {}),
+    ...(options.conntrack ? { conntrack: options.conntrack } : {}),
   });
   const problems = [...unreadable, ...found.filter(({ kind }) => kind === "damaged")];
   return { snapshot, problems, analyzer, names };
@@ -122,7 +122,7 @@ export async function takerOf(analyzer: Analyzer, filter = ""): Promise<(packet:
   };
 }
 
-/** What the ledger says of a capture. */
+/** A capture's entry in the ledger. */
 export function ledgerFile(reader: CaptureReader): LedgerFile {
   const { damages, damageCount } = reader.report;
   const first = damages[0];
@@ -152,7 +152,7 @@ async function openAll(
   return { readers, size, unopened };
 }
 
-/** What the captures together say was lost; null when none says anything. */
+/** Sum of the captures' own drop counts; null: none has one. */
 function droppedOf(readers: readonly CaptureReader[]): number | null {
   const said = readers.map((reader) => reader.report.dropped).filter((n) => n !== null);
   return said.length === 0 ? null : said.reduce((sum, n) => sum + n, 0);

@@ -72,7 +72,7 @@ test("a capture comes through stdin, and only data goes to stdout", () => {
   assert.match(stdout, /^service,packets,bytes,share\n/);
 });
 
-test("colours come when asked for, before or after the command's name, and never by themselves in a pipe", () => {
+test("colours come when asked for, before or after the command's name, and never by default in a pipe", () => {
   assert.ok(run(["analyze", SHOP, "--color", "always"]).stdout.includes("\x1b[1m"));
   assert.ok(run(["--color=always", "analyze", SHOP]).stdout.includes("\x1b[1m"));
   assert.ok(!run(["analyze", SHOP]).stdout.includes("\x1b"));

@@ -4,34 +4,34 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { Command, CommanderError, Option } from "commander";
-/** The command line: what can be said, and how the program ends. The only file that exits the process. */
+/** The command line: commands, options and exit. The only file that exits the process. */
 import { Bound } from "./analyze/core/layout.js";
 import type { Needs } from "./commands/apart.js";
 import {
   addCaptureCommand,
   addDecapsulate,
   addRedact,
-  addSourceWords,
-} from "./commands/capture/capture-words.js";
-import { quoteWords } from "./commands/capture/live-words.js";
-import { addHelpCommands, SHOW_ALL } from "./commands/help/help-words.js";
+  addSourceOptions,
+} from "./commands/capture/capture-options.js";
+import { quoteArguments } from "./commands/capture/live-options.js";
+import { addHelpCommands, SHOW_ALL } from "./commands/help/help-options.js";
 import { addLab, hasLab, isLabError, type Lab, loadLab } from "./commands/lab-bench/lab.js";
-import { addLabBenchCommand } from "./commands/lab-bench/lab-bench-words.js";
-import { addMonitorCommands, type Start } from "./commands/monitor-words.js";
+import { addLabBenchCommand } from "./commands/lab-bench/lab-bench-options.js";
+import { addMonitorCommands, type Start } from "./commands/monitor-options.js";
 import {
+  CONNTRACK_TABLE_NAMES,
   LIST_FORMATS,
   loadTableNames,
   OUTPUT_FORMATS,
   parseDate,
   parsePositive,
-  TRACKING_TABLE_NAMES,
 } from "./commands/options.js";
-import { addMetricsCommands } from "./commands/serve/metrics-words.js";
+import { addMetricsCommands } from "./commands/serve/metrics-options.js";
 import { interruption, statusOf } from "./commands/signals.js";
 import type { Terminal } from "./commands/terminal.js";
 import { CommandError, EXIT_MEANINGS, ExitCode, reasonOf } from "./exit.js";
 import { agree, formatCounted, visible } from "./format.js";
-import { readWords } from "./path-bytes.js";
+import { readArguments } from "./path-bytes.js";
 import { SECTIONS } from "./report/pdf/sections.js";
 import { gather } from "./write.js";
 
@@ -56,7 +56,7 @@ function exitCodes(): string {
   return `\n${lines.join("\n")}`;
 }
 
-/** Builds the command line. `tables`: what `--table` takes. `lab`: null where it is not asked for, or not here. `end` receives the exit code of the command that ran. */
+/** Builds the command line. `tables`: the values of `--table`. `lab`: null: not requested, or not installed. `end` receives the exit code of the command that ran. */
 function createProgram(
   version: string,
   tables: readonly string[],
@@ -141,7 +141,7 @@ Examples:
     .option("--names <file>", "JSON file of names, as for analyze")
     .option("--no-conntrack", "do not hold a live run's packets against connection tracking")
     .option("--max-flows <n>", "conversations kept, as for analyze", parsePositive(Bound.flows));
-  addSourceWords(reportCommand);
+  addSourceOptions(reportCommand);
   reportCommand
     .addHelpText(
       "after",
@@ -161,7 +161,7 @@ Examples:
             date: new Date(),
             ...options,
             seed: randomBytes(4).readInt32LE(),
-            // Only a live run ends in good order; the others just end.
+            // Only a live run cleans up at a signal; other commands just end.
             ...(options.interface || options.bridge ? { signal: interruption() } : {}),
           },
           producer,
@@ -218,7 +218,7 @@ Examples:
     .addOption(
       new Option("-o, --output <format>", "form of the output").choices(LIST_FORMATS).default("table"),
     )
-    .addOption(new Option("--table <name>", "print this table whole").choices(TRACKING_TABLE_NAMES))
+    .addOption(new Option("--table <name>", "print this table whole").choices(CONNTRACK_TABLE_NAMES))
     .option("-n, --numeric", "show addresses, not names")
     .option("--names <file>", "JSON file of names, as for analyze")
     .option("--enable-acct", "count packets and bytes of connections that begin while netwatch runs")
@@ -266,7 +266,7 @@ function withSubcommands(command: Command): Command[] {
   return [command, ...command.commands.flatMap(withSubcommands)];
 }
 
-/** See ARCHITECTURE, The kernel. Before signals are waited for, which would be forgotten. */
+/** See ARCHITECTURE, The kernel. Must run before signal handlers are set, which it would lose. */
 async function shed(needs: Needs): Promise<void> {
   const { shedCapabilities } = await import("./commands/apart.js");
   shedCapabilities(needs, process.env);
@@ -295,7 +295,7 @@ function createTerminal(argv: readonly string[]): Terminal {
       stderr.write(`\r\x1b[K${visible(text)}`);
       shown = text !== "";
     },
-    asRoot: `sudo netwatch ${quoteWords(argv)}`,
+    asRoot: `sudo netwatch ${quoteArguments(argv)}`,
     stdin,
     width: stdout.columns ?? (Number(env.COLUMNS) || 80),
     color,
@@ -306,8 +306,8 @@ function createTerminal(argv: readonly string[]): Terminal {
   };
 }
 
-/** What nobody caught: often the surroundings are not what every program may count on. */
-function lastWords(error: unknown): string {
+/** An uncaught error: often the environment is broken. */
+function lastArguments(error: unknown): string {
   const { code, path, message } = error as NodeJS.ErrnoException;
   if (code === "ENOENT" && path?.startsWith("/proc/")) return `needs /proc, which is not there: ${path}`;
   if (code === "EMFILE" || code === "ENFILE") return `too many open files: ${RAISE_LIMIT}`;
@@ -319,7 +319,7 @@ const RAISE_LIMIT = "raise the limit with `ulimit -n 1024`";
 /** Open files that the largest command needs to load. */
 const LEAST_FILES = 256;
 
-/** Modules that cannot be opened are reported as missing, so this is looked at first. Throws CommandError. */
+/** Node reports modules that it cannot open as missing, so this is checked first. Throws CommandError. */
 function checkLimits(): void {
   let limits: string;
   try {
@@ -335,7 +335,7 @@ function checkLimits(): void {
     );
 }
 
-/** What `--table` takes, where it is used or shown. */
+/** The values of `--table`, if it is used or shown. */
 async function namesOfTables(argv: readonly string[]): Promise<readonly string[]> {
   const isUsed = argv.some((word) => PRINT_TABLES.has(word)) && argv.some((word) => NAMES_TABLES.test(word));
   if (!isUsed && !argv.some((word) => SHOW_ALL.has(word))) return [];
@@ -343,17 +343,17 @@ async function namesOfTables(argv: readonly string[]): Promise<readonly string[]
   return loadTableNames();
 }
 
-/** The lab, where its commands may be what is asked for and it is here. */
+/** The lab, if its commands may be requested and it is installed. */
 async function labOf(argv: readonly string[]): Promise<Lab | null> {
   if (!argv.some((word) => word === "lab" || SHOW_ALL.has(word)) || !hasLab()) return null;
   checkLimits();
   return loadLab();
 }
 
-/** Runs one command line. Returns the exit code; says what went wrong. */
+/** Runs one command line. Returns the exit code; prints errors. */
 async function main(words: readonly string[]): Promise<ExitCode> {
   const version = (JSON.parse(readFileSync(MANIFEST, "utf8")) as { version: string }).version;
-  const argv = readWords(words);
+  const argv = readArguments(words);
   const terminal = createTerminal(argv ?? words);
   if (argv === null) {
     terminal.say("the command line is not UTF-8, and its bytes cannot be read: /proc is not there");
@@ -377,13 +377,13 @@ async function main(words: readonly string[]): Promise<ExitCode> {
     }
     const { code: name, syscall } = error as NodeJS.ErrnoException;
     if (name === "EPIPE") return ExitCode.ok;
-    terminal.say(syscall === "write" ? `stdout: ${reasonOf(error)}` : lastWords(error));
+    terminal.say(syscall === "write" ? `stdout: ${reasonOf(error)}` : lastArguments(error));
     if (process.env.NETWATCH_DEBUG) process.stderr.write(`${(error as Error).stack}\n`);
     return syscall === "write" ? ExitCode.unwritable : ExitCode.failure;
   }
 }
 
-/** A thread or a socket that a command has left open keeps the process no longer than this; what is printed is waited for. */
+/** Exits despite open threads or sockets, after all output is written. */
 const LINGER_MS = 5000;
 
 function endSoon(status: number): void {
@@ -391,14 +391,14 @@ function endSoon(status: number): void {
   setTimeout(end, LINGER_MS).unref();
 }
 
-// A reader that goes away (`| head`) ends the program quietly, wherever it is; so does a terminal that hung up.
+// A reader that goes away (`| head`) ends the program silently at any time; so does a terminal that hung up.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   const isOver = error.code === "EPIPE" || statusOf(ExitCode.ok) !== ExitCode.ok;
   if (isOver) process.exit(statusOf(ExitCode.ok));
   process.stderr.write(`netwatch: stdout: ${reasonOf(error)}\n`);
   process.exit(ExitCode.unwritable);
 });
-// Nobody listens: what is said is lost, and nothing else.
+// No reader: only the message is lost.
 process.stderr.on("error", () => {});
 const status = statusOf(await main(process.argv.slice(2)));
 process.exitCode = status;

@@ -2,7 +2,7 @@
 
 export const ExitCode = {
   ok: 0,
-  /** Something nobody foresaw. */
+  /** An unexpected error. */
   failure: 1,
   usage: 2,
   permission: 3,
@@ -12,14 +12,14 @@ export const ExitCode = {
   unreadable: 6,
   /** A damaged file: the good part was read and reported. */
   damaged: 7,
-  /** An output that cannot be written. */
+  /** An output could not be written. */
   unwritable: 8,
-  /** What was looked for is there: `health` found a service down. */
+  /** A check failed: `health` found a service down. */
   findings: 9,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
-/** What each code means to who runs the program: the list that the help and docs/captures.md show. */
+/** Meaning of each code, as the help and docs/captures.md list them. */
 export const EXIT_MEANINGS: Readonly<Record<ExitCode, string>> = {
   [ExitCode.ok]: "ok",
   [ExitCode.failure]: "failure",
@@ -33,7 +33,7 @@ export const EXIT_MEANINGS: Readonly<Record<ExitCode, string>> = {
   [ExitCode.findings]: "`health`: a service is down",
 };
 
-/** An end with a message for the user: one line, without the program's name. */
+/** An error with a message for the user: one line, without the program's name. */
 export class CommandError extends Error {
   readonly exitCode: ExitCode;
 
@@ -55,10 +55,10 @@ const REASONS: Readonly<Record<string, string>> = {
   EMFILE: "too many open files",
   EDQUOT: "disk quota exceeded",
   ENAMETOOLONG: "name too long",
-  ENXIO: "no such device, or a named pipe that nobody reads",
+  ENXIO: "no such device, or a named pipe without a reader",
 };
 
-/** What a system error says, in words. */
+/** The text of a system error. */
 export function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   return (code && REASONS[code]) ?? message;

@@ -1,5 +1,5 @@
 /**
- * The leaf vocabulary: link types, EtherTypes, IP protocol numbers, addresses. Knows nobody.
+ * The leaf vocabulary: link types, EtherTypes, IP protocol numbers, addresses. Imports nothing.
  *
  * Numbers that the hot path compares are `const enum`s here and in analyze/: the compiler writes the number itself, where
  * an exported object or constant would cost a load and a check for every packet (a tenth of the whole loop, measured).

@@ -1,11 +1,11 @@
-/** What an output path leads to, and whether it may be written. */
+/** The kind of an output path, and whether it may be written. */
 import { closeSync, fchmodSync, fstatSync, lstatSync, openSync, type Stats } from "node:fs";
 import { normalize } from "node:path";
 import { toPath } from "./path-bytes.js";
 
 /** How a path is to be written. */
 export type OutputPath =
-  /** A regular file, a link or nothing: something whole takes its place. */
+  /** A regular file, a link or nothing: a complete new file replaces it. */
   | { readonly kind: "replace" }
   /** A device or a named pipe: bytes go into it. */
   | { readonly kind: "into" }
@@ -15,7 +15,7 @@ export type OutputPath =
 const DESCRIPTOR = /^\/(?:dev\/(?:(stdin|stdout|stderr)|fd\/(\d{1,6}))|proc\/self\/fd\/(\d{1,6}))$/;
 const STANDARD = ["stdin", "stdout", "stderr"];
 
-/** Looks at a path before it is written. Throws an Error, the system's or one of few words, where it must not be. */
+/** Looks at a path before it is written. Throws an Error, the system's or a short one, if it must not be written. */
 export function lookAtOutput(path: string): OutputPath {
   const named = DESCRIPTOR.exec(normalize(path));
   if (named !== null) {
@@ -36,7 +36,7 @@ export function lookAtOutput(path: string): OutputPath {
 export interface OpenOutput {
   readonly fd: number;
   readonly isRegular: boolean;
-  /** A descriptor that was there before stays open: its owner closes it. */
+  /** False for an inherited descriptor: its owner closes it. */
   close(): void;
 }
 
@@ -68,7 +68,7 @@ function restrict(fd: number): boolean {
   try {
     fchmodSync(fd, 0o600);
   } catch (error) {
-    // Another user's, who let us write: it keeps its mode.
+    // Another user's writable file keeps its mode.
     if ((error as NodeJS.ErrnoException).code !== "EPERM") throw error;
   }
   return true;
@@ -79,7 +79,7 @@ function checkKind(found: Stats): void {
   if (found.isSocket()) throw new Error("is a socket");
 }
 
-/** Root may write anything, so what others could have put there is refused: they could make it write over a file of theirs or ours. */
+/** Root may write anything, so files that others could have placed there are refused: they could redirect the write. */
 function checkOwner({ uid, nlink }: Stats): void {
   const own = process.geteuid?.() ?? 0;
   if (own !== 0) return;

@@ -18,7 +18,7 @@ import type {
 } from "./analyze/snapshot/snapshot.js";
 import { parseNames } from "./capture/names/names.js";
 import { analyze } from "./commands/analyze/analyze.js";
-import { missingTable } from "./commands/analyze/missing-words.js";
+import { missingTable } from "./commands/analyze/missing-report.js";
 import { connections } from "./commands/connections.js";
 import { renderDoctor } from "./commands/doctor/doctor.js";
 import { renderInterfaces } from "./commands/doctor/interfaces.js";

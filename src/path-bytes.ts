@@ -1,6 +1,6 @@
 /**
  * File names whose bytes are not UTF-8, which Linux allows and Node's strings lose. A string has such a byte as a lone surrogate,
- * U+DC00 plus the byte, as Python's `surrogateescape` does: names are joined and cut as any text. Knows nobody.
+ * U+DC00 plus the byte, as Python's `surrogateescape` does: names are joined and cut like any text. Imports nothing of the project.
  */
 import { isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
@@ -22,7 +22,7 @@ export function decodePath(bytes: Buffer): string {
   return text;
 }
 
-/** What node:fs is to be given for such a string. Every path that may come from the command line goes through here. */
+/** The path for node:fs of such a string. Every path from the command line goes through here. */
 export function toPath(path: string): string | Buffer {
   if (!ESCAPED.test(path)) return path;
   return Buffer.concat(
@@ -32,9 +32,9 @@ export function toPath(path: string): string | Buffer {
   );
 }
 
-/** The process's last words, of which these are Node's reading, as strings that `toPath` takes. null: their bytes cannot be had. */
-export function readWords(words: readonly string[]): readonly string[] | null {
-  // What Node puts in place of what it cannot read.
+/** The process's last arguments, given in Node's decoding, as strings for `toPath`. null: their bytes are not available. */
+export function readArguments(words: readonly string[]): readonly string[] | null {
+  // Node's replacement for invalid bytes.
   if (!words.some((word) => word.includes("\ufffd"))) return words;
   try {
     const all = readFileSync("/proc/self/cmdline", "latin1").split("\0").slice(0, -1);

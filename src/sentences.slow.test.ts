@@ -4,13 +4,13 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Analyzer } from "./analyze/analyzer.js";
+import { findConntrackFindings } from "./analyze/conntrack/findings.js";
 import { EventTracker } from "./analyze/event-tracker.js";
 import { findIncompleteness } from "./analyze/findings/capture.js";
 import { sayWorst } from "./analyze/findings/finding.js";
 import { buildSnapshot } from "./analyze/snapshot/build.js";
 import type { LedgerInterface, Snapshot } from "./analyze/snapshot/snapshot.js";
-import { findTrackingFindings } from "./analyze/tracking/findings.js";
-import type { TrackedNamespace } from "./capture/conntrack/tracker.js";
+import type { ConntrackNamespace } from "./capture/conntrack/tracker.js";
 import { summaryLine } from "./commands/capture/capture.js";
 import { ROOT } from "./commands/terminal.test.fixture.js";
 import { agree, formatCounted } from "./format.js";
@@ -87,7 +87,7 @@ function lossy(n: number): Snapshot {
   };
 }
 
-function tracked(n: number): TrackedNamespace {
+function tracked(n: number): ConntrackNamespace {
   return {
     ...{ netns: null, problem: null, odd: n, resyncs: n, failures: n },
     entries: { count: 100, omitted: n },
@@ -96,7 +96,7 @@ function tracked(n: number): TrackedNamespace {
       failures: { insertFailed: n, dropped: n, earlyDropped: n },
       timeouts: new Map(),
     },
-  } as unknown as TrackedNamespace;
+  } as unknown as ConntrackNamespace;
 }
 
 function* sentences(n: number): Iterable<string> {
@@ -108,7 +108,7 @@ function* sentences(n: number): Iterable<string> {
   for (const { short, long } of captureNotes(snapshot.ledger)) yield* [short, long];
   for (const table of Object.values(snapshot.tables)) yield describeMissing(missingOf(snapshot, table));
   for (const { text } of findIncompleteness(snapshot)) yield text;
-  for (const { text } of findTrackingFindings([tracked(n)], true)) yield text;
+  for (const { text } of findConntrackFindings([tracked(n)], true)) yield text;
   for (const { text } of sayWorst(
     "x",
     "pair",

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { setTimeout } from "node:timers/promises";
 
-/** How long a test waits for what must come, in milliseconds. Reached only where something is broken. */
+/** How long a test waits for what must come, in milliseconds. Reached only if something is broken. */
 export const PATIENCE_MS = 180_000;
 const STEP_MS = 20;
 
-/** Waits until it is so. Fails after minutes; `what` says what then. */
+/** Waits until the condition holds. Fails after minutes, with `what` in the message. */
 export async function until(
   isSo: () => boolean | Promise<boolean>,
   what: () => string = () => String(isSo),

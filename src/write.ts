@@ -1,4 +1,4 @@
-/** Files that are whole or not there. */
+/** Writes files completely or not at all. */
 import { randomBytes } from "node:crypto";
 import {
   closeSync,
@@ -17,7 +17,7 @@ import { lookAtOutput } from "./output-path.js";
 import { toPath } from "./path-bytes.js";
 
 /**
- * Writes a file beside its final name, syncs it, and only then gives it the name: whatever happens, there is the old file
+ * Writes a file beside its final name, syncs it, and only then renames it: at any time there is the old file
  * or the new one. Mode 0600. A link at the name is replaced, not followed. A device, a named pipe or a descriptor is written into.
  * Throws the system's error.
  */

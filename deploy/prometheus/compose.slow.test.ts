@@ -22,7 +22,7 @@ test("Grafana's password is made at the first start, kept, and for its user alon
   const { grafana } = (parse(readFileSync(FILE, "utf8")) as Compose).services;
   assert.match(grafana.environment[PASSWORD]!, /^\/var\/lib\/grafana\//);
   const folder = mkdtempSync(join(tmpdir(), "netwatch-grafana-"));
-  /** What the server would be given; `$$` is compose's `$`. */
+  /** The arguments that the server gets; `$$` is compose's `$`. */
   const start = (name: string): string => {
     const file = join(folder, name);
     const [program, ...words] = grafana.entrypoint.map((word) =>

@@ -1,5 +1,5 @@
 /**
- * As much of Wazuh's rule matching as local_rules.xml uses, by its documentation (user-manual/ruleset/ruleset-xml-syntax/rules,
+ * The part of Wazuh's rule matching that local_rules.xml uses, by its documentation (user-manual/ruleset/ruleset-xml-syntax/rules,
  * user-manual/ruleset/decoders/json-decoder): a rule matches when all its conditions do; below the one that matched, the rules that
  * name it as `if_sid` or `if_matched_sid` are tried, those of higher level first; the last that matched is the event's.
  * `frequency`: the event that makes it so many within `timeframe` seconds, by the rule that is named, is the one that fires.
@@ -29,7 +29,7 @@ const KNOWN = new Set([
   ...["same_field", "description", "mitre"],
 ]);
 
-/** Throws for anything that this does not know how to match. */
+/** Throws for unsupported conditions. */
 export function readRules(file: URL): Rule[] {
   const text = readFileSync(file, "utf8");
   const valid = XMLValidator.validate(text);
@@ -73,7 +73,7 @@ interface Seen {
   readonly fields: ReadonlyMap<string, string>;
 }
 
-/** What one event came to. */
+/** The result of one event. */
 export interface Verdict {
   /** The event's rule; null: none matched. */
   readonly rule: Rule | null;
@@ -89,7 +89,7 @@ export class RuleEngine {
     this.#rules = rules;
   }
 
-  /** `seconds`: when the line came. */
+  /** `seconds`: time of the line. */
   take(line: string, seconds: number): Verdict {
     const fields = decode(line);
     let rule: Rule | null = null;
@@ -123,7 +123,7 @@ export class RuleEngine {
   }
 }
 
-/** The built-in decoder `json` takes what begins with `{"`; its fields are texts, of objects with dots. null: it does not. */
+/** The built-in decoder `json` accepts text that begins with `{"`; its fields are texts, nested ones with dots. null: not accepted. */
 function decode(line: string): ReadonlyMap<string, string> | null {
   if (!/^\{\s*"/.test(line)) return null;
   const fields = new Map<string, string>();

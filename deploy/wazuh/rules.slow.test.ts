@@ -81,7 +81,7 @@ test("patterns are whole words that the schema lists, so that no rule waits for 
     }
 });
 
-/** `^a$`, `^(a|b)$`, `^(a|b)-c$`. */
+/** Patterns such as `^a$`, `^(a|b)$`, `^(a|b)-c$`. */
 function wordsOf(pattern: string): string[] {
   const match = /^\^(?:([\w-]+)|\(([\w|-]+)\)([\w-]*))\$$/.exec(pattern);
   if (match === null) return [];
@@ -112,7 +112,7 @@ test("what each recorded line comes to (UPDATE_GOLDEN=1 rewrites samples/fired.t
 
 const played = play(samples);
 
-/** Whether the event's rule is this one or stands below it. null: every event is below no rule. */
+/** Whether the event's rule is this one or a descendant of it. null: every event descends from no rule. */
 function isBelow(rule: Rule | null, id: number | null): boolean {
   if (id === null) return true;
   if (rule === null) return false;
@@ -162,5 +162,5 @@ test("a line that is no JSON, or whose words only contain a rule's, fires nothin
   for (const line of ["", "netwatch-event", "[1]", JSON.stringify({ ...event, format: "netwatch-events" })])
     assert.equal(engine.take(line, 0).rule, null, line);
   const root = engine.take(JSON.stringify({ ...event, event: "watching" }), 0).rule;
-  assert.equal(root?.id, 100400, "an event of tomorrow is known and alerts nobody");
+  assert.equal(root?.id, 100400, "an event of a later version is known and raises no alert");
 });

@@ -14,7 +14,7 @@ export type Refusal = (typeof REFUSALS)[number];
 const FRESH_MS = 30_000;
 const MEMORY = 20_000;
 
-/** One node's voting rules: at most one digest per operation, for ever as long as it remembers. */
+/** One node's voting rules: at most one digest per operation, as long as the node remembers. */
 export class Ballot {
   readonly #voted = new Map<string, { digest: string; proposer: string }>();
   readonly #nonces = new Map<string, number>();

@@ -1,4 +1,4 @@
-import { counted } from "../counted.js";
+import { counted } from "../plural.js";
 import { type Certificate, digestOf, type KeyRing, type Receipt } from "./message.js";
 
 /** Why the certificate proves nothing; empty when it proves that `needed` different nodes accepted. */

@@ -11,7 +11,7 @@ import {
 export const KINDS = ["CREATE_ORDER", "PROCESS_PAYMENT", "CHECK"] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** What the cluster is asked to agree on. `digest` is over kind, operation and payload. */
+/** A proposal for the cluster. `digest` is over kind, operation and payload. */
 export interface Proposal {
   kind: Kind;
   opId: string;
@@ -36,7 +36,7 @@ export interface Vote {
   signature: string;
 }
 
-/** A node's word that it saw the operation take effect. */
+/** A node's statement that the operation took effect. */
 export interface Receipt {
   kind: Kind;
   opId: string;
@@ -45,7 +45,7 @@ export interface Receipt {
   signature: string;
 }
 
-/** Enough accepting votes for one digest to convince anyone who knows the keys. */
+/** Enough accepting votes for one digest to prove agreement to every holder of the public keys. */
 export interface Certificate {
   kind: Kind;
   opId: string;
@@ -82,7 +82,7 @@ export function signReceipt(fields: Omit<Receipt, "signature">, signer: Signer):
   return { ...fields, signature: signText(receiptText(fields), signer) };
 }
 
-/** What the shop's front signs before it hands an order to any node: no node can change it afterwards. */
+/** The part of an order that the gateway signs: no node can change it afterwards. */
 export interface OrderRequest {
   opId: string;
   customer: string;
@@ -93,7 +93,7 @@ export function signOrder(request: OrderRequest, signer: Signer): string {
   return signText(orderText(request), signer);
 }
 
-/** The public keys of one role by name: base64 of SPKI DER. What another role signed is not verified. */
+/** The public keys of one role by name: base64 of SPKI DER. Signatures of other roles fail. */
 export class KeyRing {
   readonly #keys = new Map<string, KeyObject>();
 
@@ -144,7 +144,7 @@ function signText(text: string, signer: Signer): string {
   return sign(null, Buffer.from(text), signer.privateKey).toString("base64");
 }
 
-// The first word keeps a signature of one kind of message from passing for another's.
+// The first word prevents reuse of a signature for another kind of message.
 function proposalText(p: Omit<Proposal, "signature">): string {
   return JSON.stringify(["proposal", p.kind, p.opId, p.digest, p.proposer, p.nonce, p.at]);
 }
@@ -166,7 +166,7 @@ function receiptText(r: Omit<Receipt, "signature">): string {
   return JSON.stringify(["receipt", r.kind, r.opId, r.digest, r.node]);
 }
 
-/** The same value however its keys were ordered on the way. */
+/** The same value, with its keys in a fixed order. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (value === null || typeof value !== "object") return value;

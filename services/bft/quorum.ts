@@ -1,5 +1,5 @@
-/** Liars that `nodes` with `quorum` survive: two quorums must share an honest node, and the honest must reach one. */
-import { counted } from "../counted.js";
+/** Faulty nodes that `nodes` with `quorum` tolerate: two quorums must share an honest node, and the honest nodes must reach one. */
+import { counted } from "../plural.js";
 
 export function toleratedLiars(nodes: number, quorum: number): number {
   let liars = 0;

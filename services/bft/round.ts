@@ -11,12 +11,12 @@ import {
 } from "./message.js";
 import { Tally, type VoteFault } from "./tally.js";
 
-/** How a peer answered when it did not answer with a vote. */
+/** An answer of a peer that is no vote. */
 export type PeerAnswer = { vote: Vote } | { refused: string };
 
 export interface RoundResult {
   certificate?: Certificate;
-  /** Why it failed, node by node, in words. */
+  /** Why it failed, one text per node. */
   missing: string[];
 }
 
@@ -34,7 +34,7 @@ export interface RoundOptions {
   onFault?: (node: string, fault: VoteFault) => void;
 }
 
-/** Proposes to every node at once; done as soon as enough have accepted or too few still can. */
+/** Proposes to every node at once; resolves as soon as enough have accepted or too few still can. */
 export function runRound(options: RoundOptions): Promise<RoundResult> {
   const { kind, opId, payload, nodes, signer } = options;
   const proposal = signProposal(

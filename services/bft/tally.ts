@@ -8,7 +8,7 @@ export type VoteFault =
   | "equivocation"
   | "wrong-sender";
 
-/** Counts the votes of one round. What a node may not say is refused by name and never counted as a vote. */
+/** Counts the votes of one round. An invalid answer is refused with its reason and never counted. */
 export class Tally {
   readonly #votes = new Map<string, Vote>();
   readonly faults = new Map<string, VoteFault>();

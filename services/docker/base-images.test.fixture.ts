@@ -14,18 +14,18 @@ import {
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { runCommand, tryCommand } from "../command.js";
+import { runCommand, tryCommand } from "../host/command.js";
 import { postgresBin } from "../servers/postgres.js";
 
-/** Stands in for an image that cannot be pulled: this machine's own programs with the libraries they load. */
+/** Replaces an image that cannot be pulled: this machine's programs with the libraries they load. */
 export interface BaseImage {
-  /** Programs and libraries; what they load comes along. */
+  /** Programs and libraries; includes the libraries they load. */
   readonly programs: readonly string[];
   /** Whole folders, and files as they are. */
   readonly paths: readonly string[];
-  /** Name and id of who runs it. */
+  /** Name and id of the image's user. */
   readonly user?: readonly [name: string, id: number];
-  /** Puts what is made for it into the folder that is laid over its root. */
+  /** Writes further files into the folder that is copied over its root. */
   readonly furnish?: (root: string) => void;
   /** Lines of a Dockerfile. */
   readonly changes: readonly string[];
@@ -73,7 +73,7 @@ const redisBase: BaseImage = {
   changes: [],
 };
 
-/** What the usual image's entrypoint promises and compose.yml relies on. */
+/** The behaviour of the usual image's entrypoint that compose.yml relies on. */
 const POSTGRES_ENTRYPOINT = `#!/bin/bash
 set -eu
 if [ ! -s "$PGDATA/PG_VERSION" ]; then

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { benchmarkSchema } from "../../src/analyze/benchmark/benchmark.js";
-import { runCommand } from "../command.js";
+import { runCommand } from "../host/command.js";
 import type { Engine } from "./engine.test.fixture.js";
 
 const CLI = fileURLToPath(new URL("../../src/cli.js", import.meta.url));
 
-/** What is said of the lab is in /run: with one of its own it is apart from any other lab on the machine, and must leave it empty. */
+/** The lab's state is in /run: a private /run separates it from any other lab on the machine, and must be empty at the end. */
 const APART =
   'mount -t tmpfs tmpfs /run && "$@" && [ ! -e /run/netwatch-lab ] && [ -z "$(ls -A /run/netns)" ]';
 

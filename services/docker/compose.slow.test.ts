@@ -20,7 +20,7 @@ const FOLDER = new URL("../../../services/docker/", import.meta.url);
 const TEXT = readFileSync(new URL("compose.yml", FOLDER), "utf8");
 const SERVICES = (parse(TEXT, { merge: true }) as { services: Record<string, Service> }).services;
 const PLAN = planContainers(readLab());
-/** What runs on, by what it is in the plan; `prepare` ends. */
+/** Long-running services by their kind in the plan; `prepare` ends. */
 const LASTING = Object.entries(SERVICES).filter(([name]) => name !== "prepare");
 
 function networksOf(name: string): string[] {
@@ -34,7 +34,7 @@ test("compose.yml runs every instance of the plan, and nothing else", () => {
     if (image === "netwatch-shop") assert.equal(environment?.SHOP_INSTANCE, name);
 });
 
-test("each starts when whom it calls by lab.json is healthy, and shares a network with them", () => {
+test("each starts when the services it calls by lab.json are healthy, and shares a network with them", () => {
   for (const { name, service } of PLAN.instances) {
     const callees = PLAN.calls[service]!.filter((callee) => callee !== service)
       // nginx's usual image asks no registry
@@ -67,7 +67,7 @@ test("every container has limits, a root that is read only, no privileges, and a
     assert.deepEqual([read_only, cap_drop, security_opt], [true, ["ALL"], ["no-new-privileges:true"]], name);
     for (const limit of [mem_limit, cpus, pids_limit]) assert.ok(limit, name);
     if (name !== "prepare") assert.equal(service.cap_add, undefined, name);
-    // the shop's own image says its user and its health check itself
+    // the shop's own image contains its user and its health check
     if (service.image !== "netwatch-shop") {
       assert.match(String(service.user), /^[1-9]\d*:/, name);
       assert.ok(service.healthcheck, name);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { runCommand, tryCommand } from "../command.js";
-import { isInstalled } from "../requirements.js";
+import { runCommand, tryCommand } from "../host/command.js";
+import { isInstalled } from "../host/requirements.js";
 import { baseImages, importImage } from "./base-images.test.fixture.js";
 import { benchmark } from "./bench-step.test.fixture.js";
 import { Engine, reasonToSkip } from "./engine.test.fixture.js";
@@ -10,7 +10,7 @@ import { doctor, fromAContainer, fromTheHost, get, placeOrder } from "./watch-st
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const COMPOSE_FILE = `${ROOT}services/docker/compose.yml`;
-/** What the README.md of each says the images add to their base. */
+/** Size that the images add to their base, from each README.md. */
 const LIMIT_MB = { "netwatch-shop": 30, netwatch: 65 };
 
 test("the shop and netwatch on a container engine", {
@@ -97,7 +97,7 @@ async function buildImages(
   }
 }
 
-/** Until every container is, but the one that only prepares. */
+/** Waits until every container is healthy, except the one that only prepares. */
 async function untilHealthy(engine: Engine): Promise<void> {
   for (let tries = 0; ; tries++) {
     const waiting = (await engine.docker("ps", "-a", "--format", "{{.Names}} {{.Status}}"))
@@ -165,7 +165,7 @@ async function confinement(engine: Engine): Promise<void> {
   assert.equal(await dial("web", 2000), "", "to the database");
 }
 
-/** Says `open` when the connection comes about within so many milliseconds. No quotes of the shell's kind in it. */
+/** Prints `open` if the connection succeeds within so many milliseconds. Contains no shell quotes. */
 const DIAL = `
 const [host, port, waitMs] = process.argv.slice(1);
 const end = () => process.exit();

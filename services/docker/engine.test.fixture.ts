@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmdirSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { runCommand, tryCommand } from "../command.js";
+import { runCommand, tryCommand } from "../host/command.js";
 
 const DAEMON = "/usr/sbin/dockerd";
 const CLIENT = "/usr/bin/docker";
@@ -25,7 +25,7 @@ export function reasonToSkip(): string | false {
 
 /**
  * A container engine of the test's own. Its network namespace holds its bridges, firewall and settings, its mount namespace its
- * mounts and /run, so that the machine it runs on has nothing of it but processes, control groups and one folder.
+ * mounts and /run, so that the machine sees only its processes, control groups and one folder.
  */
 export class Engine {
   readonly netns = `nwdocker${process.pid}`;
@@ -69,7 +69,7 @@ export class Engine {
     return Object.entries(options).map(([name, value]) => `--${name}=${value}`);
   }
 
-  /** The words that begin every call of the client. */
+  /** The arguments that begin every call of the client. */
   get client(): readonly string[] {
     return [CLIENT, "-H", `unix://${this.socket}`];
   }
@@ -91,7 +91,7 @@ export class Engine {
     return runCommand("env", ["-i", ...set, COMPOSE, "-f", file, ...words], { timeoutMs: 1_200_000 });
   }
 
-  /** Takes everything away, whatever state it is in. */
+  /** Removes everything, in any state. */
   async stop(): Promise<void> {
     const daemon = this.#daemon;
     if (daemon?.exitCode === null) {
@@ -116,11 +116,11 @@ export class Engine {
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  /** What this engine has on the machine. Other engines may come and go: nothing of theirs is in it. */
+  /** What this engine has on the machine, without that of other engines. */
   traces(): string[] {
     const inside = (folder: string) => (existsSync(folder) ? readdirSync(folder) : []);
     return [
-      // whatever belongs to it has its folder among its words
+      // its processes have its folder among their arguments
       ...inside("/proc").filter((pid) => wordsOf(pid).includes(this.folder)),
       ...inside("/run/netns").filter((name) => name === this.netns),
       ...cgroupFolders().filter((path) => path.includes(`/${this.#cgroup}`)),

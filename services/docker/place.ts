@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { hostname } from "node:os";
 import type { Instance, Plan } from "../topology.js";
 
-/** This container's instance: under the address that the registry sees, and called as compose numbers it. */
+/** This container's instance: with the address that the registry sees, and compose's number in its name. */
 export async function placeInContainer(plan: Plan, instance: Instance): Promise<Instance> {
   const registry = plan.instances.find(({ service }) => service === "service-registry")!;
   const address = await addressTowards(registry.address, registry.ports[0]!);
@@ -13,7 +13,7 @@ export async function placeInContainer(plan: Plan, instance: Instance): Promise<
   return { ...instance, name, address };
 }
 
-/** The kernel's choice: connecting a datagram socket sends nothing. */
+/** The kernel chooses the address: connecting a datagram socket sends nothing. */
 async function addressTowards(host: string, port: number): Promise<string> {
   const socket = createSocket("udp4");
   try {
@@ -25,7 +25,7 @@ async function addressTowards(host: string, port: number): Promise<string> {
   }
 }
 
-/** An engine's DNS knows a container by `PROJECT-SERVICE-NUMBER.NETWORK`; the first goes by the service alone, as netwatch shows it. */
+/** An engine's DNS knows a container by `PROJECT-SERVICE-NUMBER.NETWORK`; the first has only the service's name, as in netwatch. */
 async function replicaName(service: string, address: string): Promise<string> {
   const question = `${address.split(".").reverse().join(".")}.in-addr.arpa`;
   // `reverse` would look into /etc/hosts first, where the container has another name

@@ -1,8 +1,8 @@
 import { type Lab, type Plan, planLab } from "../topology.js";
 
 /**
- * The lab in containers: the engine gives the addresses, so a name stands for each, its own for an order node and its service's for any
- * number of others. What nginx calls stays on its first port, because nginx's usual image asks no registry.
+ * The lab in containers: the engine assigns the addresses, so the plan has names instead: its own for an order node, its service's for
+ * all others. The services behind nginx stay on their first port, because nginx's usual image asks no registry.
  */
 export function planContainers(lab: Lab): Plan {
   const plan = planLab(lab, { profile: "tiers", policies: false });

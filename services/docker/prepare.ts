@@ -1,9 +1,9 @@
 import { chmodSync, chownSync, mkdirSync, statSync } from "node:fs";
+import { STATE_DIR, writeWhole } from "../host/state.js";
 import { LabError } from "../lab-error.js";
 import { databasePassword, makeKeys } from "../secrets.js";
 import { nginxConfig } from "../servers/nginx.js";
 import { databaseScript } from "../servers/postgres.js";
-import { STATE_DIR, writeWhole } from "../state.js";
 import { instancesOf, readLab } from "../topology.js";
 import { planContainers } from "./plan.js";
 
@@ -11,7 +11,7 @@ import { planContainers } from "./plan.js";
 const DATABASE_DIR = "/docker-entrypoint-initdb.d";
 
 /**
- * Makes once, in the volume that all containers share to read, what each must know and the secrets that no file holds.
+ * Makes the plan and missing secrets once, in the volume that all containers share read-only.
  * `owners` are `FILE:UID[:GID]`: a secret belongs to the one user that runs the one service it is for.
  */
 export function prepareContainers(owners: readonly string[]): void {
@@ -32,7 +32,7 @@ export function prepareContainers(owners: readonly string[]): void {
 function give(owner: string): void {
   const [, file, uid, gid = uid] = /^(\/[^:]+):(\d+)(?::(\d+))?$/.exec(owner) ?? [];
   if (file === undefined) throw new LabError(`FILE:UID[:GID] is wanted, not ${JSON.stringify(owner)}`, 2);
-  // given before: without privileges over foreign files it can only be left as it is
+  // set before: without privileges over other users' files it cannot be changed
   if (statSync(file).uid === Number(uid) && statSync(file).gid === Number(gid)) return;
   chmodSync(file, gid === uid ? 0o400 : 0o440);
   chownSync(file, Number(uid), Number(gid));

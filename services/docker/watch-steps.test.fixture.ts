@@ -3,8 +3,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { until } from "../../src/until.test.fixture.js";
-import { runCommand, tryCommand } from "../command.js";
 import { type Reply, requestFrom } from "../e2e/inside.js";
+import { runCommand, tryCommand } from "../host/command.js";
 import type { Engine } from "./engine.test.fixture.js";
 
 const CLI = fileURLToPath(new URL("../../src/cli.js", import.meta.url));
@@ -14,7 +14,7 @@ export function get(engine: Engine, path: string): Promise<Reply> {
   return requestFrom(engine.netns, `http://127.0.0.1:8080${path}`);
 }
 
-/** Asks again where the shop says that it could not for now, as it does on a busy machine. */
+/** Retries if the shop answers that it is busy. */
 export async function placeOrder(engine: Engine): Promise<{ id: string; totalCents: number }> {
   let reply: Reply | undefined;
   await until(
@@ -63,7 +63,7 @@ async function capture(engine: Engine, command: readonly string[]): Promise<Seen
     await placeOrder(engine);
     await get(engine, "/products");
   }
-  // what has passed the bridge is in the kernel's ring; the end takes it along
+  // packets that passed the bridge are in the kernel's ring; the end of the capture reads them
   child.kill("SIGINT");
   const [code] = await ended;
   assert.equal(code, 0, output.stderr);

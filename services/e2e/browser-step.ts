@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import type { TestContext } from "node:test";
-import { tryCommand } from "../command.js";
+import { tryCommand } from "../host/command.js";
 
 const CHROMIUM = "/usr/bin/chromium";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
-import { labCheckCluster } from "../check-cluster.js";
-import { labFault } from "../fault.js";
+import { labCheckCluster } from "../commands/check-cluster.js";
+import { labFault } from "../commands/fault.js";
 import { countOrders, order, waitFor } from "./shop-steps.js";
 
 interface Placed {
@@ -10,7 +10,7 @@ interface Placed {
   payment: { status: string; reason: string };
 }
 
-/** Enough orders that every node, the faulty one too, was first in turn. */
+/** Enough orders for every node, the faulty one included, to be the first once. */
 async function orders(count: number): Promise<Placed[]> {
   const placed: Placed[] = [];
   for (let turn = 0; turn < count; turn++) {
@@ -83,7 +83,7 @@ export async function clusterSteps(t: TestContext): Promise<void> {
     );
 }
 
-/** A lying node lies as a voter and, when it leads, as a proposer: each lie is refused by name somewhere. */
+/** A lying node lies as a voter and, when it leads, as a proposer: each lie is refused with its reason. */
 async function assertLiesCounted(): Promise<void> {
   const kinds = [
     ...["wrong-digest", "bad-signature", "replay"].map((reason) => ["votesRefused", reason] as const),

@@ -2,18 +2,18 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import type { TestContext } from "node:test";
-import { runCommand, tryCommand } from "../command.js";
-import { labFault } from "../fault.js";
-import { registeredPorts } from "../health.js";
-import { logFile } from "../processes.js";
-import { labRotate } from "../rotate.js";
+import { labFault } from "../commands/fault.js";
+import { labRotate } from "../commands/rotate.js";
+import { runCommand, tryCommand } from "../host/command.js";
+import { registeredPorts } from "../host/health.js";
+import { logFile } from "../host/processes.js";
 import type { Plan } from "../topology.js";
 import { flawOf } from "./event-flaw.js";
 import { BRIEF_MS, connectionsFrom, datagramFrom, reaches, requestFrom } from "./inside.js";
 import { dropped } from "./policy-steps.js";
 import { order, waitFor } from "./shop-steps.js";
 
-/** The samples that the Wazuh rules are tested with; RECORD_EVENTS=1 writes them anew, of a real run. */
+/** The samples that the Wazuh rules are tested with; RECORD_EVENTS=1 writes them again, from a real run. */
 const SAMPLES = new URL("../../../deploy/wazuh/samples/lab.ndjson", import.meta.url);
 
 type Fields = Readonly<Record<string, string | number>>;
@@ -22,7 +22,7 @@ function isAs(event: Fields, wanted: Fields): boolean {
   return Object.entries(wanted).every(([name, value]) => event[name] === value);
 }
 
-/** What a plan's log gets from now on. */
+/** New lines of a plan's log from now on. */
 class LogReader {
   readonly #file: string;
   readonly #before: number;
@@ -36,7 +36,7 @@ class LogReader {
     return readFileSync(this.#file, "utf8").slice(this.#before).trimEnd().split("\n").filter(Boolean);
   }
 
-  /** Those before, too. */
+  /** Earlier lines included. */
   all(wanted: Fields): Fields[] {
     const lines = readFileSync(this.#file, "utf8").trimEnd().split("\n").filter(Boolean);
     return lines.map((line) => JSON.parse(line) as Fields).filter((event) => isAs(event, wanted));
@@ -54,7 +54,7 @@ class LogReader {
     return waitFor(async () => this.found(wanted).length > 0);
   }
 
-  /** Does it again until it has been told so often. */
+  /** Repeats the action until its event was reported so often. */
   until(count: number, wanted: Fields, act: () => Promise<unknown>): Promise<void> {
     return waitFor(async () => {
       await act();
@@ -70,7 +70,7 @@ function serviceLog(): string {
 
 type Step = (t: TestContext, plan: Plan, log: LogReader) => Promise<void>;
 
-/** Each thing that should not be gives its event, told by who is there to see it. */
+/** Each violation gives its event, reported by the service that sees it. */
 export async function eventSteps(t: TestContext, plan: Plan): Promise<void> {
   const log = new LogReader(plan);
   const steps: Step[] = [dialStep, lyingStep, forgeryStep, dropStep, borderStep, silenceStep, formStep];
@@ -159,7 +159,7 @@ async function forgeryStep(t: TestContext, plan: Plan, log: LogReader): Promise<
 }
 
 async function dropStep(t: TestContext, plan: Plan, log: LogReader): Promise<void> {
-  await t.test("what the policies drop is told with who it was, to whom and how much", async () => {
+  await t.test("what the policies drop is reported with source, destination and count", async () => {
     const restricted = {
       policy: "restricted-service",
       source: "web",
@@ -201,7 +201,7 @@ async function dropStep(t: TestContext, plan: Plan, log: LogReader): Promise<voi
       await borrow("delete");
     }
     await log.told({ policy: "source-identity", source: "email", source_address: node.address });
-    // ICMP has no port to note: counted, and told without a sender
+    // ICMP has no port to note: counted, and reported without a sender
     await tryCommand("ip", [
       "netns",
       "exec",
@@ -273,7 +273,7 @@ async function formStep(t: TestContext, _plan: Plan, log: LogReader): Promise<vo
     const told = (policy: string) => log.all({ policy }).reduce((sum, event) => sum + Number(event.count), 0);
     const packets = told("restricted-service");
     const counted =
-      (await dropped("postgres-db from nobody else")) + (await dropped("redis-cache from nobody else"));
+      (await dropped("postgres-db from other sources")) + (await dropped("redis-cache from other sources"));
     assert.ok(packets >= 3 && packets <= counted, `${packets} packets told, ${counted} counted`);
     if (process.env.RECORD_EVENTS) writeFileSync(SAMPLES, `${[...log.lines(), serviceLog()].join("\n")}\n`);
   });

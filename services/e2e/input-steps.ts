@@ -100,7 +100,7 @@ export async function inputSteps(t: TestContext): Promise<void> {
     assert.equal((await fetch(`${REGISTRY}/discover`)).status, 400);
   });
 
-  await t.test("nobody registers for another, and only the host asks for rotations", async () => {
+  await t.test("no service registers for another, and only the host asks for rotations", async () => {
     const headers = { "content-type": "application/json" };
     const body = JSON.stringify({
       service: "payment",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { tryCommand } from "../command.js";
+import { tryCommand } from "../host/command.js";
 
 export interface Reply {
   status: number;
@@ -33,9 +33,9 @@ socket.send("hello", port, host);
 setTimeout(() => process.exit(0), waitMs);
 `;
 
-/** For what comes: in milliseconds. */
+/** Time-out for expected answers, milliseconds. */
 const PATIENCE_MS = 120_000;
-/** For what is dropped, and so never comes. */
+/** Time-out for dropped packets, which never come. */
 export const BRIEF_MS = 700;
 
 /** A request from inside a namespace. */
@@ -49,7 +49,7 @@ export async function requestFrom(
   return JSON.parse(result.stdout) as Reply;
 }
 
-/** How many of `count` connections begun at once from inside a namespace come about in time. */
+/** How many of `count` simultaneous connections from inside a namespace succeed in time. */
 export async function connectionsFrom(
   netns: string,
   host: string,
@@ -60,12 +60,12 @@ export async function connectionsFrom(
   return Number((await node(netns, CONNECT, { host, port, count, waitMs })).stdout);
 }
 
-/** Whether a connection comes about, however long it takes. */
+/** Whether a connection succeeds, without a time limit. */
 export async function reaches(netns: string, host: string, port: number): Promise<boolean> {
   return (await connectionsFrom(netns, host, port, 1, PATIENCE_MS)) === 1;
 }
 
-/** What comes back in time for a datagram sent from inside a namespace; empty when nothing does. */
+/** The answer to a datagram from inside a namespace; empty: none in time. */
 export async function datagramFrom(
   netns: string,
   host: string,

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
-import { runCommand } from "../command.js";
-import { STATE_DIR } from "../state.js";
+import { runCommand } from "../host/command.js";
+import { STATE_DIR } from "../host/state.js";
 import { contains, type Plan, PROFILES, planLab, readLab } from "../topology.js";
 
-/** What the lab sets for its own links and namespaces, as it stands for the whole host. Forwarding is left out: container engines set it. */
+/** Host-wide values of the settings that the lab changes for its own links. Without forwarding: container engines set it. */
 const HOST_SETTINGS = [
   "conf/all/route_localnet",
   "conf/default/route_localnet",
@@ -18,7 +18,7 @@ export function hostSettings(): Record<string, string> {
   );
 }
 
-/** What a lab of any profile made and left behind. Other programs' links, namespaces and rules come and go meanwhile: they are none of it. */
+/** What any lab left behind, without other programs' links, namespaces and rules. */
 export async function labRemains(): Promise<string[]> {
   const plans = PROFILES.map((profile) => planLab(readLab(), { profile, policies: true }));
   return [

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { TestContext } from "node:test";
-import { tryCommand } from "../command.js";
-import { registeredPorts } from "../health.js";
+import { tryCommand } from "../host/command.js";
+import { registeredPorts } from "../host/health.js";
 import type { Plan } from "../topology.js";
 import { BRIEF_MS, connectionsFrom, datagramFrom, reaches, requestFrom } from "./inside.js";
 

@@ -3,13 +3,13 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { labFault } from "../fault.js";
-import { postgresClient } from "../health.js";
-import { labLoad } from "../load.js";
-import type { LoadOptions, LoadResult } from "../load-client.js";
-import { logFile } from "../processes.js";
-import { labRotate, type Move } from "../rotate.js";
-import { readPlan } from "../state.js";
+import { labFault } from "../commands/fault.js";
+import { labLoad } from "../commands/load.js";
+import type { LoadOptions, LoadResult } from "../commands/load-client.js";
+import { labRotate, type Move } from "../commands/rotate.js";
+import { postgresClient } from "../host/health.js";
+import { logFile } from "../host/processes.js";
+import { readPlan } from "../host/state.js";
 import { connectionsFrom, datagramFrom, requestFrom } from "./inside.js";
 
 const SHOP = "http://198.51.100.1:8080";
@@ -24,7 +24,7 @@ export function order(base = "http://127.0.0.1:8080", key: string = randomUUID()
   });
 }
 
-/** Orders, their lines and the commits that stand for them: none without the other. */
+/** Orders, their lines and their commits: each needs the others. */
 export async function countOrders(): Promise<number> {
   const database = readPlan().instances.find((instance) => instance.service === "postgres-db")!;
   const client = postgresClient(database, "shop");
@@ -160,7 +160,7 @@ export async function shopSteps(t: TestContext): Promise<void> {
     assert.equal(moves.length, 18);
     assert.ok(moves.every((move) => move.from !== move.to));
     assert.deepEqual([result.failed, result.retried], [0, 0], JSON.stringify(result));
-    // The registry hears of ports every few seconds: one that was left and taken again in between is one tenancy to it.
+    // The registry hears of ports every few seconds: a port that was left and taken again in between counts as one tenancy.
     const last = new Map(moves.map(({ instance, to }) => [instance, to]));
     await waitFor(async () => {
       const { history } = (await (await fetch("http://10.0.0.70:8500/history")).json()) as {
@@ -201,7 +201,7 @@ async function loadDuring(
     } while (!isOver);
   })();
   const round = async (): Promise<void> => {
-    // The one under way began before what was asked of it.
+    // The current round may have begun too early.
     const enough = rounds + 2;
     await Promise.race([load, waitFor(async () => rounds >= enough)]);
   };
@@ -216,7 +216,7 @@ async function loadDuring(
 
 const PATIENCE_MS = 180_000;
 
-/** Fails after minutes, with what the condition last said. */
+/** Fails after minutes, with the condition's last message. */
 export async function waitFor(condition: () => Promise<boolean>): Promise<void> {
   let last: unknown;
   for (const end = performance.now() + PATIENCE_MS; performance.now() < end; await sleep(100))

@@ -5,7 +5,7 @@ import type { LabEvent } from "./event.js";
 
 type Subject = Pick<Proposal, "kind" | "opId">;
 
-/** A vote that is none, from the node that was asked for it. */
+/** An invalid vote from the node that was asked. */
 export function refusedVote(node: string, fault: VoteFault, { kind, opId }: Subject): LabEvent {
   return fault === "equivocation"
     ? equivocation(node, "vote", { kind, opId })
@@ -18,7 +18,7 @@ export function refusedVote(node: string, fault: VoteFault, { kind, opId }: Subj
       };
 }
 
-/** A proposal that its reader will not vote on. Who proposes is what it says itself. */
+/** A proposal that gets no vote. The proposer's name is unverified. */
 export function refusedProposal(refusal: Refusal, { proposer, kind, opId }: Proposal): LabEvent {
   return refusal === "equivocation"
     ? equivocation(proposer, "proposal", { kind, opId })
@@ -41,7 +41,7 @@ function equivocation(node: string, subject: "vote" | "proposal", { kind, opId }
   };
 }
 
-/** `client`: who stands at the address that it came from. */
+/** `client`: the owner of the source address. */
 export function refusedCertificate(
   flaw: string,
   { opId }: Certificate,

@@ -6,7 +6,7 @@ import type { Places } from "./places.js";
 
 const MAX_TOLD = 20;
 
-/** What one look found: new connections begun since the look before. */
+/** New connections since the previous look. */
 export interface Dial {
   readonly source: string;
   readonly destination: string;
@@ -28,8 +28,8 @@ export class DialWatch {
 }
 
 /**
- * Dials to ports that an instance had and has left. `since`, milliseconds: when they were last looked at. A port that was given
- * up later than that is passed over, since the dial may have come before: nobody is accused for being a second late.
+ * Dials to ports that an instance has left. `since`: time of the previous look, milliseconds. A port that was left
+ * later than that is skipped, since the dial may have come before: a client that is a second late is not reported.
  */
 export function retiredDials(
   dials: readonly Dial[],

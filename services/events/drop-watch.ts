@@ -1,18 +1,18 @@
-import { counted } from "../counted.js";
-import type { DropReason } from "../rules.js";
+import type { DropReason } from "../host/rules.js";
+import { counted } from "../plural.js";
 import type { LabEvent, Severity } from "./event.js";
 import { Growth } from "./growth.js";
 import type { Note, Notes } from "./nft-list.js";
 import type { Places } from "./places.js";
 
-/** Told one by one at each look; a scan makes more. */
+/** Reported one by one at each look; a scan makes more. */
 const MAX_TOLD = 20;
 
 interface Account {
-  /** Packets dropped, and those of them that were told with their sender or without. */
+  /** Dropped packets, and how many of them were reported with or without a sender. */
   counted: number;
   told: number;
-  /** Not told at the look before. */
+  /** Not reported at the previous look. */
   open: number;
 }
 
@@ -43,8 +43,8 @@ export class DropWatch {
   }
 
   /**
-   * What was dropped and belongs to no note. Notes and counters are not read at one instant: what is open now may be told by
-   * the next look's notes, so only what stayed open from one look to the next is told.
+   * Drops without a note. Notes and counters are not read at one instant: an open drop may belong to
+   * the next look's notes, so only drops that stay open from one look to the next are reported.
    */
   #rest(): LabEvent[] {
     const events: LabEvent[] = [];

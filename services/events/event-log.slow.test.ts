@@ -128,7 +128,7 @@ test("a file is made for its owner alone, is appended to, and is never reached t
   assert.throws(() => new EventFile(`${path}.link`), { code: "ELOOP" });
 });
 
-test("a file with a limit begins anew, and the log says that it did", (t) => {
+test("a file with a limit starts again, and the log says that it did", (t) => {
   const path = join(folder(t), "events.ndjson");
   const log = new EventLog(new EventFile(path, 2000), "web", assert.fail);
   for (let turn = 0; turn < 20; turn++) log.note(distrust(`node-${turn}`), 0);

@@ -1,9 +1,9 @@
 import { eventLine, type LabEvent } from "./event.js";
 import { EventFile } from "./event-file.js";
 
-/** As long the same event is counted in place of written again. */
+/** Milliseconds in which a repeated event is only counted. */
 const WINDOW_MS = 1000;
-/** Different events in such a time; of more only the number is kept. */
+/** Most different events in that time; further ones are only counted. */
 const MAX_OPEN = 100;
 
 interface Open {
@@ -13,16 +13,16 @@ interface Open {
   readonly until: number;
 }
 
-/** Where lines go. */
+/** Destination of lines. */
 export interface LineSink {
-  /** True where older lines had to go. Throws the system's error. */
+  /** True: older lines were removed. Throws the system's error. */
   append(line: string): boolean;
   close(): void;
 }
 
 /**
- * Writes events as they happen; what repeats within a second is counted and written once more at its end. It never stands in
- * the way of what it reports: a line that cannot be written is counted, said once, and told of when there is room again.
+ * Writes events as they happen; repeats within a second are counted and written once at its end. It never blocks
+ * its caller: a line that cannot be written is counted, reported once, and again when there is room.
  */
 export class EventLog {
   readonly #open = new Map<string, Open>();
@@ -36,7 +36,7 @@ export class EventLog {
     private readonly say: (problem: string) => void,
   ) {}
 
-  /** Writes what has repeated when its second is over, whether or not something else happens. */
+  /** Writes repeated events when their second is over, also without further events. */
   start(): void {
     this.#timer = setInterval(() => this.flush(Date.now()), WINDOW_MS).unref();
   }
@@ -56,7 +56,7 @@ export class EventLog {
     }
   }
 
-  /** Writes what has repeated and whose second is over. */
+  /** Writes repeated events whose second is over. */
   flush(now: number): void {
     this.#flush(now, (open) => open.until <= now);
   }
@@ -80,7 +80,7 @@ export class EventLog {
     this.#attempt(() => {
       if (this.#lost > 0) this.#tellOfLoss(now);
       if (this.sink!.append(eventLine(event, this.reporter, now)))
-        this.sink!.append(eventLine(lossOf(1, "the file was full and begins anew"), this.reporter, now));
+        this.sink!.append(eventLine(lossOf(1, "the file was full and starts again"), this.reporter, now));
     }, event.count ?? 1);
   }
 
@@ -115,10 +115,10 @@ function lossOf(count: number, reason: string): LabEvent {
   };
 }
 
-/** The lab's own file must not fill /run; one that the operator chose is his to rotate. */
+/** The lab's own file must not fill /run; the operator rotates a file of their own. */
 const OWN_LIMIT_BYTES = 8 << 20;
 
-/** Opens the log of one process. Where it cannot be opened the process goes on without, and says so. */
+/** Opens the log of one process. If it cannot be opened the process continues without it, and says so. */
 export function openEventLog(
   where: { readonly path: string; readonly own: boolean } | undefined,
   reporter: string,

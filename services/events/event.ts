@@ -1,4 +1,4 @@
-/** One line of the lab's event log. What each event holds is said in `deploy/events/event.schema.json`, which the tests check against. */
+/** One line of the lab's event log. `deploy/events/event.schema.json` describes each event; the tests check against it. */
 
 export type Severity = "info" | "notice" | "warning";
 
@@ -23,9 +23,9 @@ export interface LabEvent {
   readonly severity: Severity;
   /** One plain sentence. */
   readonly text: string;
-  /** What makes it the same event when it comes again. */
+  /** The fields that identify a repeated event. */
   readonly fields: Fields;
-  /** Of this occurrence alone. */
+  /** Fields of this occurrence only. */
   readonly details?: Fields;
   /** How many times; one where absent. */
   readonly count?: number;
@@ -58,7 +58,7 @@ export function eventLine(event: LabEvent, reporter: string, now: number): strin
 const ESCAPED = /[^\x20-\x7e]|\\+(?=[^\x20-\x7e]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})/g;
 
 /**
- * Whatever is not printable ASCII written out, `\x1b`, `\u202e`: safe in a terminal and in a log. Backslashes before that are
+ * Escapes everything except printable ASCII, `\x1b`, `\u202e`: safe in a terminal and in a log. Backslashes before that are
  * doubled, so that a text with the letters `\x1b` looks different.
  */
 function plain(text: string, limit: number): string {

@@ -1,8 +1,8 @@
-/** By how much counters in the kernel have grown from one look to the next. One that shrank began anew. */
+/** Growth of kernel counters from one look to the next. One that shrank was reset. */
 export class Growth {
   #before: ReadonlyMap<string, number> | undefined;
 
-  /** Takes a look; those that have grown, by how much. The first look says where they stand, and nothing has grown. */
+  /** Returns the counters that have grown since the previous look, and by how much. The first look returns none. */
   look(now: ReadonlyMap<string, number>): Map<string, number> {
     const grown = new Map<string, number>();
     const before = this.#before;

@@ -5,7 +5,7 @@ import { REFUSALS } from "../bft/ballot.js";
 import type { Certificate, Proposal } from "../bft/message.js";
 import type { VoteFault } from "../bft/tally.js";
 import { flawOf } from "../e2e/event-flaw.js";
-import { DROP_REASONS } from "../rules.js";
+import { DROP_REASONS } from "../host/rules.js";
 import { RegistryBook, type Report } from "../shop/registry-book.js";
 import { distrustedAnswer, refusedCertificate, refusedProposal, refusedVote } from "./cluster-events.js";
 import { eventLine, type LabEvent } from "./event.js";

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { DIALS, type DropReason, reasonOf } from "../rules.js";
+import { DIALS, type DropReason, reasonOf } from "../host/rules.js";
 
-/** Packets from one to one, since they were first noted. */
+/** Packets from one source to one destination since the first note. */
 export interface Note {
   readonly family: string;
   readonly reason: DropReason;
@@ -13,7 +13,7 @@ export interface Note {
   readonly packets: number;
 }
 
-/** New connections from one to one, since they were first noted. */
+/** New connections from one source to one destination since the first note. */
 export interface DialNote {
   readonly source: string;
   readonly destination: string;
@@ -21,7 +21,7 @@ export interface DialNote {
   readonly packets: number;
 }
 
-/** What the lab's tables say at one moment. */
+/** The content of the lab's tables at one moment. */
 export interface Notes {
   readonly notes: readonly Note[];
   readonly dials: readonly DialNote[];
@@ -46,7 +46,7 @@ const listing = z.object({ nftables: z.array(entry) });
 const noteKey = z.tuple([z.string(), z.ipv4(), z.ipv4(), z.string(), z.int()]);
 const dialKey = z.tuple([z.ipv4(), z.ipv4(), z.int()]);
 
-/** Reads what `nft -j list table` printed of each table (libnftables-json(5)). Throws where it is something else. */
+/** Reads what `nft -j list table` printed of each table (libnftables-json(5)). Throws if it is something else. */
 export function readNotes(lists: readonly string[]): Notes {
   const notes: Note[] = [];
   const dials: DialNote[] = [];

@@ -1,6 +1,6 @@
 import { hostAddresses, type Plan } from "../topology.js";
 
-/** Who has a link or an address in the lab. */
+/** The owners of links and addresses in the lab. */
 export class Places {
   readonly #byLink = new Map<string, string>();
   readonly #byAddress = new Map<string, string>();
@@ -13,12 +13,12 @@ export class Places {
     }
   }
 
-  /** An address that nobody has stands for itself. */
+  /** An address without an owner keeps its own text. */
   nameOf(address: string): string {
     return this.#byAddress.get(address) ?? address;
   }
 
-  /** Behind an instance's own link stands the instance, whatever address it writes. */
+  /** Packets on an instance's own link are the instance's, whatever their source address. */
   senderBehind(link: string, address: string): string {
     return this.#byLink.get(link) ?? this.nameOf(address);
   }

@@ -1,7 +1,7 @@
 import type { Change, Report } from "../shop/registry-book.js";
 import type { LabEvent } from "./event.js";
 
-/** What a report of an instance that the registry believed says beyond that it is there. */
+/** Events from an accepted report of an instance. */
 export function eventsOfReport(report: Report, change: Change): LabEvent[] {
   const { service, instance, address, port } = report;
   const events: LabEvent[] = [];
@@ -32,7 +32,7 @@ export function silenceOf({ service, instance, address, port }: Report, silentMs
   };
 }
 
-/** `client`: who stands at the address that it came from. */
+/** `client`: the owner of the source address. */
 export function refusedRegistration(
   instance: string,
   client: string,

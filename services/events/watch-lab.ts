@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { runCommand } from "../command.js";
-import { TABLE } from "../rules.js";
+import { runCommand } from "../host/command.js";
+import { TABLE } from "../host/rules.js";
+import { readPlan } from "../host/state.js";
 import { call } from "../service/call.js";
 import { registryUrl } from "../service/run-service.js";
-import { readPlan } from "../state.js";
 import type { Plan } from "../topology.js";
 import { type Dial, DialWatch, retiredDials } from "./dial-watch.js";
 import { DropWatch } from "./drop-watch.js";
@@ -14,7 +14,7 @@ import { type Notes, readNotes } from "./nft-list.js";
 import { Places } from "./places.js";
 import { WATCHER } from "./watcher.js";
 
-/** Much shorter than the kernel remembers its notes; each look is two short runs of nft. */
+/** Much shorter than the lifetime of the kernel's notes; each look is two short runs of nft. */
 const LOOK_MS = 2000;
 
 const historySchema = z.object({
@@ -30,7 +30,7 @@ const historySchema = z.object({
   ),
 });
 
-/** Looks at the rules' counters on the host and tells what they say, until it is ended. */
+/** Reads the rules' counters on the host and reports changes until it is stopped. */
 export async function watchLab(): Promise<void> {
   const plan = readPlan();
   const say = (problem: string): boolean => process.stderr.write(`${problem}\n`);
@@ -77,7 +77,7 @@ class LabWatch {
     return [...this.#drops.look(notes), ...(await this.#retired(dials, since))];
   }
 
-  /** Where the registry does not answer, nobody can say what a port was. */
+  /** While the registry does not answer it is unknown what a port was. */
   async #retired(dials: readonly Dial[], since: number): Promise<LabEvent[]> {
     if (dials.length === 0) return [];
     const answer = await call(`${this.#registry}/history`, { timeoutMs: 1500 }).catch(() => undefined);

@@ -77,7 +77,7 @@ test("what nft prints is read: sets with and without elements, drops of one reas
   assert.throws(() => readNotes(["{}"]));
 });
 
-test("drops are told by who, to whom and how many since the look before; the first look is where counting begins", () => {
+test("drops are reported by source, destination and count since the look before; counting begins with the first look", () => {
   const watch = new DropWatch(places);
   assert.deepEqual(watch.look(notes(7, note(7))), []);
   const [event, ...rest] = watch.look(notes(9, note(9)));
@@ -94,7 +94,7 @@ test("drops are told by who, to whom and how many since the look before; the fir
   });
   assert.equal(flawOf(eventLine(event!, "lab-watch", 0)), "");
   assert.deepEqual(watch.look(notes(9, note(9))), [], "nothing new");
-  assert.equal(watch.look(notes(1, note(1)))[0]?.count, 1, "counters that began anew");
+  assert.equal(watch.look(notes(1, note(1)))[0]?.count, 1, "counters that were reset");
 });
 
 test("packets without a note are told without a sender, once they stayed without one", () => {
@@ -164,6 +164,6 @@ test("a dial counts once, however often it is looked at", () => {
   assert.deepEqual(
     watch.look([{ ...noted, packets: 2 }]),
     [{ ...noted, count: 2 }],
-    "forgotten and noted anew",
+    "forgotten and noted again",
   );
 });

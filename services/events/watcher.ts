@@ -1,2 +1,2 @@
-/** The process of the lab that looks at the rules' counters, and its name in logs and events. */
+/** The lab's process that reads the rules' counters, and its name in logs and events. */
 export const WATCHER = "lab-watch";

@@ -1,16 +1,16 @@
-import { STATE_DIR } from "../state.js";
+import { STATE_DIR } from "../host/state.js";
 import type { Instance, Plan } from "../topology.js";
 import { instancesOf } from "../topology.js";
 
 export const NGINX_DIR = `${STATE_DIR}/nginx`;
 export const NGINX_USER = "www-data";
 
-/** One empty file in here, named for a port, says where the gateway is now. */
+/** Holds one empty file, named after the gateway's current port. */
 export const GATEWAY_PORTS_DIR = `${NGINX_DIR}/gateway`;
 
 /**
- * Knows the gateway's every port from the start and picks by file, request for request. A reload instead would close
- * kept-alive connections just as requests set out on them.
+ * Knows all ports of the gateway from the start and chooses one by the file at each request. A reload would close
+ * keep-alive connections while requests are sent on them.
  */
 export function nginxConfig(plan: Plan, instance: Instance): string {
   const gateway = instancesOf(plan, "api-gateway")[0]!;

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { runCommand } from "../command.js";
+import { runCommand } from "../host/command.js";
+import { STATE_DIR } from "../host/state.js";
 import { LabError } from "../lab-error.js";
-import { STATE_DIR } from "../state.js";
 import type { Instance, Plan } from "../topology.js";
 
 export const POSTGRES_USER = "postgres";
@@ -21,8 +21,8 @@ export function postgresBin(): string | undefined {
 }
 
 /**
- * Makes the data folder once, whole or not at all: under another name first. PostgreSQL refuses root, so all of it is done
- * as its own user; and it ends with this process, should that be killed.
+ * Makes the data folder once, atomically: under another name first. PostgreSQL refuses root, so it runs
+ * as its own user; it ends with this process, even if that is killed.
  */
 export async function initPostgres(): Promise<void> {
   if (existsSync(`${DATA}/PG_VERSION`)) return;
@@ -41,18 +41,18 @@ export async function initPostgres(): Promise<void> {
   renameSync(part, DATA);
 }
 
-/** Every order node may log in with the password; who may connect at all is the firewall's business. */
+/** Every order node may log in with the password; the firewall decides who may connect. */
 export function postgresHba(plan: Plan): string {
   const networks = plan.bridges.map((bridge) => `host ${SHOP} ${SHOP} ${bridge.network} scram-sha-256`);
   return [`local all ${POSTGRES_USER} peer map=lab`, ...networks, ""].join("\n");
 }
 
-/** root on this machine may come in through the socket file as the owner. */
+/** root on this machine may connect through the socket file as the owner. */
 export function postgresIdent(): string {
   return [`lab root ${POSTGRES_USER}`, `lab ${POSTGRES_USER} ${POSTGRES_USER}`, ""].join("\n");
 }
 
-/** Wherever it runs. */
+/** Settings for every environment. */
 export const POSTGRES_SETTINGS = {
   shared_buffers: "16MB",
   max_connections: "40",
@@ -100,7 +100,7 @@ ${GRANT}
 `;
 }
 
-/** What the order nodes may do with the tables, which the owner of the server made. */
+/** Rights of the order nodes on the tables, which belong to the owner. */
 export const GRANT = `grant select, insert, update on all tables in schema public to ${SHOP};`;
 
 /** Idempotent: run at every `up`. One row in `commits` for each operation that ever took effect. */

@@ -1,10 +1,10 @@
 import { createConnection } from "node:net";
-import { STATE_DIR } from "../state.js";
+import { STATE_DIR } from "../host/state.js";
 import type { Instance } from "../topology.js";
 
 const REDIS_SOCKET = `${STATE_DIR}/redis/redis.sock`;
 
-/** A cache and nothing else: no file is ever written. */
+/** A pure cache: it never writes a file. */
 export function redisConfig(instance: Instance): string {
   return [
     `bind ${instance.address}`,
@@ -24,7 +24,7 @@ export function redisConfig(instance: Instance): string {
   ].join("\n");
 }
 
-/** Asks over the socket file, which no rule or namespace stands in front of. */
+/** Asks over the socket file, which no rule or namespace blocks. */
 export function pingRedis(timeoutMs = 500): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection(REDIS_SOCKET, () => socket.write("PING\r\n"));

@@ -11,7 +11,7 @@ const BODY_LIMIT_BYTES = 64 << 10;
 /** A log that has grown past this starts again: the lab must not fill /run. */
 const LOG_LIMIT_BYTES = 8 << 20;
 
-/** A Fastify application with what every service has: logs, metrics, health, errors as JSON. It listens nowhere yet. */
+/** A Fastify application with the common parts of every service: logs, metrics, health, errors as JSON. It does not listen yet. */
 export function createApp(name: string, health: () => Record<string, unknown> = () => ({})): App {
   const metrics = new Registry();
   metrics.setDefaultLabels({ instance: name });
@@ -72,7 +72,7 @@ function measure(http: FastifyInstance, metrics: Registry): void {
         route,
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime),
-        // the balancer says who asked; between services it is the caller itself
+        // behind the balancer the header names the client; between services it is the caller itself
         client: request.headers["x-real-ip"] ?? request.ip,
       },
       "request",

@@ -16,7 +16,7 @@ export interface Place {
 
 const POLL_MS = 1000;
 
-/** Where the services one calls are now. Keeps the last answer while the registry is away. */
+/** The current places of called services. Keeps the last answer while the registry is away. */
 export class Directory {
   readonly #places = new Map<string, Place[]>();
   readonly #turn = new Map<string, number>();
@@ -39,7 +39,7 @@ export class Directory {
     clearInterval(this.#timer);
   }
 
-  /** Asks now; calls that come meanwhile share the answer. */
+  /** Asks now; concurrent calls share the answer. */
   refresh(): Promise<void> {
     this.#refreshing ??= this.#ask().finally(() => {
       this.#refreshing = undefined;

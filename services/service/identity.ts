@@ -1,9 +1,9 @@
 import { placeInContainer } from "../docker/place.js";
+import { readPlan } from "../host/state.js";
 import { LabError } from "../lab-error.js";
-import { readPlan } from "../state.js";
 import type { Instance, Plan } from "../topology.js";
 
-/** Who this process is: read as root at start, then root is given up before the first byte from outside. */
+/** The identity of this process: read as root at start; root is given up before the first byte from outside. */
 export interface Identity {
   plan: Plan;
   instance: Instance;
@@ -16,7 +16,7 @@ export async function readIdentity(name: string): Promise<Identity> {
   return { plan, instance: plan.named ? await placeInContainer(plan, instance) : instance };
 }
 
-/** Everything needed of root was read before; the modules too, whatever folder they lie in. */
+/** Everything that needs root was read before, modules included. */
 export function dropRoot(user = "nobody", group = "nogroup"): void {
   if (process.getuid?.() !== 0) return;
   process.setgroups?.([]);

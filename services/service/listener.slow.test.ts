@@ -56,7 +56,7 @@ test("the port before is closed once it is drained", async () => {
   }
 });
 
-/** Whether nobody takes new connections there. */
+/** Whether new connections are refused there. */
 async function isClosed(port: number): Promise<boolean> {
   return call(`http://127.0.0.1:${port}/none`).then(
     () => false,

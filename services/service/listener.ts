@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import { LabError } from "../lab-error.js";
 
-// shorter than any caller keeps an idle connection is unsafe, so callers close first: fetch at 4 s, nginx on reload
+// longer than any caller keeps an idle connection, so that callers close first: fetch at 4 s, nginx on reload
 const KEEP_ALIVE_MS = 30_000;
 const CLOSE_DEADLINE_MS = 5_000;
 
@@ -13,7 +13,7 @@ interface Opening {
   draining: boolean;
 }
 
-/** One application on one port at a time, and for a while on the port before. */
+/** One application on one port at a time, and for a while also on the previous port. */
 export class Listener {
   readonly #openings: Opening[] = [];
 
@@ -32,7 +32,7 @@ export class Listener {
     return this.#openings.filter((opening) => opening.draining).map((opening) => opening.port);
   }
 
-  /** Takes the first port that nobody uses. */
+  /** Takes the first free port. */
   async open(): Promise<void> {
     await this.http.ready();
     await this.#openOneOf(this.ports);

@@ -42,7 +42,7 @@ export class Membership {
     this.#beating = true;
     try {
       const wanted = await this.#report();
-      // the first answer only tells where the count stands
+      // the first answer only gives the current count
       const asked = this.#rotation !== undefined && wanted > this.#rotation;
       this.#rotation = wanted;
       if (this.instance.moving && (asked || performance.now() >= this.#nextRotationMs)) await this.#rotate();

@@ -9,13 +9,13 @@ export function registryUrl(plan: Plan): string {
   return `http://${registry.address}:${registry.ports[0]}`;
 }
 
-/** Gives up root, opens the port, joins the registry and stays until told to stop; then leaves in good order. */
+/** Gives up root, opens the port, joins the registry, runs until a signal, then leaves the registry. */
 export async function runService(
   { plan, instance }: Identity,
   app: App,
   hooks: { start?: () => Promise<void>; stop?: () => Promise<void> } = {},
 ): Promise<void> {
-  // What the application needs of its modules it loads as it becomes ready.
+  // The application loads its modules as it becomes ready.
   await app.http.ready();
   dropRoot();
   const { everySeconds, drainSeconds } = plan.rotation;

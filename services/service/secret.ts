@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
+import { STATE_DIR } from "../host/state.js";
 import { LabError } from "../lab-error.js";
-import { STATE_DIR } from "../state.js";
 import { readVaultSecret, vaultSettings } from "../vault/vault-client.js";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * A password or a key, from the first that is there: the variable named for it or the file that its variable with `_FILE` names
+ * A password or a key, from the first source that exists: its environment variable, or the file in the variable with `_FILE`
  * (`postgres.password`: SHOP_POSTGRES_PASSWORD), Vault where VAULT_ADDR is set, else the state folder. Read as root, before it is
  * given up. Throws LabError, which never holds the secret.
  */

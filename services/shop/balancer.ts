@@ -8,7 +8,7 @@ import { registryUrl } from "../service/run-service.js";
 
 const CONFIG = `${NGINX_DIR}/nginx.conf`;
 
-/** Runs the real nginx and shows it where the gateway is. Ends when nginx ends. */
+/** Runs the real nginx and updates the file with the gateway's port. Ends when nginx ends. */
 export async function startBalancer({ plan, instance }: Identity): Promise<void> {
   const { http } = createApp(instance.name);
   dropRoot(NGINX_USER, NGINX_USER);

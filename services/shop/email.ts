@@ -23,7 +23,7 @@ const mailSchema = {
   },
 } as const;
 
-/** Keeps a mailbox to look at and sends nothing. The same key is one mail, however often it comes. */
+/** Keeps a mailbox in memory and sends nothing. Mails with the same key count once. */
 export async function startEmail(identity: Identity): Promise<void> {
   const mailbox = new Map<string, Mail & { at: string }>();
   const app = createApp(identity.instance.name, () => ({ mails: mailbox.size }));

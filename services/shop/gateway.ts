@@ -10,10 +10,10 @@ import type { Identity } from "../service/identity.js";
 import { registryUrl, runService } from "../service/run-service.js";
 import { readSecret } from "../service/secret.js";
 import { instancesOf } from "../topology.js";
-import { OrderClient } from "./order-client.js";
-import { listQuerySchema, orderBodySchema } from "./order-routes.js";
-import { CLIENT, keyRings, type OrderBody } from "./order-rules.js";
-import { ProductPool } from "./product-pool.js";
+import { OrderClient } from "./orders/order-client.js";
+import { listQuerySchema, orderBodySchema } from "./orders/order-routes.js";
+import { CLIENT, keyRings, type OrderBody } from "./orders/order-rules.js";
+import { ProductPool } from "./products/product-pool.js";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const LOG_DISTRIBUTION_MS = 30_000;

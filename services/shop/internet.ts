@@ -1,10 +1,10 @@
 import { createSocket } from "node:dgram";
 import { createServer } from "node:net";
+import { readPlan } from "../host/state.js";
 import { LabError } from "../lab-error.js";
 import { dropRoot } from "../service/identity.js";
-import { readPlan } from "../state.js";
 
-/** Plays the internet: answers every TCP port it is given with one line over HTTP, and echoes UDP on port 53. */
+/** Plays the internet: answers every given TCP port with one line over HTTP, and echoes UDP on port 53. */
 export async function startInternet(name: string): Promise<void> {
   const outside = readPlan().outside.find((candidate) => candidate.name === name);
   if (!outside) throw new LabError(`no outside host is called ${name}`, 2);

@@ -6,11 +6,11 @@ import { Places } from "../events/places.js";
 import { createApp } from "../service/app.js";
 import type { Identity } from "../service/identity.js";
 import { runService } from "../service/run-service.js";
-import { keyRings } from "./order-rules.js";
+import { keyRings } from "./orders/order-rules.js";
 
 const LEDGER_LIMIT = 100_000;
 
-/** Takes money once for each order, and only on the signed word of every order node. */
+/** Takes money once for each order, and only with signatures of every order node. */
 export async function startPayment(identity: Identity): Promise<void> {
   const { plan, instance } = identity;
   const keys = keyRings(plan).nodes;

@@ -1,4 +1,4 @@
-/** What one instance says of itself. */
+/** The report of one instance. */
 export interface Report {
   service: string;
   instance: string;
@@ -23,21 +23,21 @@ interface Member extends Report {
   lastSeen: number;
 }
 
-/** What became different with a report. */
+/** The changes by a report. */
 export interface Change {
-  /** The port it was at, where that was another. */
+  /** The previous port, if it changed. */
   readonly from?: number;
-  /** It had been forgotten for its silence, and is back. */
+  /** It had been removed after silence, and is back. */
   readonly isBack: boolean;
 }
 
 const MAX_SILENT = 1000;
 
-/** Who is where, since when. Bounded: where the most is kept, the oldest closed tenancy goes first. */
+/** The place of every instance over time. Bounded: the oldest closed tenancy of the largest holder is removed first. */
 export class RegistryBook {
   readonly #members = new Map<string, Member>();
   readonly #rotations = new Map<string, number>();
-  /** Forgotten for their silence. */
+  /** Removed after silence. */
   readonly #silent = new Set<string>();
   #history: Tenancy[] = [];
   expired = 0;
@@ -59,7 +59,7 @@ export class RegistryBook {
     return { isBack, ...(known && known.port !== report.port ? { from: known.port } : {}) };
   }
 
-  /** Nothing when the instance is not known: it should register. */
+  /** Undefined: the instance is unknown and should register. */
   heartbeat(report: Report, now: number): Change | undefined {
     return this.#members.has(report.instance) ? this.register(report, now) : undefined;
   }
@@ -69,7 +69,7 @@ export class RegistryBook {
     return this.#members.delete(instance);
   }
 
-  /** Forgets who has been silent for too long; their ports count as closed when they were last heard. */
+  /** Removes instances after too long a silence; their ports count as closed at their last report. */
   expire(now: number): Report[] {
     const gone = [...this.#members.values()].filter((member) => now - member.lastSeen > this.expiryMs);
     for (const member of gone) {
@@ -127,7 +127,7 @@ export class RegistryBook {
     while (this.#history.length > this.historyLimit) this.#forgetOne();
   }
 
-  /** Of the instance with the most tenancies at the address with the most, so that no report pushes out another's. */
+  /** Removes from the instance with the most tenancies at the address with the most, so that no instance displaces another's. */
   #forgetOne(): void {
     const address = most(this.#history.map((entry) => entry.address));
     const there = this.#history.filter((entry) => entry.address === address);

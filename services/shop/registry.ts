@@ -62,7 +62,7 @@ function addRoutes(http: FastifyInstance, plan: Plan, book: RegistryBook, events
   const senders = new Places(plan);
   // inside its own container the operator is at loopback; in the lab the registry does not listen there
   const own = new Set([...hostAddresses(plan), "127.0.0.1"]);
-  /** An instance of the plan may speak for itself and for nobody else. */
+  /** An instance of the plan may speak only for itself. */
   const refusal = async (report: Report, from: string): Promise<string | undefined> => {
     const place = plan.instances.find(
       ({ name, service }) =>
@@ -78,7 +78,7 @@ function addRoutes(http: FastifyInstance, plan: Plan, book: RegistryBook, events
       .find(({ address, instance }) => address === from && instance !== report.instance);
     return other && `${from} is registered as ${other.instance}`;
   };
-  /** Why nobody believes the report; nothing where it is believed. */
+  /** Why the report is rejected; undefined: it is accepted. */
   const refuse = async (report: Report, from: string): Promise<string | undefined> => {
     const reason = await refusal(report, from);
     if (reason)
@@ -172,7 +172,7 @@ function addRoutes(http: FastifyInstance, plan: Plan, book: RegistryBook, events
   );
 }
 
-/** Whether the address is one of those that the instance's own stands for: itself, or all of a name in containers. */
+/** Whether the address belongs to the instance: equal to its own, or in containers one of its name's. */
 async function standsAt({ address }: Instance, candidate: string): Promise<boolean> {
   const found = await lookup(address, { all: true }).catch(() => []);
   return found.some((place) => place.address === candidate);

@@ -13,7 +13,7 @@ import { z } from "zod";
 import { makeKeyPair } from "../bft/message.js";
 import { LabError } from "../lab-error.js";
 import { DATABASE_PASSWORD, secretNames } from "../secrets.js";
-import { CLIENT } from "../shop/order-rules.js";
+import { CLIENT } from "../shop/orders/order-rules.js";
 import { instancesOf, type Plan } from "../topology.js";
 import { askVault, createVaultSecret, refused, type VaultSettings, vaultSettings } from "./vault-client.js";
 
@@ -39,13 +39,13 @@ const tokenSchema = z.object({ auth: z.object({ client_token: z.string().min(1) 
 type Keys = z.infer<typeof initSchema>;
 
 export interface InitOptions {
-  /** Unseal keys and root token: written where the Vault is new, read where it is sealed. */
+  /** Unseal keys and root token: written for a new Vault, read for a sealed one. */
   readonly keysFile?: string;
   /** Gets a token for each service that has secrets, in a file named for it. */
   readonly tokenDir?: string;
 }
 
-/** Initialises and unseals a Vault where it is needed, then makes in it what the shop needs and is not there. Says each step. */
+/** Initialises and unseals a Vault if needed, then creates what the shop needs. Prints each step. */
 export async function initVault(
   plan: Plan,
   options: InitOptions,
@@ -72,7 +72,7 @@ export async function initVault(
   if (options.tokenDir !== undefined) await issueTokens(plan, settings, options.tokenDir, say);
 }
 
-/** The keys, where they were needed or are in the file. */
+/** The keys, if they were needed or are in the file. */
 async function open(settings: VaultSettings, { keysFile }: InitOptions, say: (line: string) => void) {
   let state = await sealState(settings);
   let keys = state.initialized && keysFile !== undefined ? readKeys(keysFile) : undefined;
@@ -99,7 +99,7 @@ async function sealState(settings: VaultSettings): Promise<z.infer<typeof sealSc
   return parsed.data;
 }
 
-/** The file is made before the keys are, so that they cannot be lost for want of one. */
+/** The file is made before the keys, so that the keys always have a place to be saved. */
 async function initialise(settings: VaultSettings, keysFile: string): Promise<Keys> {
   const file = createSecretFile(keysFile);
   try {
@@ -152,7 +152,7 @@ async function mountEngine(settings: VaultSettings, say: (line: string) => void)
   say(`engine ${mount}/: mounted, KV version 2`);
 }
 
-/** Role and text: one for each who has secrets, and one for the operator, whose `up` reads them all. */
+/** Role and text: one for each service with secrets, and one for the operator, whose `up` reads them all. */
 function policiesOf(plan: Plan, mount: string): [role: string, policy: string][] {
   const read = (file: string, instance: string) =>
     readFileSync(new URL(file, POLICIES), "utf8").replaceAll("MOUNT", mount).replaceAll("INSTANCE", instance);
@@ -194,7 +194,7 @@ async function issueTokens(
   }
 }
 
-/** A new file for its owner alone. Throws LabError where there is one: it may hold the only copy of something. */
+/** A new file, readable only by its owner. Throws LabError if it exists: it may hold the only copy of a key. */
 function createSecretFile(path: string): { write(text: string): void; discard(): void } {
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
   let fd: number;

@@ -8,9 +8,9 @@ import { type Answer, type CallOptions, call } from "../service/call.js";
 export interface VaultSettings {
   /** Without a slash at its end. */
   readonly address: string;
-  /** Never shown, in no message. */
+  /** Never in a message. */
   readonly token: string;
-  /** Where the KV version 2 engine is. */
+  /** Path of the KV version 2 engine. */
   readonly mount: string;
   readonly timeoutMs: number;
 }
@@ -28,7 +28,7 @@ const valueSchema = z.object({
 const writtenSchema = z.object({ data: z.object({ version: z.int().min(1) }) });
 const errorsSchema = z.object({ errors: z.array(z.string().max(2000)).max(20) });
 
-/** Nothing where VAULT_ADDR is not set. `token`: in place of VAULT_TOKEN and VAULT_TOKEN_FILE. Throws LabError. */
+/** Undefined without VAULT_ADDR. `token`: replaces VAULT_TOKEN and VAULT_TOKEN_FILE. Throws LabError. */
 export function vaultSettings(env: Environment, token?: string): VaultSettings | undefined {
   if (!env.VAULT_ADDR) return undefined;
   const mount = env.VAULT_KV_MOUNT || DEFAULT_MOUNT;
@@ -42,7 +42,7 @@ export function vaultSettings(env: Environment, token?: string): VaultSettings |
   };
 }
 
-/** A token must not cross a network in the clear. */
+/** A token must not cross a network unencrypted. */
 function addressOf(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isBare =
@@ -72,7 +72,7 @@ function checkToken(token: string): string {
   return token;
 }
 
-/** One exchange with the API. Throws LabError where there is no answer; the status is the caller's to judge. */
+/** One exchange with the API. Throws LabError without an answer; the caller checks the status. */
 export async function askVault(
   { address, token, timeoutMs }: VaultSettings,
   path: string,
@@ -87,7 +87,7 @@ export async function askVault(
   }
 }
 
-/** A secret's value; nothing where there is none. Throws LabError. */
+/** A secret's value; undefined: none. Throws LabError. */
 export async function readVaultSecret(settings: VaultSettings, name: string): Promise<string | undefined> {
   const answer = await askVault(settings, dataPath(settings, name));
   if (answer.status === 404) return undefined;
@@ -97,7 +97,7 @@ export async function readVaultSecret(settings: VaultSettings, name: string): Pr
   return parsed.data.data.data.value;
 }
 
-/** Writes a secret that is not there yet, by check-and-set; false where it is. Throws LabError. */
+/** Writes a new secret, by check-and-set; false: it exists. Throws LabError. */
 export async function createVaultSecret(
   settings: VaultSettings,
   name: string,
@@ -124,7 +124,7 @@ const REASONS: Readonly<Record<number, string>> = {
   503: "it is sealed",
 };
 
-/** In words of our own: what Vault says may repeat what it was sent. */
+/** Our own text: Vault's message may repeat secrets from the request. */
 export function refused(what: string, { status }: Answer): LabError {
   return new LabError(`Vault does not ${what}: ${REASONS[status] ?? `status ${status}`}`);
 }

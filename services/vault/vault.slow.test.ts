@@ -175,7 +175,7 @@ test("a new Vault is initialised, unsealed and filled; done again it changes not
   assert.match(said.join("\n"), /secret postgres\.password: made.*secret postgres\.password: was there/s);
 });
 
-test("each service's token opens its own secrets and nobody else's", async (t) => {
+test("each service's token opens its own secrets and no others", async (t) => {
   const { vault, env } = await start(t);
   const place = folder(t);
   await initVault(plan, { tokenDir: place }, env, () => {});

@@ -1,7 +1,7 @@
 /**
- * A small server that speaks as much of Vault's HTTP API as is documented (developer.hashicorp.com/vault/api-docs: secret/kv/kv-v2,
- * system/init, system/unseal, system/seal-status, system/mounts, system/policies, auth/token) and used here. Policies are held to
- * their paths, capability `read` alone; root may all. It is no Vault: what Vault does beyond its documentation it does not do.
+ * A small server with the parts of Vault's HTTP API that are documented (developer.hashicorp.com/vault/api-docs: secret/kv/kv-v2,
+ * system/init, system/unseal, system/seal-status, system/mounts, system/policies, auth/token) and used here. Policies are limited to
+ * their paths and the capability `read`; root may do everything. Undocumented behaviour of Vault is missing.
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -26,7 +26,7 @@ export class FakeVault {
   initialized = true;
   sealed = false;
   readonly requests: string[] = [];
-  /** Answers in place of the API, where a test wants something odd. */
+  /** Replaces the API's answers in tests of odd ones. */
   odd: ((request: IncomingMessage, response: ServerResponse) => void) | null = null;
   readonly #shares = ["a2V5LTE=", "a2V5LTI=", "a2V5LTM=", "a2V5LTQ=", "a2V5LTU="];
   #given = new Set<string>();

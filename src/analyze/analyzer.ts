@@ -1,4 +1,4 @@
-/** Takes packets, keeps the counts that everything later is built from. The hot path of the program. */
+/** Counts packets: the base of all results. The hot path of the program. */
 import type { Packet } from "../capture/packet.js";
 import { IpProtocol, LinkType } from "../net.js";
 import { Core, type CoreHost, type Exports, rowAt } from "./core/core.js";
@@ -59,9 +59,9 @@ export interface AnalyzerOptions {
   readonly maxConnections?: number;
   /** Count packets in tunnels by the headers inside. Bytes stay those of the whole frame. */
   readonly decapsulate?: boolean;
-  /** Stirs the hash of the flow table; changes no result. */
+  /** Seed of the flow table's hash; changes no result. */
   readonly seed?: number;
-  /** When names change, microseconds since 1970 in ascending order, as far as it is known beforehand. */
+  /** Known times at which names change, microseconds since 1970, ascending. */
   readonly nameChangesUs?: readonly number[];
   /** When flows are reported and leave; none unless told: then every flow stays while there is room. */
   readonly timeouts?: Timeouts;

@@ -1,16 +1,16 @@
-/** What connection tracking says of one or more namespaces at one moment, as tables: the value that `netwatch connections` shows. */
+/** Connection tracking of one or more namespaces at one moment, as tables, for `netwatch connections`. */
 
-import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
+import type { ConntrackNamespace } from "../capture/conntrack/tracker.js";
 import type { Names } from "../capture/names/names.js";
+import { buildConntrackConnections } from "./conntrack/connections.js";
+import { EndNames } from "./conntrack/ends.js";
+import { buildEstablished } from "./conntrack/established.js";
+import { findConntrackFindings } from "./conntrack/findings.js";
+import { buildLimits } from "./conntrack/limits.js";
+import { buildNat } from "./conntrack/nat.js";
+import { buildConntrackServices, buildStates } from "./conntrack/services.js";
 import type { ConnectionsSnapshot, Table } from "./snapshot/snapshot.js";
 import { formatTime } from "./time.js";
-import { buildTracked } from "./tracking/connections.js";
-import { EndNames } from "./tracking/ends.js";
-import { buildEstablished } from "./tracking/established.js";
-import { findTrackingFindings } from "./tracking/findings.js";
-import { buildLimits } from "./tracking/limits.js";
-import { buildNat } from "./tracking/nat.js";
-import { buildStates, buildTrackedServices } from "./tracking/services.js";
 
 export interface ConnectionsContext {
   readonly producer: string;
@@ -22,7 +22,7 @@ export interface ConnectionsContext {
 
 /** Builds the Snapshot. Its tables read from the namespaces' tables: use them before the next poll. */
 export function buildConnectionsSnapshot(
-  namespaces: readonly TrackedNamespace[],
+  namespaces: readonly ConntrackNamespace[],
   { producer, timeUs, names }: ConnectionsContext,
 ): ConnectionsSnapshot {
   const ends = new EndNames(names);
@@ -36,19 +36,19 @@ export function buildConnectionsSnapshot(
     complete: namespaces.every(
       ({ problem, odd, entries }) => problem === null && odd === 0 && entries.omitted === 0,
     ),
-    findings: findTrackingFindings(namespaces, timeUs !== null),
+    findings: findConntrackFindings(namespaces, timeUs !== null),
     tables: {
-      services: placed(buildTrackedServices(namespaces, ends)),
+      services: placed(buildConntrackServices(namespaces, ends)),
       states: placed(buildStates(namespaces)),
       nat: placed(buildNat(namespaces, ends)),
       established: placed(buildEstablished(namespaces, ends)),
       limits: placed(buildLimits(namespaces)),
-      connections: placed(buildTracked(namespaces, ends)),
+      connections: placed(buildConntrackConnections(namespaces, ends)),
     },
   };
 }
 
-/** Where there are several, every list says which namespace a row is of. */
+/** With several namespaces every table has a column for the namespace. */
 function withNamespace(table: Table): Table {
   const columns = table.columns.map((column) =>
     column.name === "netns" ? { ...column, priority: 1 as const } : column,

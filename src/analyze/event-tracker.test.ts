@@ -36,7 +36,7 @@ test("who talks at the first look is known; who comes later is told once, in eit
   assert.deepEqual(tracker.look(snapshot([["c", "a"]])), []);
 });
 
-test("the row of what is left out is nobody", () => {
+test("the row `other` is no service", () => {
   const tracker = new EventTracker();
   tracker.look(snapshot([]));
   assert.deepEqual(tracker.look(snapshot([], { omitted: 7 })), []);
@@ -133,9 +133,9 @@ test("what is told reads as a sentence; names stand in it as they are", () => {
   const health = (over: object) =>
     sentences(tracker.health({ targets: [{ ...target, ...over }] } as unknown as HealthReport));
   assert.deepEqual(health({}), []);
-  assert.deepEqual(health({ port: 81, state: "down", reason: "nobody \u001blistens" }), [
+  assert.deepEqual(health({ port: 81, state: "down", reason: "no \u001blistener" }), [
     "web (10.0.0.1) moved from port 80 to 81",
-    "web (10.0.0.1) is down: nobody \x1blistens",
+    "web (10.0.0.1) is down: no \x1blistener",
   ]);
 });
 

@@ -1,8 +1,8 @@
-/** What happens between one look and the next, as events: losses, new pairs, health, moves. Bounded; reads no clock. */
+/** Events between two looks: losses, new pairs, health, moves. Bounded; reads no clock. */
 import { formatCounted } from "../format.js";
 import type { HealthReport, HealthTargetReport, LedgerInterface, Snapshot } from "./snapshot/snapshot.js";
 
-/** What an event says beside its sentence; the lab's event schema describes each. */
+/** Fields of an event besides its sentence; event.schema.json describes each. */
 export type EventFields = Readonly<Record<string, string | number>>;
 
 export interface NetworkEvent {
@@ -24,9 +24,9 @@ export interface NetworkEvent {
 }
 
 export interface EventLimits {
-  /** Pairs remembered. What comes beyond is not known to be new. */
+  /** Most remembered pairs. Further ones are not reported as new. */
   readonly maxPairs?: number;
-  /** New pairs told one by one at each look; a scan makes more. */
+  /** New pairs reported one by one at each look; a scan makes more. */
   readonly maxNewPairs?: number;
 }
 
@@ -45,7 +45,7 @@ export class EventTracker {
     this.#maxNewPairs = maxNewPairs;
   }
 
-  /** Takes the run so far; its tables are read and not kept. Whoever talks at the first look is taken as known. */
+  /** Takes a Snapshot; its tables are read and not kept. Pairs of the first look count as known. */
   look(snapshot: Snapshot): NetworkEvent[] {
     const events = [...this.#losses(snapshot), ...this.#newPairs(snapshot)];
     this.#looked = true;

@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { Tracker } from "../capture/conntrack/tracker.js";
+import { ConntrackPoller } from "../capture/conntrack/tracker.js";
 import { openFile } from "../capture/file/bytes.js";
 import { CaptureReader, readPackets } from "../capture/file/file.js";
 import { reasonToSkip, type TestNetwork, withTestNetwork } from "../capture/kernel/netns.test.fixture.js";
@@ -157,7 +157,7 @@ async function judge(
   netns: readonly string[],
   facts: Pick<CaptureFacts, "netns" | "bridge" | "startUs" | "endUs"> & Partial<CaptureFacts>,
 ): Promise<{ rows: Row[]; conversations: Row[] }> {
-  const trackers = netns.map((name) => Tracker.open(name));
+  const trackers = netns.map((name) => ConntrackPoller.open(name));
   for (const tracker of trackers) {
     await tracker.poll(async () => {});
     assert.equal(tracker.problem, null);
@@ -169,13 +169,13 @@ async function judge(
     gap: false,
     ...facts,
   };
-  const tracking = { namespaces: trackers, capture };
+  const conntrack = { namespaces: trackers, capture };
   const snapshot = buildSnapshot(analyzer, {
     producer: "test",
     files: [],
     dropped: 0,
     names: null,
-    tracking,
+    conntrack,
   });
   const rows = [...snapshot.conntrack!.connections.rows];
   const conversations = [...snapshot.tables.conversations.rows];

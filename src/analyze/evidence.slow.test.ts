@@ -4,7 +4,7 @@ import fc from "fast-check";
 import type { ConntrackFacts } from "../capture/conntrack/conntrack-facts.js";
 import { ConntrackTable } from "../capture/conntrack/conntrack-table.js";
 import { parseConntrackText } from "../capture/conntrack/conntrack-text.js";
-import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
+import type { ConntrackNamespace } from "../capture/conntrack/tracker.js";
 import { asPacket, talkPacket, talks } from "../capture/file/sample.test.fixture.js";
 import { formatAddress, parseCidr } from "../net.js";
 import { renderSnapshotJson } from "../report/data/json.js";
@@ -44,7 +44,7 @@ const CAPTURE: CaptureFacts = {
   gap: false,
 };
 
-function namespace(text: string, fields: Partial<TrackedNamespace> = {}): TrackedNamespace {
+function namespace(text: string, fields: Partial<ConntrackNamespace> = {}): ConntrackNamespace {
   const entries = new ConntrackTable();
   assert.equal(parseConntrackText(text, entries).odd, 0);
   return {
@@ -118,7 +118,7 @@ const OTHER_ENTRY = entry("10.1.1.9", "10.1.1.8", FRESH);
 
 function judgeOne(
   packet: Packet,
-  namespaces: readonly TrackedNamespace[],
+  namespaces: readonly ConntrackNamespace[],
   facts: Partial<CaptureFacts> = {},
 ) {
   const analyzer = wire([packet]);
@@ -194,7 +194,7 @@ test("both legs of a translated connection are one connection, and its conversat
     files: [],
     dropped: null,
     names: null,
-    tracking: { namespaces: [namespace(dnat)], capture: CAPTURE },
+    conntrack: { namespaces: [namespace(dnat)], capture: CAPTURE },
   });
   const joined = [...snapshot.conntrack!.connections.rows];
   assert.equal(joined.length, 2);

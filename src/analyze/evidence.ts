@@ -1,12 +1,12 @@
-/** Two witnesses for every conversation, the wire and the kernel's connection tracking: who saw it, and if one did not, why. */
+/** Compares every conversation on the wire with the kernel's connection tracking: which of them saw it, and why one did not. */
 
 import { EntryMeta, type Value, Word } from "../capture/conntrack/conntrack-table.js";
-import type { TrackedNamespace } from "../capture/conntrack/tracker.js";
+import type { ConntrackNamespace } from "../capture/conntrack/tracker.js";
 import type { Cidr } from "../net.js";
+import { Idleness, lifetimeUs, SECOND_US } from "./conntrack/activity.js";
+import { EntryIndex, showsPorts } from "./conntrack/entry-index.js";
+import { Places } from "./conntrack/places.js";
 import type { Flow, FlowTable } from "./flow/flows.js";
-import { Idleness, lifetimeUs, SECOND_US } from "./tracking/activity.js";
-import { EntryIndex, showsPorts } from "./tracking/entry-index.js";
-import { Places } from "./tracking/places.js";
 
 export type Verdict = "both" | "wire-only" | "conntrack-only";
 
@@ -31,7 +31,7 @@ export type Cause =
   | "capture-gap"
   | "unexplained";
 
-/** What is known of the capture beside its packets. */
+/** Facts about the capture besides its packets. */
 export interface CaptureFacts {
   /** The namespace of the interface; null: the one netwatch runs in. */
   readonly netns: string | null;
@@ -41,7 +41,7 @@ export interface CaptureFacts {
   readonly networks: readonly Cidr[];
   /** Addresses of the interface's own namespace: packets to or from them always pass its IP hooks. */
   readonly ownAddresses: ReadonlySet<string>;
-  /** When packets began and ceased to be taken, and when the table was read; microseconds since 1970. */
+  /** Start and end of packet capture, and the time of the table; microseconds since 1970. */
   readonly startUs: number;
   readonly endUs: number;
   readonly pollUs: number;
@@ -51,11 +51,11 @@ export interface CaptureFacts {
 
 /** An entry of one of the namespaces. */
 export interface EntryRef {
-  readonly namespace: TrackedNamespace;
+  readonly namespace: ConntrackNamespace;
   readonly entry: number;
 }
 
-/** What is to be said of one conversation. */
+/** The verdict on one conversation. */
 export interface Judgement {
   readonly verdict: Verdict;
   /** null: both saw it. */
@@ -88,12 +88,12 @@ const numberOf = (cause: CauseText): number => CAUSES.indexOf(cause);
 /** Judges every flow and every entry. Reads both tables: valid until one of them changes. */
 export class Evidence {
   readonly #facts: CaptureFacts;
-  readonly #namespaces: readonly TrackedNamespace[];
+  readonly #namespaces: readonly ConntrackNamespace[];
   /** Namespaces that the interface is in: one or none. */
-  readonly #here: TrackedNamespace | null;
+  readonly #here: ConntrackNamespace | null;
   readonly #index: EntryIndex;
   readonly #places: Places;
-  readonly #idleness = new Map<TrackedNamespace, Idleness>();
+  readonly #idleness = new Map<ConntrackNamespace, Idleness>();
   /** The tuple that each flow was found by, or NONE. */
   readonly #tupleOfFlow: Int32Array;
   /** Why the kernel did not see a flow: number of a cause, or UNTOLD. */
@@ -101,7 +101,7 @@ export class Evidence {
   /** 1 for every entry that a flow was found for. */
   readonly #seen: Uint8Array;
 
-  constructor(flows: FlowTable, namespaces: readonly TrackedNamespace[], facts: CaptureFacts) {
+  constructor(flows: FlowTable, namespaces: readonly ConntrackNamespace[], facts: CaptureFacts) {
     const here = namespaces.filter(({ netns }) => netns === facts.netns);
     this.#namespaces = [...here, ...namespaces.filter(({ netns }) => netns !== facts.netns)];
     this.#here = here[0] ?? null;
@@ -163,7 +163,7 @@ export class Evidence {
     return networks.length > 0 ? "unexplained" : "other-interface";
   }
 
-  #idlenessOf(namespace: TrackedNamespace): Idleness {
+  #idlenessOf(namespace: ConntrackNamespace): Idleness {
     let idleness = this.#idleness.get(namespace);
     if (idleness === undefined) {
       idleness = new Idleness(namespace);

@@ -90,7 +90,7 @@ const CASES: readonly Case[] = [
     options: { maxFlows: 1 },
     says: [
       "notice",
-      '1 small conversation (54 B) did not fit the table and is summed as "other", each time anew if one goes on.',
+      '1 small conversation (54 B) did not fit the table and is summed as "other", again each time for one that continues.',
     ],
   },
   { name: "a table just full", code: "evicted", packets: [WHOLE], options: { maxFlows: 1 }, says: null },

@@ -1,4 +1,4 @@
-/** What is worth saying first, in words, each sentence with its numbers. Nothing is said without them. */
+/** The findings: sentences with numbers, the most important first. */
 import { formatCount, formatCounted, formatRatio } from "../format.js";
 import { IpProtocol } from "../net.js";
 import { findIncompleteness } from "./findings/capture.js";
@@ -10,7 +10,7 @@ import type { FlowTable } from "./flow/flows.js";
 import type { Finding, Snapshot } from "./snapshot/snapshot.js";
 import type { Sums } from "./sums.js";
 
-/** Findings said at most: a list that is not read through says nothing. */
+/** Most findings: a longer list would not be read. */
 export const MAX_FINDINGS = 20;
 
 const SEVERITIES: readonly Finding["severity"][] = ["warning", "notice", "info"];

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HealthCourse, WINDOW } from "./health.js";
+import { HealthTracker, WINDOW } from "./health.js";
 
 const target = { service: "web", address: "10.0.0.1", port: 80, check: "http", path: "/" } as const;
 const answered = (seconds: number, ownSeconds = 0) => ({ failure: null, seconds, ownSeconds });
 const down = { failure: "nobody listens", seconds: 0.001, ownSeconds: 0 };
 
 test("a server is not slow by what netwatch itself was at work meanwhile, which is told apart", () => {
-  const course = new HealthCourse();
+  const course = new HealthTracker();
   course.follow([target]);
   course.add(target, answered(0.9, 0.8), 1e6);
   const { state, latency_seconds, own_delay_seconds } = course.report(1e6).targets[0]!;
@@ -17,7 +17,7 @@ test("a server is not slow by what netwatch itself was at work meanwhile, which 
 });
 
 test("state, last change, availability and history follow the checks", () => {
-  const course = new HealthCourse();
+  const course = new HealthTracker();
   course.follow([target]);
   assert.deepEqual(course.report(0).targets[0]?.state, "unknown");
   course.add(target, answered(0.01), 1e6);
@@ -44,7 +44,7 @@ test("state, last change, availability and history follow the checks", () => {
 });
 
 test("p50 and p95 are by nearest rank, of answers only, over a bounded window", () => {
-  const course = new HealthCourse();
+  const course = new HealthTracker();
   course.follow([target]);
   for (let i = 1; i <= 100; i++) course.add(target, answered(i / 1000), i * 1e6);
   const { p50_seconds, p95_seconds, history } = course.report(0).targets[0]!;
@@ -52,7 +52,7 @@ test("p50 and p95 are by nearest rank, of answers only, over a bounded window", 
 });
 
 test("slow is degraded: beyond half a second, or ten times the usual where that is no flutter", () => {
-  const course = new HealthCourse();
+  const course = new HealthTracker();
   const state = () => course.report(0).targets[0]!.state;
   course.follow([target]);
   course.add(target, answered(0.6), 0);
@@ -67,7 +67,7 @@ test("slow is degraded: beyond half a second, or ten times the usual where that 
 });
 
 test("a service that moved to another port keeps its past; one that left is forgotten", () => {
-  const course = new HealthCourse();
+  const course = new HealthTracker();
   course.follow([target]);
   course.add(target, down, 1);
   const moved = { ...target, port: 81 };

@@ -1,4 +1,4 @@
-/** What many health checks say together: state, latency over a window, availability, last change. Bounded; reads no clock. */
+/** Summarises health checks: state, latency over a window, availability, last change. Bounded; reads no clock. */
 import type { CheckResult, HealthTarget } from "../capture/health/health.js";
 import type { HealthReport, HealthState, HealthTargetReport } from "./snapshot/snapshot.js";
 import { formatTime } from "./time.js";
@@ -7,7 +7,7 @@ import { formatTime } from "./time.js";
 export const WINDOW = 60;
 /** Slower than this is degraded. */
 const SLOW_SECONDS = 0.5;
-/** Slower than this many times the usual is degraded too, where that is no mere flutter. */
+/** A latency of this many times the usual is degraded too, if it is above the noise. */
 const SLOW_TIMES = 10;
 const FLUTTER_SECONDS = 0.05;
 /** Answers before "usual" means something. */
@@ -27,10 +27,10 @@ interface Course {
   changedUs: number | null;
 }
 
-export class HealthCourse {
+export class HealthTracker {
   readonly #courses = new Map<string, Course>();
 
-  /** Sets whom the report is about. Who is still there keeps his past, also at another port. */
+  /** Sets the targets of the report. A target that remains keeps its history, also at another port. */
   follow(targets: readonly HealthTarget[]): void {
     const before = new Map(this.#courses);
     this.#courses.clear();
@@ -41,7 +41,7 @@ export class HealthCourse {
     }
   }
 
-  /** Notes a check of a target that is followed; of another it is nothing. */
+  /** Records a check of a followed target; ignores others. */
   add(target: HealthTarget, { failure, seconds, ownSeconds }: CheckResult, timeUs: number): void {
     const course = this.#courses.get(keyOf(target));
     if (!course) return;

@@ -66,7 +66,7 @@ test("connections without room are summed: in the row `other`, in the ledger, an
   );
   analyzer.add(asPacket(frameOf({ ...syn!, clientPort: FIRST_PORT, flags: "A", seq: 1, atUs: 800_000 })));
   const goneOn = snapshotOf(analyzer).tables.tcp;
-  assert.equal(goneOn.total.connections, 70_001, "one that goes on is counted anew, as the schema says");
+  assert.equal(goneOn.total.connections, 70_001, "one that continues is counted again, as the schema says");
 });
 
 test("when flows are evicted, the connections of those that stay are still theirs", () => {
@@ -158,7 +158,7 @@ test("connections beyond those followed at once are counted as not followed", ()
   ]);
 });
 
-test("what waits in a connection that finds no room any more is not unanswered: nobody knows, and it is said", () => {
+test("waiting requests of an evicted connection count as unknown, not as unanswered", () => {
   const analyzer = new Analyzer({ maxFlows: 64 });
   for (let i = 0; i < 200; i++)
     for (const frame of asking(2000 + i, i * 10, false)) analyzer.add(asPacket(frame));

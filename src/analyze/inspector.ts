@@ -1,4 +1,4 @@
-/** What is seen inside conversations: how well TCP fares, and what services ask of each other. */
+/** Looks inside flows: TCP quality, and requests between services. */
 import { IpProtocol } from "../net.js";
 import { type Application, type Datagrams, Looks } from "./app/application.js";
 import { APPLICATIONS, overTcp, overUdp } from "./app/applications.js";
@@ -85,7 +85,7 @@ export class Inspector implements StreamHost, FlowObserver {
   roomBytes = ROOM_BYTES;
   roomRequests = ROOM_REQUESTS;
   gaps = 0;
-  /** Connections with content that was not looked into, for want of room. */
+  /** Connections with content that was not followed because there was no room. */
   unfollowed = 0;
   readonly #overUdp = overUdp();
   /** By place in `#overUdp`; none: nothing of it was seen. */
@@ -94,10 +94,10 @@ export class Inspector implements StreamHost, FlowObserver {
   readonly #streams: (Stream | null)[] = [];
   readonly #freeStreams: number[] = [];
   readonly #core: Core;
-  /** Where the next are looked for that leave for want of room. */
+  /** Position of the search for the next connections to evict. */
   #hand = 0;
 
-  /** Keeps a link with each of `flows`. `nameChangesUs`: when names change, as far as it is known beforehand. */
+  /** Keeps a link with each of `flows`. `nameChangesUs`: when names change, as far as known. */
   constructor(flows: ObservedFlows, core: Core, nameChangesUs: readonly number[] = []) {
     this.#flows = flows;
     this.#core = core;
@@ -114,13 +114,13 @@ export class Inspector implements StreamHost, FlowObserver {
     return this.originUs + this.#core.totals[Total.clock]! / 1000;
   }
 
-  /** Connections give up what is late: where `isOver` (nothing more comes) all of it, else what has been for too long. */
+  /** Connections stop waiting for late bytes: all of them if `isOver` (no more packets), else those too late. */
   settle(isOver: boolean): void {
     const nowUs = isOver ? Number.POSITIVE_INFINITY : this.#nowUs;
     for (const stream of this.#streams) stream?.expire(nowUs);
   }
 
-  /** Names have changed: what is asked from now on is counted apart from what was asked before. */
+  /** Names have changed: later requests are counted separately. */
   renewNames(): void {
     this.channels.renew();
   }
@@ -262,7 +262,7 @@ export class Inspector implements StreamHost, FlowObserver {
     at: number,
     end: number,
   ): number {
-    // Multicast DNS and LLMNR look alike, and ask nobody in particular.
+    // Multicast DNS and LLMNR have the same format, but no single server.
     const isMulticast = isGroup(store, entry, false) || isGroup(store, entry, true);
     for (let protocol = 0; !isMulticast && protocol < this.#overUdp.length; protocol++) {
       const { application, over } = this.#overUdp[protocol]!;

@@ -1,4 +1,4 @@
-/** Stand-ins for names that services learnt to each other and the capture gives away: HTTP's routes, TLS's server names. */
+/** Stand-ins for names in packets: HTTP routes, TLS server names. */
 import type { Application } from "./app/application.js";
 import { OTHER_OPERATION } from "./app/operations.js";
 

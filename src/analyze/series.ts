@@ -1,4 +1,4 @@
-/** Throughput over time, in a bounded number of steps, without knowing beforehand how long the capture is. */
+/** Throughput over time, in a bounded number of steps, for captures of unknown length. */
 
 /** Step widths in microseconds. Each divides the next, so that steps can be joined without splitting one. */
 const WIDTHS_US = [

@@ -1,4 +1,4 @@
-/** What is measured, summed once a Snapshot: tables and findings read it, and it knows neither. */
+/** The sums of a Snapshot: tables and findings read them. Imports neither. */
 import type { Names } from "../capture/names/names.js";
 import type { Analyzer } from "./analyzer.js";
 import type { Application } from "./app/application.js";
@@ -17,7 +17,7 @@ export interface Sums {
   readonly inspector: Inspector;
   /** null: ends are called by their addresses. */
   readonly names: Names | null;
-  /** What ends are called, and their addresses. */
+  /** Labels of ends, and their addresses. */
   readonly labels: Labels;
   readonly addresses: Labels;
   readonly pairs: PairSums;

@@ -213,7 +213,7 @@ test("property: rows go by bytes, ties by key; the row `other` is the last, wher
   );
 });
 
-test("property: neither the order of the packets nor the seed changes a table, where nobody has to be first", () => {
+test("property: neither the order of the packets nor the seed changes a table, unless the first packet decides", () => {
   fc.assert(
     fc.property(fc.integer(), fc.integer(), (roll, seed) => {
       const all = talks(roll, 100).filter((one) => one.source !== one.destination);

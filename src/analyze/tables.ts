@@ -1,4 +1,4 @@
-/** All tables of what an analyzer holds. A new table is its builder and a line here: it describes itself to every view. */
+/** All tables of what an analyzer holds. A new table is its builder and a line here; every view reads its own description. */
 import type { Analyzer } from "./analyzer.js";
 import { APPLICATIONS } from "./app/applications.js";
 import type { Evidence } from "./evidence.js";
@@ -24,7 +24,7 @@ const BUILDERS: Readonly<Record<CoreTable, BuildTable>> & Readonly<Record<string
   tcp: buildTcp,
 };
 
-/** What the tables of a Snapshot are called, in the order they are shown. */
+/** Names of a Snapshot's tables, in the order they are shown. */
 export const TABLE_NAMES: readonly string[] = [
   ...Object.keys(BUILDERS),
   ...APPLICATIONS.filter(({ requests }) => requests !== null).map(({ name }) => name),

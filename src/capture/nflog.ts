@@ -1,4 +1,4 @@
-/** NFLOG frames (tcpdump.org/linktypes/LINKTYPE_NFLOG.html): what nftables' log groups give, an IP packet among attributes. */
+/** NFLOG frames (tcpdump.org/linktypes/LINKTYPE_NFLOG.html): the packets of nftables' log groups, an IP packet among attributes. */
 
 /** Family, version, group; then attributes: length, type and value, padded to four bytes. */
 const HEADER = 4;
@@ -9,8 +9,8 @@ const PAYLOAD = 9;
 const TYPE_MASK = 0x3fff;
 
 /**
- * Start of the packet in frame [start, end), or -1. Attributes are in the byte order of the machine that captured, which the frame does
- * not say: the first order in which they can be read counts.
+ * Start of the packet in frame [start, end), or -1. Attributes are in the byte order of the capturing machine, which the frame does
+ * not tell: the first order in which they are valid is used.
  */
 export function nflogPayload(view: DataView, start: number, end: number): number {
   const little = findPayload(view, start, end, true);

@@ -1,11 +1,11 @@
-/** What every source of packets gives, and what it says about its own losses. */
+/** The interface of every packet source: its packets and its own losses. */
 
 /**
  * One packet, as a cursor that its source moves along: what it says holds until the source is asked for the next packet, and the bytes of
  * its frame stay where they are until `fill`. Copy what you keep.
  */
 export interface Packet {
-  /** The buffer that holds the frame, from `offset` for `caplen` bytes; what lies around it is not yours. */
+  /** The buffer that holds the frame, from `offset` for `caplen` bytes. The bytes around the frame belong to the source. */
   view: DataView;
   offset: number;
   /** Bytes captured. */
@@ -14,18 +14,18 @@ export interface Packet {
   length: number;
   /** Microseconds since 1970, whole, or Time.none. Finer clocks are rounded down: one packet, one time, in every format. */
   timeUs: number;
-  /** What of the time is finer than a microsecond: 0 to 999 nanoseconds. */
+  /** The nanoseconds beyond `time`'s microseconds: 0 to 999. */
   nanos: number;
   /** LINKTYPE_ number of the frame's first header. */
   linkType: number;
 }
 
 export const enum Time {
-  /** A packet that came without a time (pcapng's simple packet block). */
+  /** A packet without a time (pcapng's simple packet block). */
   none = -1,
 }
 
-/** The largest time that is still exact as a number: the year 2255. Later (damaged) times are held at this. */
+/** The largest time that is exact as a number: the year 2255. Later (damaged) times are set to this. */
 export const MAX_TIME_US = Number.MAX_SAFE_INTEGER;
 
 /** A fresh cursor that points at nothing. */
@@ -46,27 +46,27 @@ export interface Damage {
   /** Bytes from the start of the (uncompressed) capture to the record that is wrong. */
   readonly offset: number;
   readonly reason: string;
-  /** True where reading could not go on. */
+  /** True if reading could not continue. */
   readonly fatal: boolean;
 }
 
-/** An address and the name a capture itself gives it (pcapng name resolution block). */
+/** An address and its name in the capture itself (pcapng name resolution block). */
 export interface EmbeddedName {
   readonly address: string;
   readonly name: string;
 }
 
-/** What a source says of itself beside its packets. Grows while the source runs. */
+/** A source's report on itself. Grows while the source runs. */
 export interface SourceReport {
   /** The first few damages, in order of offset; `damageCount` counts them all. */
   readonly damages: Damage[];
   damageCount: number;
   readonly names: EmbeddedName[];
-  /** Packets the capturing machine itself says it lost (pcapng interface statistics); null where the capture does not say. */
+  /** Packets lost by the capturing machine (pcapng interface statistics); null: not in the capture. */
   dropped: number | null;
 }
 
-/** Damages kept word for word; the rest is only counted. */
+/** Damages kept in full; further ones are only counted. */
 const DAMAGES_KEPT = 8;
 
 /** An empty report. */
@@ -81,31 +81,31 @@ export function reportDamage(report: SourceReport, damage: Damage): void {
 }
 
 /**
- * Where packets come from: a file, a pipe, a network interface. Pull: call `next` until it says no, then `fill`, until
- * that says no. One packet at a time, in `packet`.
+ * Where packets come from: a file, a pipe, a network interface. Pull: call `next` until it returns false, then `fill`, until
+ * that returns false. One packet at a time, in `packet`.
  */
 export interface PacketSource {
-  /** What it is called in the ledger and in messages. */
+  /** Its name in the ledger and in messages. */
   readonly name: string;
   readonly packet: Packet;
   readonly report: SourceReport;
-  /** Packets given so far. */
+  /** Packets delivered so far. */
   readonly packets: number;
-  /** Moves `packet` to the next packet that is already here. False: call `fill`. */
+  /** Moves `packet` to the next packet that has already arrived. False: call `fill`. */
   next(): boolean;
   /** Waits for more. False: the source has ended. What the packets before lie in is used again. */
   fill(): Promise<boolean>;
   close(): void;
 }
 
-/** Turns bytes into packets, whatever pieces the bytes come in. One per file format. */
+/** Decodes packets from bytes that arrive in pieces of any size. One per file format. */
 export interface CaptureDecoder {
   readonly packet: Packet;
   readonly report: SourceReport;
   /** Moves `packet` to the next packet. False: the input holds no further whole packet (yet). */
   next(): boolean;
-  /** Says that no more input will come; what is left over is noted as damage. */
+  /** Call at the end of input; left-over bytes are noted as damage. */
   end(): void;
-  /** True after damage that reading cannot pass. */
+  /** True after damage that stops reading. */
   readonly stopped: boolean;
 }

@@ -1,15 +1,15 @@
-/** Something outside that is asked again and again, may fail, and must not be asked too often when it does. */
+/** An outside source that is polled, may fail, and is then asked less often. */
 
-/** What a source has failed at so far. */
+/** The failures of a source so far. */
 export interface SourceFailure {
   readonly source: string;
   /** Of the last failure, one line. */
   readonly reason: string;
   /** Failures in all. */
   readonly count: number;
-  /** Whether it fails now. */
+  /** Whether it fails at present. */
   readonly failing: boolean;
-  /** What it gave that had no room; not given: nothing. */
+  /** Items beyond a limit; absent: none. */
   readonly omitted?: number;
 }
 
@@ -17,9 +17,9 @@ export interface PolledOptions<T> {
   readonly source: string;
   readonly read: () => T | Promise<T>;
   readonly intervalUs: number;
-  /** Errors that mean it is not there, which is no failure. */
+  /** Errors that mean the source does not exist, which is no failure. */
   readonly isAbsent?: (error: unknown) => boolean;
-  /** Hears of each outage once. */
+  /** Called once per outage. */
   readonly say: (line: string) => void;
 }
 
@@ -44,7 +44,7 @@ export class PolledSource<T> {
     return this.#options.source;
   }
 
-  /** Null while it has never failed. */
+  /** Null: it has never failed. */
   get failure(): SourceFailure | null {
     if (this.#count === 0) return null;
     return {
@@ -55,14 +55,14 @@ export class PolledSource<T> {
     };
   }
 
-  /** Whether it is time to ask. A clock that was set back asks at once. */
+  /** Whether the source is due. True at once if the clock was set back. */
   isDue(nowUs: number): boolean {
     const wait = Math.min(MAX_BACKOFF_US, this.#options.intervalUs * 2 ** Math.min(this.#inRow, 16));
     const waited = nowUs - this.#askedAtUs;
     return waited < 0 || waited >= Math.max(wait, this.#options.intervalUs);
   }
 
-  /** Asks, if it is time, or, the `last` time, if it did not fail. True: there is an answer. Never throws. */
+  /** Asks if due; with `last`, asks if it did not fail. True: there is an answer. Never throws. */
   async poll(nowUs: number, last = false): Promise<boolean> {
     if (!this.isDue(nowUs) && !(last && this.#inRow === 0)) return false;
     this.#askedAtUs = nowUs;

@@ -1,4 +1,4 @@
-/** Every thread of a live command is without capabilities, whoever started it; what keeps some is beside it, and ends with it. */
+/** No thread of a live command has capabilities, whoever started it; the opener beside it has some, and ends with it. */
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
@@ -14,9 +14,9 @@ const NOBODY = 65_534;
 const SOMEONE = 12_345;
 const NET_ADMIN = (1 << 12).toString(16);
 const bare = (uid: number) => [`${uid} 0 0 0 0 1`];
-/** As nobody, CAP_NET_ADMIN in one thread alone. */
+/** As the user `nobody`, CAP_NET_ADMIN in one thread only. */
 const OF_ROOT = [`${NOBODY} 0 0 0 0 1`, `${NOBODY} 0 ${NET_ADMIN} ${NET_ADMIN} 0 1`];
-/** What a service manager gives is in all threads or in none. */
+/** Capabilities from a service manager are in all threads or in none. */
 const OF_SERVICE = [`${NOBODY} ${NET_ADMIN} ${NET_ADMIN} ${NET_ADMIN} ${NET_ADMIN} 1`];
 
 const AS_SERVICE = [
@@ -63,7 +63,7 @@ describe("the rights of every thread", {
   const network = new TestNetwork();
   const work = new Workplace();
   let netns: string;
-  /** Everybody may write there. */
+  /** Any user may write there. */
   let open: string;
 
   before(() => {
@@ -112,7 +112,7 @@ describe("the rights of every thread", {
         const run = await start([...own, ...from.words], from);
         // An exporter gives root up a moment after it says that it listens.
         await until(() => rightsOf(run.pid).join() === bare(from.uid).join(), "every thread is bare");
-        // One that begins anew has no words for a moment.
+        // A process in `execve` has no arguments for a moment.
         if (polls) await until(() => openerOf(run.pid) !== null, "it has an opener");
         const opener = openerOf(run.pid);
         assert.equal(childrenOf(run.pid).length, polls ? 1 : 0);
@@ -182,7 +182,7 @@ describe("the rights of every thread", {
   });
 
   test("words that are no text, and descriptors that it was given, come through", async () => {
-    // A shell, since Node passes text alone.
+    // A shell, since Node passes only text.
     const name = "printf 'caf\\351.pcapng'";
     const script = `exec "$@" -w "$(${name})" --events /dev/fd/3 3>events`;
     const run = await work.start(["capture", "-i", "lo", "-c", "1"], { cwd: open }, netns, [
@@ -212,7 +212,7 @@ describe("the rights of every thread", {
   const confined = landlockVersion() === 0 && "needs Landlock, and no seccomp filter around this process";
   test("it writes beneath the folders of its outputs alone", { skip: confined }, async () => {
     const elsewhere = work.path("elsewhere");
-    // Run by the program itself as it begins anew.
+    // Run by the program itself as it executes itself again.
     const code = `
       import { writeFileSync } from "node:fs";
       if (process.env.NETWATCH_OPENER) for (const path of ${JSON.stringify([`${open}/here`, elsewhere])})

@@ -1,4 +1,4 @@
-/** Has a live command begin anew with no more capabilities than it needs, before it loads or opens anything. */
+/** Executes a live command again with only the capabilities it needs, before it loads or opens anything. */
 import { closeSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,10 +16,10 @@ import {
 } from "../capture/kernel/privilege.js";
 import { beginAnew, takeUpOpener } from "../capture/opener/launch.js";
 import { type Environment, environmentOf, stateFolder } from "../engine/recording/state-folder.js";
-import type { LiveWords } from "./capture/live-words.js";
-import { parseListen } from "./serve/listen-address.js";
+import type { LiveWords } from "./capture/live-options.js";
+import { parseListen } from "./serve/web/listen-address.js";
 
-/** What the command is going to do that takes a right. */
+/** The actions of a command that need rights. */
 export interface Needs
   extends Partial<Pick<LiveWords, "engine" | "events" | "netns" | "sidecar" | "user" | "write">> {
   /** Folders that it also writes to. */
@@ -28,7 +28,7 @@ export interface Needs
   readonly listen?: string;
 }
 
-/** Root that becomes another user: to do so, and until then to write and read whatever root may. */
+/** For root that becomes another user: the right to do so, and until then to read and write as root. */
 const OF_ROOT: readonly Capability[] = [
   Capability.dacOverride,
   Capability.dacReadSearch,
@@ -37,10 +37,10 @@ const OF_ROOT: readonly Capability[] = [
   Capability.setuid,
   Capability.setpcap,
 ];
-/** Ports below take a capability, unless the kernel is told otherwise (ip(7)). */
+/** Ports below need a capability, unless a sysctl says otherwise (ip(7)). */
 const FREE_PORTS = 1024;
 
-/** Returns where that is done, or there is nothing to give up. Without koffi nothing live can be opened: that is said later. */
+/** Returns if that is done, or there is nothing to give up. Without koffi no live source can be opened; a later step reports that. */
 export function shedCapabilities(needs: Needs, env: Environment): void {
   if (takeUpOpener() || !hasLibc() || !isPrivileged()) return;
   const target = (needs.user === undefined ? null : userNamed(needs.user)) ?? unprivilegedUser(env);
@@ -58,7 +58,7 @@ function hasLibc(): boolean {
 
 function capabilitiesFor({ engine, netns, listen }: Needs, target: User): Capability[] {
   const keep: Capability[] = [];
-  // libpcap opens its socket itself.
+  // libpcap opens its own socket.
   if (engine === "cap") keep.push(Capability.netRaw);
   if (engine === "cap" && netns !== undefined) keep.push(Capability.sysAdmin);
   const { port } = parseListen(listen);
@@ -68,7 +68,7 @@ function capabilitiesFor({ engine, netns, listen }: Needs, target: User): Capabi
   return keep;
 }
 
-/** Whether the program can be read without capabilities: for root it may lie in a folder of somebody else. */
+/** Whether the program can be read without capabilities: root may run it from another user's folder. */
 function isReadable(): boolean {
   return withEffective([], () => {
     try {

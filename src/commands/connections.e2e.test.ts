@@ -99,7 +99,7 @@ test(
 test("without privilege: the capability and the command that works", { skip, timeout: 600_000 }, () =>
   withTestNetwork(async (network) => {
     const netns = network.add();
-    // Still the owner of its files, which may lie where nobody else can read.
+    // Still the owner of its files, which may be unreadable for others.
     const unprivileged = ["--bounding-set", "-all", process.execPath, CLI, "connections"];
     for (const more of [[], ["--netns", netns]]) {
       const { status, stderr } = spawnSync("setpriv", [...unprivileged, ...more], { encoding: "utf8" });

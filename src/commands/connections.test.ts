@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { TrackingTableName } from "../analyze/snapshot/snapshot.js";
+import type { ConntrackTableName } from "../analyze/snapshot/snapshot.js";
 import { CommandError, ExitCode } from "../exit.js";
 import { type ConnectionsOptions, connections } from "./connections.js";
-import { TRACKING_TABLE_NAMES } from "./options.js";
+import { CONNTRACK_TABLE_NAMES } from "./options.js";
 import { createFakeTerminal, expectGolden, ROOT } from "./terminal.test.fixture.js";
 
 const FIXTURE = `${ROOT}fixtures/conntrack-ipv4-acct.txt`;
@@ -36,9 +36,9 @@ test("the summary of a table that conntrack printed", async () => {
 
 test("text, CSV, JSON and JSON lines of one table have the same rows and totals", async () => {
   const json = JSON.parse((await run({ read: FIXTURE, output: "json" })).out);
-  assert.deepEqual(Object.keys(json.tables), [...TRACKING_TABLE_NAMES]);
+  assert.deepEqual(Object.keys(json.tables), [...CONNTRACK_TABLE_NAMES]);
   assert.deepEqual([json.complete, json.time, json.named], [true, null, false]);
-  for (const table of TRACKING_TABLE_NAMES as readonly TrackingTableName[]) {
+  for (const table of CONNTRACK_TABLE_NAMES as readonly ConntrackTableName[]) {
     const { rows, total, columns } = json.tables[table];
     const lines = (await run({ read: FIXTURE, output: "ndjson", table })).out.trim();
     assert.deepEqual(lines === "" ? [] : lines.split("\n").map((line) => JSON.parse(line)), rows);

@@ -1,10 +1,10 @@
-/** `netwatch connections`: what connection tracking says, of this machine or of a file. */
+/** `netwatch connections`: the connection tracking table of this machine or of a file. */
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { buildConnectionsSnapshot } from "../analyze/connections.js";
-import type { ConnectionsSnapshot, TrackingTableName } from "../analyze/snapshot/snapshot.js";
+import type { ConnectionsSnapshot, ConntrackTableName } from "../analyze/snapshot/snapshot.js";
 import { ConntrackTable } from "../capture/conntrack/conntrack-table.js";
 import { parseConntrackText } from "../capture/conntrack/conntrack-text.js";
-import { Tracker } from "../capture/conntrack/tracker.js";
+import { ConntrackPoller } from "../capture/conntrack/tracker.js";
 import { readText } from "../capture/file/text.js";
 import { SystemError } from "../capture/kernel/libc.js";
 import { listNetns, NetnsError, netnsId } from "../capture/kernel/netns.js";
@@ -16,7 +16,7 @@ import { formatCounted } from "../format.js";
 import { renderTable } from "../report/text/text.js";
 import { renderConnections } from "../report/text/text-connections.js";
 import { renderForm } from "./analyze/machine-forms.js";
-import { type ListFormat, TRACKING_TABLE_NAMES } from "./options.js";
+import { CONNTRACK_TABLE_NAMES, type ListFormat } from "./options.js";
 import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 
@@ -29,13 +29,13 @@ export interface ConnectionsOptions {
   /** A file of `conntrack -L` or /proc/net/nf_conntrack; `-` is stdin. */
   readonly read?: string;
   readonly output: ListFormat;
-  readonly table?: TrackingTableName;
+  readonly table?: ConntrackTableName;
   readonly numeric?: boolean;
   readonly names?: string;
   readonly enableAcct?: boolean;
-  /** Ends a watch. */
+  /** Ends the polling. */
   readonly signal: AbortSignal;
-  /** Called when every socket is open: from then on CAP_NET_ADMIN is enough. */
+  /** Called when every socket is open: then CAP_NET_ADMIN is enough. */
   readonly giveUpRoot: () => void;
 }
 
@@ -55,7 +55,7 @@ export async function connections(
     read === undefined ? null : await readWhole(read, terminal),
   ]);
   if (read !== undefined) return showFile(read, text!, options, { producer, names: fromFile }, terminal);
-  const trackers = openTrackers(options);
+  const trackers = openPollers(options);
   try {
     for (const tracker of trackers) {
       await tracker.poll(() => setImmediate());
@@ -72,7 +72,7 @@ export async function connections(
   return ExitCode.ok;
 }
 
-/** What every Snapshot of one run has in common. */
+/** The values that all Snapshots of a run share. */
 interface Setting {
   readonly producer: string;
   readonly names: Names | null;
@@ -83,7 +83,7 @@ function checkUsage({ output, table, watch, read, netns, allNetns, enableAcct }:
     throw new CommandError(ExitCode.usage, message);
   };
   if (output === "csv" && table === undefined)
-    wrong(`-o csv prints one table: add --table ${TRACKING_TABLE_NAMES.join("|")}`);
+    wrong(`-o csv prints one table: add --table ${CONNTRACK_TABLE_NAMES.join("|")}`);
   if (output === "csv" && watch) wrong("-o csv prints one moment: leave --watch out, or use -o ndjson");
   if (netns !== undefined && allNetns) wrong("give either --netns NAME or --all-netns, not both");
   if (read !== undefined && (watch || netns !== undefined || allNetns || enableAcct))
@@ -138,8 +138,8 @@ async function readWhole(path: string, terminal: Terminal): Promise<string> {
   return Buffer.concat(chunks).toString("latin1");
 }
 
-/** Opens every namespace that was asked for, each once. Throws CommandError. */
-function openTrackers({ netns, allNetns, enableAcct }: ConnectionsOptions): Tracker[] {
+/** Opens every requested namespace once. Throws CommandError. */
+function openPollers({ netns, allNetns, enableAcct }: ConnectionsOptions): ConntrackPoller[] {
   const targets: (string | null)[] = [netns ?? null];
   if (allNetns) {
     const seen = new Set([netnsId(null)]);
@@ -150,9 +150,9 @@ function openTrackers({ netns, allNetns, enableAcct }: ConnectionsOptions): Trac
       targets.push(name);
     }
   }
-  const trackers: Tracker[] = [];
+  const trackers: ConntrackPoller[] = [];
   try {
-    for (const target of targets) trackers.push(Tracker.open(target, enableAcct));
+    for (const target of targets) trackers.push(ConntrackPoller.open(target, enableAcct));
     return trackers;
   } catch (error) {
     for (const tracker of trackers) tracker.close();
@@ -177,16 +177,16 @@ function explain(error: unknown): unknown {
   return new CommandError(ExitCode.failure, `connection tracking: ${error.message}`);
 }
 
-/** One poll, or one an interval until the signal comes. */
+/** One poll, or one per interval until the signal comes. */
 async function poll(
-  trackers: readonly Tracker[],
+  trackers: readonly ConntrackPoller[],
   options: ConnectionsOptions,
   setting: Setting,
   terminal: Terminal,
 ): Promise<void> {
   const { signal } = options;
   const intervalMs = options.interval * 1000;
-  // Only what begins while accounting is on is counted: one look at once would show nothing new.
+  // The kernel counts only connections that begin while accounting is on: one poll now would show nothing new.
   if (options.enableAcct) await pause(intervalMs, signal);
   for (let first = true; ; first = false) {
     const startedMs = performance.now();
@@ -204,7 +204,7 @@ async function poll(
   }
 }
 
-/** Waits, or until the signal comes. */
+/** Waits for the interval or the signal. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   try {
     await setTimeout(Math.max(0, ms), undefined, { signal });

@@ -10,7 +10,7 @@ import { type BridgeLab, createBridge, udpFrame } from "../capture/live/live.tes
 import { until } from "../until.test.fixture.js";
 import { Workplace } from "./capture/capture.test.fixture.js";
 
-/** The samples that the Wazuh rules are tested with; RECORD_EVENTS=1 writes them anew, of a real run. */
+/** The samples that the Wazuh rules are tested with; RECORD_EVENTS=1 writes them again, from a real run. */
 const SAMPLES = new URL("../../../deploy/wazuh/samples/netwatch.ndjson", import.meta.url);
 const SOMEONE = 31_337;
 
@@ -122,7 +122,7 @@ describe("the event log of a live run", { skip: reasonToSkip("mount") }, () => {
     if (process.env.RECORD_EVENTS) writeFileSync(SAMPLES, `${lines.join("\n")}\n`);
   });
 
-  test("serve follows as well, as nobody, in a file that was opened before", async () => {
+  test("serve follows as well, as the user `nobody`, in a file that was opened before", async () => {
     const file = work.path("served.ndjson");
     const words = ["-i", "br0", "--netns", lab.bridge, "--listen", "127.0.0.1:0", "--events", file];
     const run = work.start(["serve", ...words]);

@@ -13,12 +13,12 @@ export const HEALTH_FORMATS = ["table", "json", "ndjson"] as const;
 
 export interface HealthOptions {
   readonly watch?: boolean;
-  /** Seconds from one round to the next. */
+  /** Seconds between rounds. */
   readonly interval: number;
   readonly names?: string;
   readonly registry?: URL;
   readonly output: (typeof HEALTH_FORMATS)[number];
-  /** Ends a watch. */
+  /** Ends the polling. */
   readonly signal: AbortSignal;
 }
 
@@ -27,19 +27,19 @@ export async function health(options: HealthOptions, terminal: Terminal): Promis
   if (names === undefined)
     throw new CommandError(
       ExitCode.usage,
-      "say whom to ask: --names FILE, for example --names services/lab.json",
+      "say which services to check: --names FILE, for example --names services/lab.json",
     );
   const peers = new PeerThread();
   try {
     const open = () => openHealthPoll(names, options.registry, peers);
     const poll = await waitingFor([names], terminal, open);
-    return await watchHealth(poll, names, options, terminal);
+    return await pollHealth(poll, names, options, terminal);
   } finally {
     await peers.close();
   }
 }
 
-async function watchHealth(
+async function pollHealth(
   poll: HealthPoll,
   names: string,
   options: HealthOptions,
@@ -51,7 +51,7 @@ async function watchHealth(
     const began = performance.now();
     const report = await poll.round();
     if (report.targets.length === 0)
-      throw new CommandError(ExitCode.usage, `${names}: no service in it has a port, so nobody can be asked`);
+      throw new CommandError(ExitCode.usage, `${names}: no service in it has a port, so none can be checked`);
     if (poll.problem !== null && poll.problem !== problem) terminal.say(poll.problem);
     problem = poll.problem;
     await terminal.write(render(report, options, terminal));
@@ -87,7 +87,7 @@ const COLUMNS: readonly Column[] = [
   { name: "reason", title: "Why", kind: "text" },
 ];
 
-/** How many are up, then a row a server. */
+/** How many are up, then one row per server. */
 export function* renderHealth(
   report: HealthReport,
   options: { readonly width: number; readonly color: boolean },

@@ -1,6 +1,6 @@
-/** What the command line accepts: closed sets and checked values. Light: loaded at every start. */
+/** Shared option values: closed sets and checked values. Small: loaded at every start. */
 import { InvalidArgumentError } from "commander";
-import type { TrackingTableName } from "../analyze/snapshot/snapshot.js";
+import type { ConntrackTableName } from "../analyze/snapshot/snapshot.js";
 
 export const OUTPUT_FORMATS = ["table", "json", "ndjson", "csv", "markdown"] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
@@ -9,20 +9,20 @@ export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 export const LIST_FORMATS = ["table", "json", "ndjson", "csv"] as const;
 export type ListFormat = (typeof LIST_FORMATS)[number];
 
-/** The names that `--table` takes. Loads the analysis, which the commands that print tables load anyway. */
+/** The values of `--table`. Loads the analysis, which the commands that print tables load anyway. */
 export async function loadTableNames(): Promise<readonly string[]> {
   const { TABLE_NAMES } = await import("../analyze/tables.js");
   return TABLE_NAMES;
 }
 
-export const TRACKING_TABLE_NAMES = [
+export const CONNTRACK_TABLE_NAMES = [
   "services",
   "states",
   "nat",
   "established",
   "limits",
   "connections",
-] as const satisfies readonly TrackingTableName[];
+] as const satisfies readonly ConntrackTableName[];
 
 /** A whole number from `least` to `most`. */
 export function parsePositive(most: number, least = 1): (text: string) => number {
@@ -34,7 +34,7 @@ export function parsePositive(most: number, least = 1): (text: string) => number
   };
 }
 
-/** A date as ISO 8601; without a zone it is UTC, so that the same words mean the same everywhere. */
+/** A date as ISO 8601; UTC without a zone, so that the same text means the same everywhere. */
 export function parseDate(text: string): Date {
   const match = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?)?$/.exec(text);
   const date = new Date(match && match[1] !== undefined && match[4] === undefined ? `${text}Z` : text);
@@ -43,7 +43,7 @@ export function parseDate(text: string): Date {
   return date;
 }
 
-/** Of a service that speaks plain HTTP. */
+/** URL of a plain HTTP service. */
 export function parseUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url?.protocol !== "http:") throw new InvalidArgumentError("must be http://host:port.");

@@ -16,7 +16,7 @@ const skip = reasonToSkip("unshare", "mount", "python3");
 
 const home = mkdtempSync(join(tmpdir(), "netwatch-private-"));
 const checkout = join(home, "netwatch");
-/** The program, seen below `home` by itself alone. */
+/** Mounts the program below `home`, visible only to itself. */
 const command = [
   ...["unshare", "-m", "sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"', ROOT, checkout],
   ...[process.execPath, join(checkout, "dist/src/cli.js")],
@@ -45,7 +45,7 @@ after(() => {
   rmSync(home, { recursive: true });
 });
 
-/** A folder that everybody may write to. */
+/** A folder that any user may write to. */
 function openFolder(t: { after(done: () => void): void }): string {
   const folder = mkdtempSync(join(tmpdir(), "netwatch-open-"));
   chmodSync(folder, 0o777);

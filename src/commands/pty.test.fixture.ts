@@ -31,7 +31,7 @@ export class PtyProgram {
   readonly #terminal: InstanceType<typeof xterm.Terminal>;
   #written = "";
 
-  /** `command`: what the words are given to, run in `cwd`. */
+  /** `command`: the program that gets the arguments, run in `cwd`. */
   constructor(
     words: readonly string[],
     { columns, rows } = { columns: 100, rows: 24 },
@@ -49,7 +49,7 @@ export class PtyProgram {
     this.ended = new Promise((resolve) => this.#child.once("close", resolve));
   }
 
-  /** Everything that was written. */
+  /** Everything written so far. */
   get written(): string {
     return this.#written;
   }
@@ -69,7 +69,7 @@ export class PtyProgram {
     this.#child.stdin!.write(keys);
   }
 
-  /** Until the screen reads so. Throws where it does not in time, with what it reads. */
+  /** Waits until the screen shows the text. Throws after a time-out, with the screen's content. */
   async until(pattern: RegExp): Promise<string> {
     let screen = "";
     const isSo = async () => {
@@ -80,7 +80,7 @@ export class PtyProgram {
     return screen;
   }
 
-  /** The end of it, whatever it does. */
+  /** Kills it if it still runs. */
   kill(): void {
     if (this.#child.exitCode === null) this.#child.kill("SIGKILL");
   }

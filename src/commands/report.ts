@@ -2,14 +2,14 @@
 import { limitSnapshot } from "../analyze/snapshot/limit.js";
 import type { Snapshot } from "../analyze/snapshot/snapshot.js";
 import type { Outputs } from "../engine/recording/outputs.js";
-import { keptPath } from "../engine/recording/state-folder.js";
+import { lastSnapshotPath } from "../engine/recording/state-folder.js";
 import { CommandError, ExitCode, reasonOf } from "../exit.js";
 import { loadPdf, renderPdf } from "../report/pdf/pdf.js";
 import { SECTIONS, type Section } from "../report/pdf/sections.js";
 import { writeWhole } from "../write.js";
 import { analyzeCaptures, type CaptureOptions } from "./analyze/captures.js";
-import { checkMade, keepSnapshot, readKeptSnapshot, readSnapshot } from "./analyze/kept.js";
-import { type LiveWords, liveOptionsOf } from "./capture/live-words.js";
+import { checkMade, keepSnapshot, readLastSnapshot, readSnapshot } from "./analyze/last-snapshot.js";
+import { type LiveWords, liveOptionsOf } from "./capture/live-options.js";
 import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 
@@ -18,7 +18,7 @@ export interface ReportOptions extends CaptureOptions, Partial<LiveWords> {
   readonly from?: string;
   readonly sections?: string;
   readonly title?: string;
-  /** When the report was made. */
+  /** Time of the report. */
   readonly date: Date;
 }
 
@@ -46,7 +46,7 @@ export async function report(
   return exitCode;
 }
 
-/** A Snapshot, how the command is to end because of it, and by what right to write. */
+/** A Snapshot, the command's exit code, and the right to write with. */
 interface Taken {
   readonly snapshot: Snapshot;
   readonly exitCode: ExitCode;
@@ -70,7 +70,7 @@ async function takeSnapshot(
   });
   const { from } = options;
   if (from) return kept(await waitingFor([from], terminal, () => readSnapshot(from)));
-  if (!options.read) return kept(await readKeptSnapshot(terminal.env));
+  if (!options.read) return kept(await readLastSnapshot(terminal.env));
   const { snapshot, exitCode } = await analyzeCaptures(options.read, options, producer, terminal);
   const limited = limitSnapshot(snapshot, REPORT_ROWS);
   keepSnapshot(limited, terminal.env);
@@ -85,7 +85,7 @@ async function takeLive(
 ): Promise<Taken> {
   const { runLive } = await import("./capture/live.js");
   const { keepLive, summaryLine } = await import("./capture/capture.js");
-  const view = { follower: null, reserve: [keptPath(terminal.env), path], load: loadPdf };
+  const view = { follower: null, reserve: [lastSnapshotPath(terminal.env), path], load: loadPdf };
   const live = liveOptionsOf({ signal: new AbortController().signal, ...options });
   const { snapshot, exitCode, outputs, troubles } = await runLive(live, view, producer, terminal);
   const limited = limitSnapshot(snapshot, REPORT_ROWS);

@@ -1,15 +1,15 @@
-/** Signals that end a command in good order, and when they do not. */
+/** Signals that end a command in an orderly way. */
 import { constants } from "node:os";
 import { isNamedPipe } from "../output-path.js";
 import type { Terminal } from "./terminal.js";
 
-/** What ends a command that goes on until it is told to end. `serve` has another use for SIGHUP. */
+/** Signals that end a command without an end of its own. `serve` uses SIGHUP for a reload. */
 const ENDS: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 /** The first signal that came for `interruption`. */
 let came: NodeJS.Signals | null = null;
 
-/** Comes with the first of these signals; a second one ends the process as usual. */
+/** Resolves at the first of these signals; a second one ends the process at once. */
 export function interruption(signals: readonly NodeJS.Signals[] = ENDS): AbortSignal {
   const controller = new AbortController();
   for (const name of signals)
@@ -20,18 +20,18 @@ export function interruption(signals: readonly NodeJS.Signals[] = ENDS): AbortSi
   return controller.signal;
 }
 
-/** What the process is to end with: a shell's code for SIGHUP where that ended what did not fail. */
+/** The exit code of the process: a shell's code for SIGHUP if that ended a run without failure. */
 export function statusOf(code: number): number {
   return code === 0 && came === "SIGHUP" ? 128 + constants.signals.SIGHUP : code;
 }
 
-/** Whether what a signal would bring in order is still to begin, or done. */
+/** Whether there is nothing to clean up after a signal: not yet begun, or done. */
 export type Phase = "before" | "after";
 
 /**
- * Does what may wait for the other end of named pipes among `paths`, which is said, where there is nothing to bring in order: a signal
- * ends the process at once meanwhile, even in a system call, as if nobody listened for it. One that came shortly before does too, where
- * nothing has begun. Throws what `act` throws.
+ * Runs `act`, which may wait for the other end of named pipes among `paths`, and says so. There is nothing to clean up yet: a signal
+ * ends the process at once, even in a system call, as without a handler. So does a signal shortly before, if
+ * no work has begun. Throws what `act` throws.
  */
 export async function waitingFor<T>(
   paths: readonly (string | undefined)[],

@@ -1,4 +1,4 @@
-/** The outside of a command, for tests: what it writes is kept, and what people read is compared with golden files. */
+/** A terminal for tests: it records output, and compares it with golden files. */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

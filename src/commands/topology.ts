@@ -1,4 +1,4 @@
-/** `netwatch topology`: who talks to whom, and what bridges there are. */
+/** `netwatch topology`: who talks to whom, and the bridges of this host. */
 import type { Snapshot } from "../analyze/snapshot/snapshot.js";
 import { CommandError, ExitCode } from "../exit.js";
 import {
@@ -10,7 +10,7 @@ import {
   type Topology,
 } from "../report/graph/topology.js";
 import { analyzeCaptures, type CaptureOptions } from "./analyze/captures.js";
-import { checkMade, readKeptSnapshot, readSnapshot } from "./analyze/kept.js";
+import { checkMade, readLastSnapshot, readSnapshot } from "./analyze/last-snapshot.js";
 import { waitingFor } from "./signals.js";
 import type { Terminal } from "./terminal.js";
 
@@ -46,12 +46,12 @@ export async function topology(
   return exitCode;
 }
 
-/** What was seen last, and the bridges that are here where they may be looked at. Throws CommandError where there is neither. */
+/** The last Snapshot, and this host's bridges if they are visible. Throws CommandError if there is neither. */
 async function lookHere(options: TopologyOptions, terminal: Terminal): Promise<Topology> {
   const bridges = process.geteuid?.() === 0 ? await readBridges() : null;
   let seen: Snapshot | null = null;
   try {
-    seen = await readKeptSnapshot(terminal.env);
+    seen = await readLastSnapshot(terminal.env);
   } catch (error) {
     if (!(error instanceof CommandError) || bridges === null || bridges.length === 0) throw error;
   }

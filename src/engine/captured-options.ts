@@ -1,4 +1,4 @@
-/** What is captured, and how it is counted. Light: loaded at every start. */
+/** Options of what is captured and how it is counted. Light: loaded at every start. */
 import { CommandError, ExitCode } from "../exit.js";
 
 export const ENGINES = ["ring", "cap"] as const;
@@ -13,12 +13,12 @@ export interface CapturedOptions {
   readonly engine?: EngineName;
   /** Megabytes of 1024 * 1024 bytes. */
   readonly buffer?: number;
-  /** Wait for an interface that goes away, in place of ending with it. */
+  /** Wait for an interface that goes away instead of ending. */
   readonly waits?: boolean;
   readonly maxFlows?: number;
   /** Count packets in tunnels by the headers inside. */
   readonly decapsulate?: boolean;
-  /** Show stand-ins for names that the packets hold. */
+  /** Replace names from packets by stand-ins. */
   readonly redact?: boolean;
   readonly seed?: number;
 }

@@ -1,11 +1,11 @@
-/** What else is asked, beside the packets. A names file is checked by who reads it: names.ts. */
+/** Options of further sources besides packets. A names file is checked by who reads it: names.ts. */
 
 export interface EnrichingOptions {
   readonly numeric?: boolean;
   /** The path of a names file. */
   readonly names?: string;
-  /** Who knows where moving services are. */
+  /** URL of the registry of moving services. */
   readonly registry?: URL;
-  /** Hold the packets against connection tracking. */
+  /** Compare the packets with connection tracking. */
   readonly conntrack?: boolean;
 }

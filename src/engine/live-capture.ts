@@ -56,7 +56,7 @@ export class LiveCapture implements AsyncIterable<Snapshot> {
     run.follow({ subscribers: [looker], intervalMs, lookTicks: 1, taker: null });
     const ends = [this.#ending.signal, ...(signal === undefined ? [] : [signal])];
     this.#ended = this.#watch(AbortSignal.any(ends));
-    // Who waits for it hears of it; nobody has to.
+    // The loop and `close` report the error; without them it is dropped.
     this.#ended.catch(() => {});
   }
 
@@ -86,7 +86,7 @@ export class LiveCapture implements AsyncIterable<Snapshot> {
 
   async #watch(signal: AbortSignal): Promise<Snapshot> {
     try {
-      await this.#run.watch(signal);
+      await this.#run.takePackets(signal);
       this.#run.taps.noteCounters();
       await this.#run.end();
       return limitSnapshot(this.#run.finish(), this.#rows);

@@ -1,4 +1,4 @@
-/** The names file of a command. Apart from the live sources of names, which load much more. */
+/** The names file of a command. Separate from the live sources of names, which load much more code. */
 import { type Names, NamesError, readNames } from "../capture/names/names.js";
 import { CommandError, ExitCode, reasonOf } from "../exit.js";
 

@@ -1,4 +1,4 @@
-/** Names for a live command: where they come from, and how long they are waited for. */
+/** Names for a live command: their sources and time-outs. */
 import { engineSockets } from "../capture/names/docker.js";
 import { createNameSources, type NameSources } from "../capture/names/name-sources.js";
 import type { Names } from "../capture/names/names.js";
@@ -7,12 +7,12 @@ import type { EnrichingOptions } from "./enriching-options.js";
 import { loadNames } from "./names-file.js";
 import type { Outside } from "./outside.js";
 
-/** What an engine that does not answer is given. */
+/** Longest wait for an engine. */
 const NAMES_WAIT_MS = 500;
 
 /**
- * `near`: interfaces of this namespace that are listened to. `peers`: asks engines and the registry; null: this thread does.
- * Throws CommandError for a names file that is wrong.
+ * `near`: captured interfaces of this namespace. `peers`: asks engines and the registry; null: this thread asks.
+ * Throws CommandError for an invalid names file.
  */
 export function openNames(
   { names, registry }: Pick<EnrichingOptions, "names" | "registry">,
@@ -35,8 +35,8 @@ export function openNames(
 }
 
 /**
- * What containers and namespaces are called as the run begins. Entering namespaces takes root, so this is the last moment for
- * those that no link leads to. An engine that does not answer is not waited for.
+ * Reads the names of containers and namespaces at the start. Entering namespaces needs root, so this is the last chance for
+ * namespaces without a link. Does not wait for an engine that does not answer.
  */
 export async function readNamesOnce(sources: NameSources | null): Promise<Names | null> {
   if (sources === null) return null;

@@ -1,11 +1,11 @@
-/** The outside of a live run, as far as it needs one. */
+/** The terminal of a live run. */
 
 export interface Outside {
-  /** Data, to stdout. Waits where the reader is slow. */
+  /** Data, to stdout. Waits for a slow reader. */
   write(pieces: Iterable<string | Uint8Array>): Promise<void>;
   /** One line for the person, to stderr, with the program's name in front. Unsafe characters are shown escaped. */
   say(line: string): void;
-  /** What to type to do the same as root, for messages; absent: nobody types it. */
+  /** The command to do the same as root, for messages; absent: no command. */
   readonly asRoot?: string;
   readonly env: Readonly<Record<string, string | undefined>>;
 }

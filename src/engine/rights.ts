@@ -10,17 +10,17 @@ import { opener } from "../capture/opener/opener.js";
 import { CommandError, ExitCode } from "../exit.js";
 import type { Environment } from "./recording/state-folder.js";
 
-/** By whose rights a run opens its outputs. */
+/** The rights with which a run opens its outputs. */
 export interface Rights {
-  /** Who called, or was named; null: root itself called, or nobody is known to have. */
+  /** The caller or the named user; null: root itself called, or the caller is unknown. */
   readonly caller: User | null;
-  /** Root itself called: its files are opened before root is given up, and stay root's. The files of others are opened after. */
+  /** Root itself called: its files are opened before root is given up, and root stays their owner. The files of others are opened after. */
   readonly isRoots: boolean;
-  /** Becomes the caller, or nobody. `polls`: the right to ask connection tracking and namespaces remains. */
+  /** Becomes the caller, or the user `nobody`. `polls`: keeps the right to poll connection tracking and namespaces. */
   giveUp(polls: boolean): void;
 }
 
-/** `user`: whom to become, in place of who called. Throws CommandError where there is no such user. */
+/** `user`: the user to become instead of the caller. Throws CommandError if there is no such user. */
 export function rightsOf(user: string | undefined, env: Environment): Rights {
   const named = user === undefined ? null : userNamed(user);
   if (user !== undefined && named === null) throw new CommandError(ExitCode.usage, `no user ${user}`);

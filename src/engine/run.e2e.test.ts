@@ -1,12 +1,12 @@
-/** One run and those who follow it: each is told, in step, and what one throws ends the run. */
+/** One run and its subscribers: each is called in order, and an error of one ends the run. */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
 import { FrameSender, udpFrame } from "../capture/live/live.test.fixture.js";
 import type { HealthRound } from "./health/health-rounds.js";
+import { Next } from "./loop.js";
 import type { Outside } from "./outside.js";
 import { type Following, LiveRun, type Subscriber } from "./run.js";
-import { Next } from "./watch.js";
 
 describe("a live run", { skip: reasonToSkip() }, () => {
   let network: TestNetwork;
@@ -42,7 +42,7 @@ describe("a live run", { skip: reasonToSkip() }, () => {
     const told: string[] = [];
     const first: Subscriber = {
       onTick: () => void told.push("tick"),
-      onTracking: ({ capture }, isLast) => void told.push(`tracking ${capture.gap} ${isLast}`),
+      onConntrack: ({ capture }, isLast) => void told.push(`tracking ${capture.gap} ${isLast}`),
       onPoll: (what, ms) => void (ms >= 0 && told.push(what)),
     };
     const second: Subscriber = {
@@ -55,7 +55,7 @@ describe("a live run", { skip: reasonToSkip() }, () => {
     };
     follow([first, second]);
     send(3);
-    await run.watch(ended.signal);
+    await run.takePackets(ended.signal);
     const look = ["tick", "tracking false false", "conntrack", "snapshot"];
     assert.deepEqual(told.slice(0, 9), [...look, "tick", ...look]);
     assert.equal(run.snapshot().totals.packets, 3);
@@ -72,7 +72,7 @@ describe("a live run", { skip: reasonToSkip() }, () => {
     };
     follow([], { taker: { take, settle: async () => {}, tick: async () => {} } });
     send(5);
-    await run.watch(new AbortController().signal);
+    await run.takePackets(new AbortController().signal);
     assert.deepEqual(counts, [1, 2]);
   });
 
@@ -87,7 +87,7 @@ describe("a live run", { skip: reasonToSkip() }, () => {
     const round = roundOf("up");
     run.addHealth(round);
     assert.deepEqual(got, [round]);
-    await assert.rejects(run.watch(new AbortController().signal), /the disk is full/);
+    await assert.rejects(run.takePackets(new AbortController().signal), /the disk is full/);
   });
 
   test("what happens is told once to each who listens, before what shows it, and to the end", async () => {
@@ -110,7 +110,7 @@ describe("a live run", { skip: reasonToSkip() }, () => {
     run.addHealth(roundOf("up"));
     run.addHealth(roundOf("down"));
     assert.deepEqual(told.splice(0), ["round", "a health", "b health", "round"]);
-    await run.watch(new AbortController().signal);
+    await run.takePackets(new AbortController().signal);
     await run.end();
     run.finish();
     assert.deepEqual(told, ["a new-pair", "b new-pair", "a capture-ended", "b capture-ended"]);

@@ -1,37 +1,37 @@
-/** A live run: interfaces, names and connection tracking, taken in side by side, and told to those who follow it. */
+/** A live run: captures interfaces, polls names and connection tracking, and calls its subscribers. */
 import { performance } from "node:perf_hooks";
 import { Analyzer } from "../analyze/analyzer.js";
 import { type EventLimits, EventTracker, type NetworkEvent } from "../analyze/event-tracker.js";
-import { buildSnapshot, type TrackingContext } from "../analyze/snapshot/build.js";
+import { buildSnapshot, type ConntrackContext } from "../analyze/snapshot/build.js";
 import type { Snapshot } from "../analyze/snapshot/snapshot.js";
 import type { NameSources } from "../capture/names/name-sources.js";
 import { Names } from "../capture/names/names.js";
 import type { Packet } from "../capture/packet.js";
 import { PeerThread } from "../capture/peers/peer-thread.js";
 import { type CapturedOptions, chosenInterfaces } from "./captured-options.js";
+import { LiveConntrack } from "./conntrack.js";
 import type { EnrichingOptions } from "./enriching-options.js";
 import type { HealthRound } from "./health/health-rounds.js";
+import { Next, runLoop } from "./loop.js";
 import { openNames, readNamesOnce, soon } from "./names.js";
 import type { Outside } from "./outside.js";
 import { Taps } from "./taps.js";
-import { LiveTracking } from "./tracking.js";
-import { Next, watch } from "./watch.js";
 
-/** Follows a run. What it is called with is good until it returns. What it throws ends the run. */
+/** A subscriber of a run. Arguments are valid until the method returns. An error it throws ends the run. */
 export interface Subscriber {
-  /** At every tick: names are those of now. */
+  /** At every tick, with the current names. */
   onTick?(): void;
   /** Something happened. Called before the Snapshot or the round of health checks that shows it. `timeUs`: microseconds since 1970. */
   onEvent?(event: NetworkEvent, timeUs: number): void;
-  /** A round of health checks is over. */
+  /** After a round of health checks. */
   onHealth?(round: HealthRound): void;
-  /** At every look: connection tracking was read anew. `isLast`: the run is over. */
-  onTracking?(context: TrackingContext, isLast: boolean): void;
-  /** At every look: the run so far. */
+  /** At every look, after connection tracking was read. `isLast`: the run is over. */
+  onConntrack?(context: ConntrackContext, isLast: boolean): void;
+  /** At every look, with the Snapshot so far. */
   onSnapshot?(snapshot: Snapshot): void | Promise<void>;
-  /** Its Snapshots hold the packets against connection tracking. */
+  /** Its Snapshots compare the packets with connection tracking. */
   readonly wantsEvidence?: boolean;
-  /** Names or connection tracking were asked. `ms`: how long that took. */
+  /** After a poll of names or connection tracking, which took `ms`. */
   onPoll?(what: Polled, ms: number, hasFailed: boolean): void;
 }
 
@@ -39,7 +39,7 @@ export type Polled = "names" | "conntrack";
 
 /** Takes each packet once it is counted. */
 export interface PacketTaker {
-  /** The hot path: one call a packet. Borrows it. `source`: the number of its interface. */
+  /** The hot path: one call per packet. Borrows it. `source`: the number of its interface. */
   take(packet: Packet, source: number): Next;
   /** Makes room after `Next.settle`. */
   settle(): Promise<void>;
@@ -47,12 +47,12 @@ export interface PacketTaker {
   tick(): Promise<void>;
 }
 
-/** How a run is followed. */
+/** Settings of a run. */
 export interface Following {
   readonly subscribers: readonly Subscriber[];
-  /** Milliseconds from one tick to the next. */
+  /** Milliseconds between ticks. */
   readonly intervalMs: number;
-  /** Ticks from one look to the next; a full table of connection tracking takes a tenth of a second. */
+  /** Ticks between looks; a full table of connection tracking takes a tenth of a second. */
   readonly lookTicks: number;
   readonly taker: PacketTaker | null;
   /** Absent: those of an event log. */
@@ -66,12 +66,12 @@ const UNFOLLOWED: Following = {
   taker: null,
 };
 
-/** What a run works with. null: not asked for, or not to be had. */
+/** The parts of a run. null: not requested, or not available. */
 interface Parts {
   readonly taps: Taps;
   readonly sources: NameSources | null;
   readonly peers: PeerThread | null;
-  readonly tracking: LiveTracking | null;
+  readonly conntrack: LiveConntrack | null;
 }
 
 export class LiveRun {
@@ -80,7 +80,7 @@ export class LiveRun {
   readonly #options: CapturedOptions;
   readonly #sources: NameSources | null;
   readonly #peers: PeerThread | null;
-  readonly #tracking: LiveTracking | null;
+  readonly #tracking: LiveConntrack | null;
   readonly #producer: string;
   readonly #rest: string | null;
   #events = new EventTracker();
@@ -91,11 +91,11 @@ export class LiveRun {
   #poll: Promise<void> | null = null;
   /** What a subscriber threw at a round of health checks. */
   #failure: { readonly error: unknown } | null = null;
-  /** When packets ceased to be taken, microseconds since 1970; null: not yet. */
+  /** End of packet capture, microseconds since 1970; null: still running. */
   #endUs: number | null = null;
 
   private constructor(
-    { taps, sources, peers, tracking }: Parts,
+    { taps, sources, peers, conntrack }: Parts,
     options: CapturedOptions,
     producer: string,
     rest: string | null,
@@ -104,7 +104,7 @@ export class LiveRun {
     this.#options = options;
     this.#sources = sources;
     this.#peers = peers;
-    this.#tracking = tracking;
+    this.#tracking = conntrack;
     this.#producer = producer;
     this.#rest = rest;
     this.analyzer = new Analyzer({
@@ -115,7 +115,7 @@ export class LiveRun {
   }
 
   /**
-   * Opens all that takes rights: what is polled later needs the opener alone. `rest`: what an address without a name is called; null: by
+   * Opens everything that needs rights: later polls need only the opener. `rest`: label of addresses without a name; null:
    * its address. Throws CaptureError where an interface cannot be opened, else CommandError, and leaves nothing open then.
    */
   static async open(
@@ -135,27 +135,27 @@ export class LiveRun {
       const startUs = Date.now() * 1000;
       const taps = await Taps.open(options);
       opened.push(taps);
-      const tracking = await LiveTracking.open(options, enriching, interfaces, startUs, outside);
-      if (tracking) opened.push(tracking);
+      const conntrack = await LiveConntrack.open(options, enriching, interfaces, startUs, outside);
+      if (conntrack) opened.push(conntrack);
       await readNamesOnce(sources);
-      return new LiveRun({ taps, sources, peers, tracking }, options, producer, rest);
+      return new LiveRun({ taps, sources, peers, conntrack }, options, producer, rest);
     } catch (error) {
       for (const part of opened) void part.close();
       throw error;
     }
   }
 
-  /** Names or connection tracking are asked again and again. */
+  /** Names or connection tracking are polled. */
   get polls(): boolean {
     return this.#sources !== null || this.#tracking !== null;
   }
 
-  /** Now, or when packets ceased to be taken; microseconds since 1970. */
+  /** Now, or the end of packet capture; microseconds since 1970. */
   get timeUs(): number {
     return this.#endUs ?? Date.now() * 1000;
   }
 
-  /** Names as they are known now; null: none are asked for. What is asked under new names is counted apart. */
+  /** Current names; null: not requested. Requests under new names are counted separately. */
   currentNames(): Names | null {
     const current = this.#sources?.current() ?? null;
     if (current !== this.#current) {
@@ -170,21 +170,21 @@ export class LiveRun {
     return this.#names;
   }
 
-  /** Reads the names file again. Throws what reading it throws; then the names before stay. */
+  /** Reads the names file again. Throws its errors; then the earlier names stay. */
   rereadNames(): void {
     this.#sources?.rereadFile();
   }
 
-  /** Says who follows. Call it before packets are taken. */
+  /** Sets the subscribers. Call it before packets are taken. */
   follow(following: Following): void {
     this.#following = following;
     this.#events = new EventTracker(following.eventLimits);
   }
 
-  /** Takes packets until the signal comes, the taker has enough or no more come. Throws what a subscriber throws. */
-  async watch(signal: AbortSignal): Promise<void> {
+  /** Takes packets until the signal, the taker's limit or the end of the sources. Throws errors of subscribers. */
+  async takePackets(signal: AbortSignal): Promise<void> {
     const { taker, intervalMs } = this.#following;
-    await watch({
+    await runLoop({
       sources: this.taps.taps.map(({ source }) => source),
       take: (packet, source) => {
         this.analyzer.add(packet);
@@ -207,27 +207,27 @@ export class LiveRun {
     await taker?.tick();
     const looks = this.#ticks++ % lookTicks === 0;
     const startedMs = performance.now();
-    const tracks = looks && subscribers.some((of) => of.onTracking || of.wantsEvidence);
-    if (tracks) await this.#pollTracking();
+    const tracks = looks && subscribers.some((of) => of.onConntrack || of.wantsEvidence);
+    if (tracks) await this.#pollConntrack();
     const pollMs = performance.now() - startedMs;
     this.tell(tracks, false, pollMs);
     if (looks) await this.#show();
   }
 
   /**
-   * Tells the subscribers what is known now, Snapshots aside; `tracks`: connection tracking too. `pollMs`: how long reading that took;
-   * null: it was not read for this. Waits for nothing.
+   * Calls the subscribers with the current state, except Snapshots; `tracks`: connection tracking too. `pollMs`: duration of its poll;
+   * null: not polled for this. Synchronous.
    */
   tell(tracks: boolean, isLast: boolean, pollMs: number | null = null): void {
     const { subscribers } = this.#following;
     if (this.#failure !== null) throw this.#failure.error;
-    // Also where nobody asks for them: what is asked under new names is counted apart.
+    // Also without a subscriber for names: requests under new names are counted separately.
     this.currentNames();
     for (const of of subscribers) of.onTick?.();
-    const context = tracks ? this.trackingContext() : null;
+    const context = tracks ? this.conntrackContext() : null;
     if (context === null) return;
     const startedMs = performance.now();
-    for (const of of subscribers) of.onTracking?.(context, isLast);
+    for (const of of subscribers) of.onConntrack?.(context, isLast);
     if (pollMs === null) return;
     const hasFailed = context.namespaces.some(({ problem }) => problem !== null);
     const ms = pollMs + performance.now() - startedMs;
@@ -238,7 +238,7 @@ export class LiveRun {
     const { subscribers } = this.#following;
     if (!subscribers.some((of) => of.onSnapshot || of.onEvent)) return;
     const wantsEvidence = subscribers.some((of) => of.wantsEvidence);
-    const snapshot = this.snapshot(wantsEvidence ? this.trackingContext() : null);
+    const snapshot = this.snapshot(wantsEvidence ? this.conntrackContext() : null);
     this.#tellEvents(() => this.#events.look(snapshot), this.timeUs);
     for (const of of subscribers) await of.onSnapshot?.(snapshot);
   }
@@ -270,7 +270,7 @@ export class LiveRun {
       of.onPoll?.("names", performance.now() - startedMs, hasFailed);
   }
 
-  #pollTracking(): Promise<void> {
+  #pollConntrack(): Promise<void> {
     if (this.#tracking === null) return Promise.resolve();
     this.#poll ??= this.#tracking.poll().finally(() => {
       this.#poll = null;
@@ -278,34 +278,34 @@ export class LiveRun {
     return this.#poll;
   }
 
-  /** No more packets are taken: asks once more for what the last Snapshot shows. */
+  /** After the end of capture: polls once more for the last Snapshot. */
   async end(): Promise<void> {
     this.#endUs = Date.now() * 1000;
-    await Promise.all([this.#pollTracking(), this.#sources && soon(this.#sources.refreshLast(this.#endUs))]);
+    await Promise.all([this.#pollConntrack(), this.#sources && soon(this.#sources.refreshLast(this.#endUs))]);
   }
 
   /** The last Snapshot, after `end`. What happened since the last look is told; the Snapshot is the caller's. */
-  finish(tracking = this.trackingContext()): Snapshot {
-    const snapshot = this.snapshot(tracking);
+  finish(conntrack = this.conntrackContext()): Snapshot {
+    const snapshot = this.snapshot(conntrack);
     this.#tellEvents(() => this.#events.look(snapshot), this.timeUs);
     return snapshot;
   }
 
-  /** Resolves when no poll of connection tracking is under way: that fills its table anew, and what is in it meanwhile is a part. */
+  /** Resolves when no poll of connection tracking is running: a poll refills the table, which is incomplete during it. */
   async settled(): Promise<void> {
     while (this.#poll !== null) await this.#poll;
   }
 
-  /** Connection tracking as it was read last; null: it is not read. */
-  trackingContext(): TrackingContext | null {
+  /** The last poll of connection tracking; null: not polled. */
+  conntrackContext(): ConntrackContext | null {
     const { dropped } = this.taps.counts();
     const filtered = this.taps.filter !== "";
     const gap = filtered || (dropped ?? 0) > 0 || this.analyzer.flows.evicted.flows > 0;
     return this.#tracking?.context(this.timeUs, gap) ?? null;
   }
 
-  /** The run so far. `tracking`: what the packets are held against; null: nothing. */
-  snapshot(tracking: TrackingContext | null = this.trackingContext()): Snapshot {
+  /** The Snapshot so far. `tracking`: compared with the packets; null: not compared. */
+  snapshot(conntrack: ConntrackContext | null = this.conntrackContext()): Snapshot {
     return buildSnapshot(this.analyzer, {
       producer: this.#producer,
       files: this.taps.taps.map(({ source }) => ({
@@ -318,7 +318,7 @@ export class LiveRun {
       names: this.currentNames(),
       redact: this.#options.redact ?? false,
       nameFailures: this.#sources?.failures ?? [],
-      ...(tracking ? { tracking } : {}),
+      ...(conntrack ? { conntrack } : {}),
     });
   }
 

@@ -1,4 +1,4 @@
-/** The interfaces of a live capture: opened together, their losses and counters told together. */
+/** The interfaces of a live capture: opened together, with common losses and counters. */
 import type { LedgerInterface } from "../analyze/snapshot/snapshot.js";
 import { netnsId } from "../capture/kernel/netns.js";
 import {
@@ -24,7 +24,7 @@ export interface Tap {
   bytes: number;
 }
 
-/** What is listened to, as the ledger shall name it. */
+/** Name of the interface for the ledger. */
 export class Taps {
   readonly taps: readonly Tap[];
   readonly #netns: string | null;
@@ -32,7 +32,7 @@ export class Taps {
   readonly #engine: EngineName;
   /** In tcpdump's language; empty: every packet. */
   readonly filter: string;
-  /** Set when the capture ends in good order, with every packet taken: what the interfaces have counted by then. */
+  /** The interfaces' counters at an orderly end, after every packet is taken. */
   #after: readonly (InterfaceCounters | null)[] | null = null;
   #netnsGone = false;
 
@@ -71,7 +71,7 @@ export class Taps {
     this.#after = this.taps.map(({ counters }) => counters?.read() ?? null);
   }
 
-  /** Why the capture ended early, a sentence each; none where it did not. */
+  /** Why the capture ended early, one sentence each; empty: it did not. */
   get failures(): string[] {
     if (this.#netnsGone) return [`the network namespace ${this.#netns} is gone`];
     return this.taps.flatMap(({ source }) =>
@@ -177,6 +177,6 @@ function difference(
   if (after === null || before === null) return null;
   const packets = after.packets - before.packets;
   const bytes = after.bytes - before.bytes;
-  // An interface that was made anew has counted from 0 again.
+  // A recreated interface has counted from 0 again.
   return packets < 0 || bytes < 0 ? null : { packets, bytes };
 }

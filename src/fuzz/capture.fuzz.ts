@@ -183,7 +183,7 @@ const packets: Target = {
       const { network, malformed, ip, protocol, fragment, hasPorts, sourcePort, destinationPort, end } =
         headers;
       const { tcpFlags, transport, payload } = headers;
-      // These hold where there is a header to look behind.
+      // These hold if there is a header.
       if (transport >= 0)
         assert.ok(ip < transport && transport < payload && transport < end && end <= packet.caplen);
       found.push({ network, malformed, protocol, fragment, hasPorts, sourcePort, destinationPort, tcpFlags });

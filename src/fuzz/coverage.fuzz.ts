@@ -1,4 +1,4 @@
-/** What of this project's code has run, as V8 counts it (inspector protocol, Profiler.takePreciseCoverage). */
+/** Which code of this project has run, counted by V8 (inspector protocol, Profiler.takePreciseCoverage). */
 import { type Profiler, Session } from "node:inspector";
 
 /** What has run since the last look. */
@@ -18,14 +18,14 @@ function isFollowed(url: string): boolean {
 }
 
 /**
- * Counts blocks of the code that is loaded while it is open: load what is to be followed after. V8 counts without inlining, so all
+ * Counts blocks of the code that is loaded while it is open: load what is to be followed after. V8 counts without inlining, so everything
  * runs slower. Close it.
  */
 export class Coverage {
   readonly #session = new Session();
   /** By script and place of a function: a byte a character of it, 1 where it has run. */
   readonly #ran = new Map<string, Uint8Array>();
-  /** Ways through a function that are in `#ran`: most come again. */
+  /** Paths through a function that are in `#ran`: most repeat. */
   readonly #known = new Set<string>();
 
   readonly #follows: (url: string) => boolean;
@@ -38,7 +38,7 @@ export class Coverage {
     this.#post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
   }
 
-  /** Looks, and begins to count anew. `learn`: what is new now is not new later. Costs some milliseconds. */
+  /** Returns the counts and resets them. `learn`: code that is new now is not new later. Costs some milliseconds. */
   look(learn: boolean): Looked {
     const { result } = this.#post("Profiler.takePreciseCoverage") as Profiler.TakePreciseCoverageReturnType;
     let isNew = false;
@@ -53,7 +53,7 @@ export class Coverage {
     return { isNew, steps };
   }
 
-  /** Whether a function ran where it had not. Each range says what holds within it, but for the ranges in it, which come later. */
+  /** Whether new code of a function ran. Each range applies to its bytes except those of later, inner ranges. */
   #isNew(scriptId: string, ranges: readonly Profiler.CoverageRange[], learn: boolean): boolean {
     const { startOffset: from, endOffset: to } = ranges[0]!;
     const way = ranges.map(({ startOffset, endOffset, count }) => `${startOffset}-${endOffset}:${count > 0}`);

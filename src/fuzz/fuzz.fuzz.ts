@@ -18,9 +18,9 @@ export interface FuzzOptions {
   /** Inputs that are made and read. */
   readonly runs: number;
   readonly seed: number;
-  /** Told of each input before it is read. */
+  /** Called with each input before it is read. */
   readonly onInput?: (input: Uint8Array) => void;
-  /** Told now and then how many inputs have been read, and how many are kept. */
+  /** Called now and then with the numbers of inputs read and kept. */
   readonly onProgress?: (runs: number, kept: number) => void;
 }
 
@@ -79,7 +79,7 @@ export async function fuzz(target: Target, options: FuzzOptions): Promise<Findin
   return null;
 }
 
-/** What is wrong with how the input is read; null: nothing. */
+/** The law that reading the input breaks; null: none. */
 async function problemOf(target: Target, input: Uint8Array): Promise<Error | null> {
   try {
     await checkInput(target, input);

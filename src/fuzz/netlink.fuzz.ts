@@ -1,4 +1,4 @@
-/** What the kernel says over netlink. */
+/** The kernel's netlink messages. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -68,7 +68,7 @@ const ADDRESS = join(
   attribute(6, join(word(1), word(2), word(3), word(4))),
 );
 
-/** The kernel's signed numbers are no counts; as text they are left alone. */
+/** The kernel's signed numbers are no counts; as text they are not checked. */
 const signed = (value: number | null) => (value === null ? null : String(value));
 
 const route: Target = {

@@ -1,6 +1,6 @@
 /** Readers with faults, for seeing them found. */
 
-/** Fails where three bytes are of one kind each: too many at once for chance, but each runs code of its own. */
+/** Fails if three bytes have special values: too rare for chance, but each runs code of its own. */
 export function failDeep(bytes: Uint8Array): number {
   if (bytes[0]! >> 4 !== 4) return 0;
   if (bytes[1]! >> 4 !== 5) return 1;

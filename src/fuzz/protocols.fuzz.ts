@@ -1,4 +1,4 @@
-/** Application protocols: conversations over TCP, and DNS datagrams. A conversation that is read whole is the same in whatever segments. */
+/** Application protocols: conversations over TCP, and DNS datagrams. A complete conversation gives the same result in any segmentation. */
 import assert from "node:assert/strict";
 import type { Application } from "../analyze/app/application.js";
 import { APPLICATIONS } from "../analyze/app/applications.js";
@@ -15,9 +15,9 @@ import { tls } from "../analyze/app/tls/tls.js";
 import { join, u8, u16 } from "../capture/file/sample.test.fixture.js";
 import { latin1, type Target } from "./target.fuzz.js";
 
-/** Between what the client and what the server says, in turn. */
+/** Separates the turns of client and server. */
 const TURN = "\xfe\xdc";
-/** More is no other conversation. */
+/** Longer conversations test nothing new. */
 const MAX_TURNS = 200;
 
 /** A byte that says how it is sent, then what is said. */
@@ -33,7 +33,7 @@ export function saidIn(bytes: Uint8Array): Said[] {
     .filter(({ text }) => text !== "");
 }
 
-/** What of an operation is counted, checked to fit together. */
+/** The counts of an operation, checked for consistency. */
 function countsOf(operation: Operation) {
   const { name, application, requests, answered, errors, lost, unseen, durations } = operation;
   const { requestBytes, responseBytes } = operation;

@@ -14,7 +14,7 @@ import { loadTargets } from "./targets.fuzz.js";
 const DEFAULT_RUNS = 100_000;
 /** Where findings go. */
 const FOLDER = "out/fuzz";
-/** An input that is read for so long never comes to an end. */
+/** An input read for this long counts as endless. */
 const HANG_MS = 60_000;
 /** Memory that a target has, all inputs together. */
 const HEAP_MB = 1024;
@@ -27,7 +27,7 @@ interface Task {
   readonly shared: SharedArrayBuffer;
 }
 
-/** What a worker says: how far it is, or what it has found. */
+/** A worker's message: its progress, or its finding. */
 type Told = string | { readonly input: Uint8Array; readonly stack: string };
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);

@@ -1,17 +1,17 @@
-/** What is fuzzed: one reader of foreign bytes, and the laws it keeps for any of them. */
+/** A target of fuzzing: one reader of untrusted bytes, and the laws it keeps for all inputs. */
 import assert from "node:assert/strict";
 
 export interface Target {
   readonly name: string;
   /** Inputs to begin with: small, whole and good. */
   readonly seeds: readonly Uint8Array[];
-  /** Pieces that mean something to the reader; they are put into inputs. Latin-1. */
+  /** Meaningful pieces to insert into inputs. Latin-1. */
   readonly words?: readonly string[];
-  /** The classes of the errors that the reader is documented to throw; not their subclasses. */
+  /** The documented error classes of the reader, without their subclasses. */
   readonly errors?: readonly (new (
     ...args: never[]
   ) => Error)[];
-  /** An input takes many milliseconds: it is given fewer of them. */
+  /** An input takes many milliseconds: this target gets fewer. */
   readonly isSlow?: boolean;
   /** Reads one input. Returns what it found, as plain data for `checkFound`. Throws where a law is broken. */
   run(bytes: Uint8Array): unknown;
@@ -30,7 +30,7 @@ export async function checkInput(target: Target, bytes: Uint8Array): Promise<voi
   assert.deepEqual(await read(target, bytes), found, "read twice, the same bytes give two results");
 }
 
-/** Gives each reading its own copy: what it changes is its own. */
+/** Gives each reading its own copy, which it may change. */
 async function read(target: Target, bytes: Uint8Array): Promise<unknown> {
   try {
     return await target.run(bytes.slice());

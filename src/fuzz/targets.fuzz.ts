@@ -13,7 +13,7 @@ const FILES: readonly (() => Promise<{ readonly targets: readonly Target[] }>)[]
 /** Inputs that once broke a law: a folder a target. */
 const KEPT = fileURLToPath(new URL("../../../fixtures/fuzz/", import.meta.url));
 
-/** All of them, in fixed order; each begins with what once broke it, too. */
+/** All targets, in fixed order; each starts with the inputs that once broke it, too. */
 export async function loadTargets(): Promise<Target[]> {
   const all: Target[] = [];
   for (const load of FILES) all.push(...(await load()).targets);

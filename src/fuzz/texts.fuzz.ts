@@ -1,4 +1,4 @@
-/** Files and answers that are text: names, sidecars, Snapshots, web configs, connection tracking, what services answer; and filters. */
+/** Files and answers that are text: names, sidecars, Snapshots, web configs, connection tracking, answers of services; and filters. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -17,7 +17,7 @@ import { ServiceError } from "../capture/names/json-client.js";
 import { NamesError, parseNames } from "../capture/names/names.js";
 import { parseHistory } from "../capture/names/registry-names.js";
 import { readSidecar } from "../commands/analyze/sidecar-reader.js";
-import { readWebConfig } from "../commands/serve/web-config.js";
+import { readWebConfig } from "../commands/serve/web/web-config.js";
 import { CommandError } from "../exit.js";
 import { renderSnapshotJson } from "../report/data/json.js";
 import { parseFilter } from "../tui/lists/filter.js";
@@ -197,11 +197,11 @@ const sidecar: Target = {
   async run(bytes) {
     try {
       return await onFile(bytes, async (path) => {
-        const { path: _, names, tracking, health, cut } = await readSidecar(path);
-        const entries = tracking?.namespaces.map(({ entries: table }) =>
+        const { path: _, names, conntrack, health, cut } = await readSidecar(path);
+        const entries = conntrack?.namespaces.map(({ entries: table }) =>
           [...Array(table?.count ?? 0).keys()].map((entry) => entryToJson(table!, entry)),
         );
-        // Moments may be of any time, before 1970, too.
+        // Times may be before 1970, too.
         return {
           names: JSON.stringify(names?.list() ?? null),
           entries: plain(entries ?? null),
@@ -316,7 +316,7 @@ const webConfig: Target = {
   },
 };
 
-/** What Zod says is a list, and may be long. */
+/** Zod's message is a list, and may be long. */
 class Refused extends Error {}
 
 const registry: Target = {

@@ -1,4 +1,4 @@
-/** What is listed of a Benchmark, in words: the same in text and PDF. */
+/** The listed rows of a Benchmark as text, for terminal and PDF. */
 import type { Benchmark, BenchmarkMode, Comparison, Figure, Spread } from "../analyze/benchmark/benchmark.js";
 import { formatBytes, formatCount, formatCounted, formatDuration, formatFrequency } from "../format.js";
 
@@ -29,7 +29,7 @@ function formatSpread(figure: Figure, spread: Spread | null): string {
   return `${formatFigure(figure, spread.median)} ± ${part > 0 && part < 1 ? "<1" : Math.round(part)} %`;
 }
 
-/** A figure, its median and spread a mode, and the verdict where there is one. */
+/** A figure with its median and spread per mode, and the verdict if any. */
 export interface FigureRow {
   readonly figure: string;
   readonly values: readonly string[];
@@ -55,7 +55,7 @@ function formatChance(p: number): string {
   return p < 0.001 ? "<0.001" : p.toFixed(3);
 }
 
-/** A kind of outcome, and its number a mode. */
+/** A kind of outcome, and its number per mode. */
 export interface CountRow {
   readonly kind: string;
   readonly values: readonly string[];
@@ -74,13 +74,13 @@ export function outcomeRows({ modes }: Benchmark): CountRow[] {
   ];
 }
 
-/** A part of what a request costs on the wire, a mode. */
+/** A part of a request's traffic, per mode. */
 export interface WireRow {
   readonly part: string;
   readonly values: readonly string[];
 }
 
-/** Totals first, then hop by hop; none where nothing was seen. */
+/** Totals first, then hop by hop; empty if nothing was seen. */
 export function wireRows({ modes }: Benchmark): WireRow[] {
   const wires = modes.map(({ wire }) => wire);
   if (wires.every((wire) => wire === null)) return [];
@@ -104,7 +104,7 @@ function formatHop(bytes: number, packets: number): string {
   return `${formatBytes(bytes)} in ${packets.toFixed(1)}`;
 }
 
-/** A hop and its bytes and packets a request in each mode; null: the mode lists no such hop. */
+/** A hop and its bytes and packets per request in each mode; null: the mode has no such hop. */
 export interface HopFigures {
   readonly name: string;
   readonly bytes: readonly (number | null)[];
@@ -112,10 +112,10 @@ export interface HopFigures {
 }
 
 const MAX_HOPS = 8;
-/** What carries less of a mode's bytes than this in every mode is not worth a line. */
+/** Hops with a smaller share of the bytes in every mode get no line. */
 const LEAST_SHARE = 0.01;
 
-/** The largest hops of any mode. Who is client was told by who began more; modes may differ in that and mean the same hop. */
+/** The largest hops of any mode. The client of a hop is the side that began more conversations; modes may differ in that for the same hop. */
 export function hopsOf(modes: readonly BenchmarkMode[]): HopFigures[] {
   const names = new Map<string, { name: string; most: number }>();
   const keyOf = (one: string, other: string): string => [one, other].sort().join(" ");
@@ -142,7 +142,7 @@ export function hopsOf(modes: readonly BenchmarkMode[]): HopFigures[] {
     });
 }
 
-/** What was asked of each mode, in a sentence. */
+/** The load of each mode, in a sentence. */
 export function describeLoad({ load }: Benchmark): string {
   const round = [
     load.requests === null ? "as many requests as fit" : formatCounted(load.requests, "request"),

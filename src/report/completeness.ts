@@ -1,13 +1,13 @@
-/** What is known to be missing, as a report says it. */
+/** The known gaps of a Snapshot as sentences for a report. */
 import type { Snapshot } from "../analyze/snapshot/snapshot.js";
 import { captureLosses, captureNotes } from "../view/completeness.js";
 import { describeRequests, tablesThatMiss } from "../view/missing.js";
-import { cutMiddle } from "./pdf/legible.js";
+import { cutMiddle } from "./pdf/page/safe-text.js";
 
 /** Characters of a name that a reason shows. */
 const NAME_CHARACTERS = 48;
 
-/** Why the numbers are too small, one phrase a reason; none when the capture is complete. */
+/** Why the numbers are too small, one phrase per reason; empty: the capture is complete. */
 export function findGaps({ ledger }: Snapshot): string[] {
   return captureLosses(ledger, (name) => cutMiddle(name, NAME_CHARACTERS)).map(({ phrase }) => phrase);
 }

@@ -1,4 +1,4 @@
-/** The files under deploy/ that an operator takes: valid by their own tools, and about metrics that there are. */
+/** The files under deploy/: valid by their own tools, and only about existing metrics. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

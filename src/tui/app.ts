@@ -1,4 +1,4 @@
-/** The monitor without a terminal: takes news and keys, says what is to be painted and what is to be done. */
+/** The monitor without a terminal: takes Snapshots, events and keys; returns lines to paint and actions. */
 import type { NetworkEvent } from "../analyze/event-tracker.js";
 import type { HealthReport, Snapshot } from "../analyze/snapshot/snapshot.js";
 import type { TreeLine } from "../view/map/topology-tree.js";
@@ -19,12 +19,12 @@ export interface MouseEvent {
   readonly y: number;
 }
 
-/** Rows that a notch of the wheel moves. */
+/** Rows per notch of the wheel. */
 const WHEEL_ROWS = 3;
 
 export class App {
   #model: Model;
-  /** What is looked at while the picture is held. */
+  /** The shown state during a pause. */
   #held: Model | null = null;
   #state: State = START;
   #notice: string | null = null;
@@ -40,7 +40,7 @@ export class App {
     return this.#state;
   }
 
-  /** What is shown: the Snapshot that a report is made of. */
+  /** The shown Snapshot, also the source of reports. */
   get model(): Model {
     return this.#held ?? this.#model;
   }
@@ -71,18 +71,18 @@ export class App {
     this.#change(note(this.#model, kind, text, time));
   }
 
-  /** Nothing more will come: there is no "now" any longer. */
+  /** The source has ended: there is no current time any more. */
   onEnd(): void {
     this.#change({ ...this.#model, ended: true, rates: null, operationRates: null });
   }
 
-  /** Says what was just done; goes with the next key. */
+  /** Shows a message until the next key. */
   say(notice: string): void {
     this.#notice = notice;
     this.draw();
   }
 
-  /** Takes a key; what it asks for beyond the screen is given back. */
+  /** Handles a key; returns actions beyond the screen. */
   onKey(key: string): Effect | null {
     this.#notice = null;
     const { state, effect } = press(this.#state, key, this.frame.shown);
@@ -92,7 +92,7 @@ export class App {
     return effect;
   }
 
-  /** Takes what the mouse did in a cell, counted from 0. */
+  /** Handles a mouse event in a cell, counted from 0. */
   onMouse({ what, x, y }: MouseEvent): void {
     this.#notice = null;
     if (what === "click") this.#state = click(this.#state, this.frame.hit(x, y));

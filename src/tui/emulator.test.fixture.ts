@@ -1,4 +1,4 @@
-/** A terminal that is none: what is painted is read back from an emulator, keys are typed into it. */
+/** A fake terminal: an emulator that reads back the painted screen and types keys. */
 import { PassThrough, Writable } from "node:stream";
 import xterm from "@xterm/headless";
 import type { Size } from "./chrome/frame.js";
@@ -6,12 +6,12 @@ import type { Size } from "./chrome/frame.js";
 export interface Emulator {
   readonly input: NodeJS.ReadStream;
   readonly output: NodeJS.WriteStream;
-  /** Whether the program asked for keys one by one. */
+  /** Whether the program set raw mode. */
   raw(): boolean;
-  /** What stands on the screen, a line a row, without trailing blanks. */
+  /** The screen's text, one line per row, without trailing blanks. */
   text(): Promise<string>;
   resize(size: Size): void;
-  /** Everything that was written. */
+  /** All bytes written. */
   written(): string;
 }
 

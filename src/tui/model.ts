@@ -1,14 +1,14 @@
-/** What the monitor knows: the last Snapshot, the rates since the one before, and what happened. Pure and bounded. */
+/** The monitor's data: the last Snapshot, the rates since the previous one, and the events. Pure and bounded. */
 import type { NetworkEvent } from "../analyze/event-tracker.js";
 import type { HealthReport, Row, Snapshot } from "../analyze/snapshot/snapshot.js";
 import { numberOf } from "../view/cells.js";
 import type { TreeLine } from "../view/map/topology-tree.js";
 
-/** What the monitor itself has to say, beside what happens in the network. */
+/** Messages of the monitor itself, besides events of the network. */
 export type NoteKind = "error" | "note";
 
 export interface MonitorEvent {
-  /** ISO 8601; null: no clock was known. */
+  /** ISO 8601; null: time unknown. */
   readonly time: string | null;
   readonly kind: NetworkEvent["event"] | NoteKind;
   readonly severity: NetworkEvent["severity"];
@@ -25,7 +25,7 @@ export interface Model {
   /** `br-app`, `shop.pcapng`. */
   readonly source: string;
   readonly mode: "live" | "replay" | "snapshot";
-  /** Its rows are arrays: it holds as long as it is wanted. */
+  /** Its rows are arrays, so it stays valid. */
   readonly snapshot: Snapshot | null;
   readonly tree: readonly TreeLine[];
   /** Bytes a second by `source\0destination`; null: there was no Snapshot before. */
@@ -37,7 +37,7 @@ export interface Model {
   readonly health: HealthReport | null;
   /** Newest first. */
   readonly events: readonly MonitorEvent[];
-  /** Nothing more will come: the replay is over, or the interface has ended for good. */
+  /** The source has ended: the replay is over, or the interface is gone for good. */
   readonly ended: boolean;
 }
 
@@ -63,7 +63,7 @@ export function note(model: Model, kind: NoteKind, text: string, time: string | 
   return withEvents(model, [{ time, kind, severity: kind === "error" ? "warning" : "info", text }]);
 }
 
-/** Takes what happened, oldest first. */
+/** Adds events, oldest first. */
 function withEvents(model: Model, events: readonly MonitorEvent[]): Model {
   return { ...model, events: [...events.toReversed(), ...model.events].slice(0, MAX_EVENTS) };
 }
@@ -72,7 +72,7 @@ function happened(events: readonly NetworkEvent[], time: string | null): Monitor
   return events.map(({ event, severity, text }) => ({ time, kind: event, severity, text }));
 }
 
-/** Takes a new Snapshot, made at `time`, and what it tells of. `seconds` have passed since the one before. */
+/** Takes a new Snapshot, made at `time`, and its events, `seconds` after the previous one. */
 export function withSnapshot(
   model: Model,
   snapshot: Snapshot,
@@ -108,7 +108,7 @@ function ratesBetween(before: Snapshot, after: Snapshot, seconds: number): Map<s
 export const operationKey = (table: string, { source, destination, operation }: Row) =>
   [table, source, destination, operation].join("\0");
 
-/** Of every table that counts requests. */
+/** Rates of every table that counts requests. */
 function operationRatesBetween(before: Snapshot, after: Snapshot, seconds: number): Map<string, number> {
   const old = new Map(operationsOf(before));
   const rates = new Map<string, number>();
@@ -131,7 +131,7 @@ function classBytes(before: Snapshot, after: Snapshot): Record<string, number> {
   return bytes;
 }
 
-/** Takes a new health report, and what changed. */
+/** Takes a new health report and its changes. */
 export function withHealth(model: Model, health: HealthReport, events: readonly NetworkEvent[] = []): Model {
   return { ...withEvents(model, happened(events, health.time)), health };
 }

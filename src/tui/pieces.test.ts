@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { EVIDENCE_COLUMNS } from "../analyze/conntrack/joined.js";
 import type { NetworkEvent } from "../analyze/event-tracker.js";
 import type { Column, HealthReport, Row, Snapshot } from "../analyze/snapshot/snapshot.js";
-import { EVIDENCE_COLUMNS } from "../analyze/tracking/joined.js";
 import { ringSnapshot } from "../report/ring.test.fixture.js";
 import { runBounded } from "../until.test.fixture.js";
 import { clip, columnsOf, cut, cutEnd, fit, textOf, unitsOf, wrap } from "./chrome/cells.js";

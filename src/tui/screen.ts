@@ -1,4 +1,4 @@
-/** Paints lines on a terminal and reads its keys. The only file that knows blessed; it holds nothing but the terminal. */
+/** Paints lines on a terminal and reads its keys. The only file that imports blessed; its only state is the terminal's. */
 import blessed from "blessed";
 import type { MouseEvent } from "./app.js";
 import { type Line, type Style, unitsOf } from "./chrome/cells.js";
@@ -17,16 +17,16 @@ export interface ScreenOptions {
 
 export interface Screen {
   size(): Size;
-  /** Paints what differs from what is there. Lines are as wide as the screen. */
+  /** Paints the cells that differ from the screen. Lines are as wide as the screen. */
   paint(lines: readonly Line[]): void;
-  /** Takes the mouse, or leaves it to the terminal. */
+  /** Turns mouse events on, or leaves the mouse to the terminal. */
   setMouse(on: boolean): void;
-  /** Paints all of it at the next `paint`. */
+  /** The next `paint` paints every cell. */
   forget(): void;
-  /** Gives the terminal back until `resume`. */
+  /** Restores the terminal until `resume`. */
   suspend(): void;
   resume(): void;
-  /** Gives the terminal back as it was. Can be called again. */
+  /** Restores the terminal. Further calls do nothing. */
   close(): void;
 }
 
@@ -53,7 +53,7 @@ const COLORED: Readonly<Record<Style, number>> = {
   class3: attribute(0, 3),
 };
 
-/** Where there are eight, grey would be black. */
+/** With eight colours grey would be black. */
 const EIGHT_COLORED: Readonly<Record<Style, number>> = { ...COLORED, dim: attribute(0) };
 
 const COLORLESS: Readonly<Record<Style, number>> = {
@@ -65,9 +65,9 @@ const COLORLESS: Readonly<Record<Style, number>> = {
   warn: attribute(Flag.bold),
 } as Record<Style, number>;
 
-/** blessed's own buffers, which its types leave out: what is to be there and what is there, attribute and text a cell. */
+/** blessed's own buffers, missing in its types: the new and the current screen, attribute and text per cell. */
 interface Buffers {
-  /** `leave` gives the mouse back. */
+  /** `leave` releases the mouse. */
   _listenedMouse: boolean;
   lines: ([number, string | null][] & { dirty: boolean })[];
   olines: [number, string | null][][];
@@ -77,7 +77,7 @@ interface Buffers {
   draw(start: number, end: number): void;
 }
 
-/** Takes the terminal: raw keys, the second screen, no cursor. */
+/** Sets up the terminal: raw keys, the alternate screen, no cursor. */
 export function openScreen(options: ScreenOptions): Screen {
   return new BlessedScreen(options);
 }
@@ -107,7 +107,7 @@ class BlessedScreen implements Screen {
     this.#buffers = this.#screen as unknown as Buffers;
     const tput = (program as unknown as { tput: { colors: number } }).tput;
     this.#attributes = !color ? COLORLESS : tput.colors > 8 ? COLORED : EIGHT_COLORED;
-    // What may not be shown is gone from the text already, and the signs are chosen by the caller.
+    // The caller has removed unsafe characters and chosen the glyphs.
     Object.assign(tput, { unicode: true, brokenACS: true });
     program.on("keypress", (ch: string | undefined, key: BlessedKey) => {
       const name = keyName(ch, key);
@@ -169,10 +169,10 @@ class BlessedScreen implements Screen {
   }
 }
 
-/** Buttons and wheel, told in decimal (xterm's modes 1000 and 1006). */
+/** Buttons and wheel in decimal (xterm's modes 1000 and 1006). */
 const MOUSE_MODES = { vt200Mouse: true, sgrMouse: true };
 
-/** What is told in one piece of input. A button that is let go, and all but the left one and the wheel, is nothing. */
+/** The mouse events in one piece of input: only presses of the left button and the wheel. */
 function mouseEvents(input: string): MouseEvent[] {
   const events: MouseEvent[] = [];
   for (const [, button, x, y, end] of input.matchAll(/\x1b\[<(\d{1,3});(\d{1,4});(\d{1,4})([Mm])/g)) {
@@ -189,7 +189,7 @@ const BUTTONS: ReadonlyMap<number, MouseEvent["what"]> = new Map([
 ]);
 
 /**
- * A character of two columns fills one cell and leaves the next empty. It is always painted anew: the terminal's cursor
+ * A character of two columns fills one cell and leaves the next empty. It is always painted again: the terminal's cursor
  * moves by two where blessed counts one.
  */
 function paintInto(
@@ -231,7 +231,7 @@ interface BlessedKey {
   readonly shift?: boolean;
 }
 
-/** `a`, `A`, `/`, `up`, `C-c`, `S-tab`; null: no key of ours. Enter comes twice, once as `return`. */
+/** `a`, `A`, `/`, `up`, `C-c`, `S-tab`; null: no key of the monitor. Enter comes twice, once as `return`. */
 function keyName(ch: string | undefined, key: BlessedKey): string | null {
   const { name, ctrl, shift, meta } = key;
   if (name === "return") return null;

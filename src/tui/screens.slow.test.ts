@@ -1,4 +1,4 @@
-/** Every screen as a person sees it, through a terminal emulator, of the bundled capture. */
+/** Every screen of the bundled capture, through a terminal emulator. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -68,7 +68,7 @@ function table(name: string, rows: readonly Row[]): Table {
   return { name, title: name, columns: [], rows, total: {}, omitted: 0 };
 }
 
-/** Tracked connections: one that the wire saw too, one that it did not. */
+/** Tracked connections: one that was captured too, one that was not. */
 const CONNTRACK = {
   namespaces: [{ netns: null, entries: 200_000, limit: 262_144 }],
   evidence: [],
@@ -354,7 +354,7 @@ test("the mouse goes to screens, selects, opens, sorts and scrolls; m leaves it 
   await monitor.type(report(0, 5, 9));
   assert.equal(app.state.selected, 4);
   await monitor.type("\x1b");
-  await until(() => !app.state.detail); // an Escape alone is told from a sequence by time
+  await until(() => !app.state.detail); // only a delay tells an Escape from a sequence
   await monitor.type(report(65, 1, 1) + report(65, 1, 1) + report(64, 1, 1));
   assert.equal(app.state.selected, 7);
   const heading = (await emulator.text()).split("\n")[2]!;
@@ -375,7 +375,7 @@ test("the mouse goes to screens, selects, opens, sorts and scrolls; m leaves it 
   assert.deepEqual([isOurs(), isDecimal()], [false, false]);
 });
 
-test("a terminal that is resized is drawn anew, down to one that is too small", async () => {
+test("a resized terminal is drawn again, down to one that is too small", async () => {
   const monitor = openMonitor(80, 24);
   fill(monitor);
   monitor.emulator.resize({ columns: 100, rows: 30 });

@@ -1,4 +1,4 @@
-/** What the person at the keyboard has chosen, and what each key makes of it. Pure. */
+/** The user's choices, and the effect of each key. Pure. */
 import { visible } from "../format.js";
 import { MAX_FILTER } from "./lists/filter.js";
 
@@ -17,7 +17,7 @@ export const SCREENS = [
 ] as const;
 export type ScreenName = (typeof SCREENS)[number];
 
-/** The key that goes to each screen, in their order. */
+/** The key of each screen, in their order. */
 export const SCREEN_KEYS = "1234567890a";
 
 export interface Sort {
@@ -29,20 +29,20 @@ export interface Sort {
 export interface State {
   readonly screen: ScreenName;
   readonly sorts: Readonly<Partial<Record<ScreenName, Sort>>>;
-  /** Of a screen of several lists: which is shown, counted from 0. */
+  /** Index of the shown list on a screen with several. */
   readonly parts: Readonly<Partial<Record<ScreenName, number>>>;
-  /** Row the cursor is on, of those that pass the filter. */
+  /** Row of the cursor, among those that pass the filter. */
   readonly selected: number;
   readonly filter: string;
-  /** The filter while it is typed; null: it is not. */
+  /** The filter during typing; null: not typing. */
   readonly typing: string | null;
   readonly detail: boolean;
   readonly help: boolean;
   readonly paused: boolean;
   readonly bits: boolean;
-  /** Addresses in place of names. */
+  /** Show addresses instead of names. */
   readonly numeric: boolean;
-  /** The mouse is ours, not the terminal's. */
+  /** The monitor gets mouse events, not the terminal. */
   readonly mouse: boolean;
 }
 
@@ -61,7 +61,7 @@ export const START: State = {
   mouse: true,
 };
 
-/** What a key asks of the world. */
+/** An action of a key beyond the screen. */
 export type Effect = "quit" | "suspend" | "csv" | "json" | "report" | "redraw" | "mouse";
 
 export interface Step {
@@ -69,14 +69,14 @@ export interface Step {
   readonly effect: Effect | null;
 }
 
-/** What is on the screen now: keys move within it. */
+/** The current screen, in which keys move. */
 export interface Shown {
   readonly rows: number;
-  /** Rows that fit. */
+  /** Number of rows that fit. */
   readonly page: number;
-  /** Names of the columns that can be sorted by. */
+  /** Names of the sortable columns. */
   readonly columns: readonly string[];
-  /** Lists that the screen has; 0: one, which has no name. */
+  /** Number of named lists; 0: one list without a name. */
   readonly parts: number;
   /** The one of them that is shown. */
   readonly part: number;
@@ -163,13 +163,13 @@ export function open(state: State, screen: ScreenName): State {
   return { ...state, screen, selected: 0, detail: false };
 }
 
-/** What the mouse has met. */
+/** The target of a mouse event. */
 export type Hit =
   | { readonly on: "screen"; readonly screen: ScreenName }
   | { readonly on: "row"; readonly row: number }
   | { readonly on: "heading"; readonly column: string };
 
-/** A click: on a screen's name, on a row (again: all of it), on a heading (again: the order turned round). */
+/** A click: on a screen's name, on a row (twice: opens it), on a heading (twice: reverses the order). */
 export function click(state: State, hit: Hit | null): State {
   if (state.typing !== null || hit === null) return state;
   switch (hit.on) {
@@ -210,7 +210,7 @@ function move(state: State, key: string, { rows, page }: Shown): State | null {
   return { ...state, selected: Math.max(0, Math.min(rows - 1, state.selected + step)) };
 }
 
-/** The Snapshot's order, then by each column, and round again. */
+/** Cycles through the Snapshot's order and each column. */
 function sortNext(state: State, columns: readonly string[]): State {
   return withSort(state, ({ column, reversed }) => {
     const next = column === null ? 0 : columns.indexOf(column) + 1;

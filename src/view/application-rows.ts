@@ -1,4 +1,4 @@
-/** What services ask of each other, whatever the protocol: the rows of all application tables. */
+/** Requests between services, of any protocol: the rows of all application tables. */
 import type { Row, Snapshot, Table } from "../analyze/snapshot/snapshot.js";
 import { requestTables } from "./tables.js";
 import { countListed } from "./top-rows.js";
@@ -8,7 +8,7 @@ export function applicationTables(snapshot: Snapshot): readonly Table[] {
   return requestTables(snapshot).filter(({ rows }) => rows.length > 0);
 }
 
-/** The `n` rows of all application tables that `weight` says the most of; none of weight 0. Of equal ones the first. */
+/** The `n` rows of all application tables with the largest `weight`, without those of weight 0. Of equal ones the first. */
 export function heaviestOperations(
   snapshot: Snapshot,
   n: number,

@@ -1,13 +1,13 @@
-/** Cells as every view shows them: a number that is not known is told from one that does not apply, and from 0. */
+/** Cells as text for every view: an unknown number differs from one that does not apply, and from 0. */
 import type { Cell, Column, Row } from "../analyze/snapshot/snapshot.js";
 import { formatCell } from "../format.js";
 
-/** Stands for a number that nobody knows. A number that does not apply is `-`. */
+/** Text of an unknown number. A number that does not apply is `-`. */
 export const UNKNOWN = "?";
 /** Before a number that is known to be too small. */
 export const AT_LEAST = "≥";
 
-/** To draw and to sort by; 0 where there is no number. */
+/** For drawing and sorting; 0 if there is no number. */
 export function numberOf(cell: Cell | undefined): number {
   return typeof cell === "number" ? cell : 0;
 }
@@ -33,7 +33,7 @@ function missesAnswers(row: Row): boolean {
   return row.errors === null || numberOf(row.unseen) > 0;
 }
 
-/** The row's cell as a person reads it. Of kinds that are counted, a lower bound says so. */
+/** The row's cell as text. A lower bound of a count is marked. */
 export function showCell(column: Column, row: Row): string {
   if (isUnknown(column, row)) return UNKNOWN;
   const text = formatCell(column.kind, row[column.name]);

@@ -1,10 +1,10 @@
-/** How complete a capture is, in words. What a table of it misses is told by missing.ts. */
+/** Sentences on the completeness of a capture. missing.ts has the gaps of each table. */
 import type { Ledger } from "../analyze/snapshot/snapshot.js";
 import { agree, formatBytes, formatCount, formatCounted } from "../format.js";
 
-/** Something that is in no table, because it never came in. */
+/** Something in no table because it was not captured. */
 export interface Loss {
-  /** Of one: it stands behind `2 ×`. */
+  /** Singular: it follows `2 ×`. */
   readonly reason: string;
   readonly count: number;
   /** The same with its numbers and names. */
@@ -35,7 +35,7 @@ export function captureLosses(ledger: Ledger, nameOf: (name: string) => string =
   for (const { name, ended, outages = 0 } of ledger.interfaces ?? []) {
     const say = (reason: string, count: number, trouble: string) =>
       losses.push({ reason, count, phrase: `${nameOf(name)}: ${trouble}` });
-    // Why it gave no more, or not always.
+    // Why the source ended or paused.
     if (ended !== null) say("interface that ended", 1, ended);
     else if (outages > 0)
       say(
@@ -49,7 +49,7 @@ export function captureLosses(ledger: Ledger, nameOf: (name: string) => string =
   return losses;
 }
 
-/** What a reader is to know of numbers that are all there. */
+/** A remark on complete numbers. */
 export interface Note {
   /** A few words. */
   readonly short: string;
@@ -64,7 +64,7 @@ export function captureNotes(ledger: Ledger): Note[] {
     const [what, bytes] = [formatCounted(evicted.conversations, "conversation"), formatBytes(evicted.bytes)];
     notes.push({
       short: `${what} only summed (${bytes})`,
-      long: `${what} (${bytes}) ${agree(evicted.conversations, "are")} only summed as “other”, each time anew if one goes on; packets and bytes stay exact.`,
+      long: `${what} (${bytes}) ${agree(evicted.conversations, "are")} only summed as “other”, again each time for one that continues; packets and bytes stay exact.`,
     });
   }
   if (truncated > 0) {

@@ -1,4 +1,4 @@
-/** Who saw the conversations, the wire or connection tracking, in one sentence. */
+/** One sentence on how many conversations the wire and connection tracking saw. */
 import type { Conntrack } from "../analyze/snapshot/snapshot.js";
 import { formatCount, formatCounted } from "../format.js";
 

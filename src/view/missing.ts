@@ -1,14 +1,14 @@
-/** What each table misses, by reason: the one place from which every output says it. */
+/** The gaps of each table, by reason, for every output. */
 import type { Snapshot, Table } from "../analyze/snapshot/snapshot.js";
 import { formatCount } from "../format.js";
 import { captureLosses, describeTunnels, describeUnknown, tunnelText } from "./completeness.js";
 
-/** So often, for this reason, something is not in a table. The reason is of one: it stands behind `2 ×`. */
+/** How often something is missing from a table, and why. The reason is singular: it follows `2 ×`. */
 export interface Missing {
   readonly reason: string;
   /** null: not known. */
   readonly count: number | null;
-  /** Where it is said once: of the whole capture, of all tables of requests (which one is not known), or of this table. */
+  /** Its scope: the whole capture, all tables of requests (which one is unknown), or this table. */
   readonly scope: "capture" | "requests" | "table";
 }
 
@@ -19,12 +19,12 @@ export interface MissingOfTable extends Omit<Missing, "scope"> {
 
 /** Counts what is not IP, too, and every conversation. */
 const PROTOCOLS = "protocols";
-/** In the ledger: what was missed before a protocol was known. */
+/** The ledger's key for gaps before the protocol was known. */
 export const UNKNOWN_APPLICATION = "tcp";
-/** Of a connection that had no room. One that goes on is made anew, and may have no room again. */
+/** A connection beyond the limit. If it continues it is added again, and may be evicted again. */
 export const CONNECTION_SUMMED = "connection or part of one summed as other";
 
-/** Everything that a table is known to miss. Empty: nothing. */
+/** All known gaps of a table. Empty: none. */
 export function missingOf(snapshot: Snapshot, table: Table): Missing[] {
   const { evicted, inspection } = snapshot.ledger;
   const { name, subject, tells_of: told = [] } = table;
@@ -42,12 +42,12 @@ export function missingOf(snapshot: Snapshot, table: Table): Missing[] {
   return all.filter(({ count }) => count !== 0);
 }
 
-/** What a table misses by itself: said below it where the rest is said above all of them. */
+/** The table's own gaps, shown below it; common gaps are shown above all tables. */
 export function missingHere(snapshot: Snapshot, table: Table): Missing[] {
   return missingOf(snapshot, table).filter(({ scope }) => scope === "table");
 }
 
-/** What all tables miss, a table after the other. */
+/** The gaps of all tables, table by table. */
 export function listMissing(snapshot: Snapshot): MissingOfTable[] {
   return Object.values(snapshot.tables).flatMap((table) =>
     missingOf(snapshot, table).map(({ reason, count }) => ({ table: table.name, reason, count })),
@@ -75,13 +75,13 @@ function missingOfCapture({ ledger }: Snapshot, table: Table): Missing[] {
   return [...sums].map(([reason, count]) => ({ reason, count, scope: "capture" }));
 }
 
-/** What all tables of requests miss alike: of connections whose protocol nobody knows. */
+/** The common gaps of all tables of requests: connections of unknown protocol. */
 export function missingOfRequests({ ledger }: Snapshot): Missing[] {
   if (ledger.inspection === null)
     return [{ reason: "request that was not followed", count: null, scope: "requests" }];
   const { missed, gaps, unfollowed, operations } = ledger.inspection;
   const unknown = missed?.filter(({ application }) => application === UNKNOWN_APPLICATION) ?? [
-    // A Snapshot of before there were reasons.
+    // A Snapshot of a version without reasons.
     { reason: "gap in the capture", count: gaps },
     { reason: "connection without room", count: unfollowed },
     { reason: "operation without room", count: operations },
@@ -120,7 +120,7 @@ export function describeIncompleteness(snapshot: Snapshot): string {
   ].join(" ");
 }
 
-/** What no table of requests alone misses. Empty where nothing is known to be missing. */
+/** The gaps that no single table of requests has. Empty where nothing is known to be missing. */
 export function describeRequests(snapshot: Snapshot): string {
   const missing = missingOfRequests(snapshot).filter(isKnown);
   return missing.length === 0 ? "" : `Missing of requests: ${missing.map(missingText).join(", ")}.`;

@@ -1,14 +1,14 @@
-/** Which tables a Snapshot has, and which of their columns a view has room for. A table says so itself. */
+/** The tables of a Snapshot, and the columns that fit a view. Tables describe themselves. */
 import type { Column, Snapshot, Table } from "../analyze/snapshot/snapshot.js";
 
-/** Tables of what services ask of each other, in their order. */
+/** The tables of requests, in order. */
 export function requestTables({ tables }: Snapshot): readonly Table[] {
   return Object.values(tables).filter(({ subject }) => subject === "requests");
 }
 
 /**
- * The columns that matter enough to be shown by `priority`, in front those that say who a row is about. Of a table that does not say
- * what matters, all.
+ * The columns to show by `priority`, first those that identify a row. If a table has no
+ * priorities, all.
  */
 export function columnsUpTo({ columns }: Table, priority: 1 | 2 | 3 | 4): readonly Column[] {
   if (columns.every((column) => column.priority === undefined)) return columns;
@@ -19,7 +19,7 @@ export function columnsUpTo({ columns }: Table, priority: 1 | 2 | 3 | 4): readon
   ];
 }
 
-/** The title where there is little room. */
+/** The short title. */
 export function shortTitle({ short, title }: Column): string {
   return short ?? title;
 }

@@ -1,4 +1,4 @@
-/** The head of a table, and what is left out of it. */
+/** The first rows of a table, and the rest. */
 import type { Column, Row, Table } from "../analyze/snapshot/snapshot.js";
 import { formatCount } from "../format.js";
 import { AT_LEAST, isAtLeast, isUnknown, numberOf, sumOf, UNKNOWN } from "./cells.js";
@@ -12,12 +12,12 @@ export interface TopRows {
   readonly bytes: number | null;
 }
 
-/** Number of rows that stand for themselves. */
+/** Number of rows without `other`. */
 export function countListed(table: Table): number {
   return table.rows.length - (table.omitted > 0 ? 1 : 0);
 }
 
-/** The first `n` rows; the rest only counted, and summed from the table's totals, both directions where a row has two. */
+/** The first `n` rows; the rest is counted, and summed from the table's totals, both directions if a row has two. */
 export function takeTop(table: Table, n: number): TopRows {
   const rows: Row[] = [];
   const listed = countListed(table);
@@ -33,13 +33,13 @@ export function takeTop(table: Table, n: number): TopRows {
   };
 }
 
-/** What is left of a column's sum without the rows at the head of the table; null: the table has no such sum. */
+/** A column's sum without the first rows; null: the table has no such sum. */
 function restOf(table: Table, head: readonly Row[], column: string): number | null {
   const total = table.total[column];
   return total === undefined ? null : head.reduce((sum, row) => sum - numberOf(row[column]), total);
 }
 
-/** The same of counts as a person reads it: unknown where nothing is known of a row, a lower bound where answers of one were not seen. */
+/** The same for counts, as text: unknown if a row's count is unknown, a lower bound if answers of a row were not seen. */
 export function showRest(table: Table, head: readonly Row[], column: Column): string {
   const rest = restOf(table, head, column.name);
   let misses = false;

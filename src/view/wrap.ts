@@ -1,6 +1,6 @@
 /** Breaking text into lines at spaces. */
 
-/** A space between a number and its unit, where no line may end. */
+/** The no-break space between a number and its unit. */
 const UNIT_SPACE = /(?<=\d) (?=(?:[KMGTPE]?i?B|%|[mµ]?s|min|h|d)(?:[/.,;:)\s]|$))/g;
 const GLUE = "\u00a0";
 

@@ -1,4 +1,4 @@
-/** The protocols that are recognised, in the order their tables are shown. One line each: all else derives from their descriptions. */
+/** The protocols that are recognised, in the order their tables are shown. One line each: everything else derives from their descriptions. */
 import type { Application, OverTcp, OverUdp } from "./application.js";
 import { dns } from "./dns/dns.js";
 import { http } from "./http/http.js";
@@ -10,7 +10,7 @@ import { tls } from "./tls/tls.js";
 
 export const APPLICATIONS: readonly Application[] = [http, redis, postgres, dns, tls, http2, grpc, startTls];
 
-/** Of which something is counted. */
+/** Those with counted requests. */
 export const APPLICATION_NAMES: readonly string[] = APPLICATIONS.filter(({ isSilent }) => !isSilent).map(
   ({ name }) => name,
 );
@@ -21,12 +21,12 @@ export interface Spoken<Over> {
   readonly over: Over;
 }
 
-/** Of some protocols those over TCP, the strict before the lax. */
+/** The protocols over TCP among some, strict ones first. */
 export function overTcp(applications: readonly Application[] = APPLICATIONS): readonly Spoken<OverTcp>[] {
   return spoken(applications, ({ transports }) => transports.tcp);
 }
 
-/** Of some protocols those over UDP, the strict before the lax. */
+/** The protocols over UDP among some, strict ones first. */
 export function overUdp(applications: readonly Application[] = APPLICATIONS): readonly Spoken<OverUdp>[] {
   return spoken(applications, ({ transports }) => transports.udp);
 }

@@ -45,7 +45,7 @@ test("when names have changed, the same ends are another channel; when it began 
   assert.deepEqual([channels.startUs(before), channels.startUs(after)], [100, 200]);
 });
 
-test("changes of names that are known beforehand part the channels by themselves", () => {
+test("known changes of names separate the channels automatically", () => {
   const channels = new Channels([1000, 2000, 2000, 3000]);
   const at = (timeUs: number) => find(channels, 1, 2, 80, timeUs);
   const [first, second, third] = [at(999), at(1000), at(3500)];

@@ -1,20 +1,20 @@
-/** Who asks whom: the two ends between which requests are counted together, as numbers. */
+/** Channels: the two ends between which requests are counted together, as numbers. */
 import { formatIpv4, formatIpv6 } from "../../net.js";
 import { Keys } from "../flow/keys.js";
 
 /** Words of a channel: client, server (four each; IPv4 uses the first), server's port, IP version. */
 const WORDS = 10;
-/** Channels kept apart; those beyond share one. */
+/** Most separate channels; further ones share one. */
 const MAX_CHANNELS = 65_536;
 
 /** An end of a channel. */
 export interface ChannelEnd {
-  /** Text of the address; null: of one of the channels that found no room. */
+  /** Text of the address; null: the shared channel beyond the limit. */
   readonly address: string | null;
   readonly port: number;
 }
 
-/** Channels by number: a client's address, a server's address and port, in a span of time over which names hold. */
+/** Channels by number: a client's address, a server's address and port, and a span of time with constant names. */
 export class Channels {
   readonly #keys = new Keys(WORDS);
   #clientPorts = new Int32Array(64);
@@ -22,7 +22,7 @@ export class Channels {
   readonly #changesUs: readonly number[];
   #passed = 0;
 
-  /** `changesUs`: when names change, as far as it is known beforehand, in ascending order. */
+  /** `changesUs`: known times at which names change, ascending. */
   constructor(changesUs: readonly number[] = []) {
     this.#changesUs = changesUs;
   }
@@ -55,7 +55,7 @@ export class Channels {
     return channel;
   }
 
-  /** Names have changed: requests from now on are counted in channels of their own. */
+  /** Names have changed: later requests are counted in new channels. */
   renew(): void {
     this.#keys.renew();
   }

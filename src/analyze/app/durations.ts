@@ -1,11 +1,11 @@
-/** How long things took: quantiles of any number of durations, in bounded room; two can be added up. */
+/** Quantiles of any number of durations in bounded room; two sets can be added. */
 
 /** Kept one by one up to this many, so that quantiles of few are exact; beyond, in buckets. */
 const KEPT = 64;
 /** Buckets an octave: a quantile of many is within 1/64 of the true one. */
 const SUB_BITS = 5;
 const SUBS = 1 << SUB_BITS;
-/** Longest duration told apart, in microseconds: 2^36 us are 19 hours. */
+/** Largest exact bucket, in microseconds: 2^36 us are 19 hours. */
 const MAX_US = 2 ** 36 - 1;
 
 /** Durations in whole microseconds. */

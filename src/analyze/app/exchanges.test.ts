@@ -57,7 +57,7 @@ test("answers come in the order of the requests; the ring grows and goes round",
   assert.deepEqual([all.exchanges.count, all.exchanges.oldest], [0, -1]);
 });
 
-test("an answer to what nobody was seen to ask is passed over", () => {
+test("an answer without a captured request is skipped", () => {
   const all = new Joined();
   all.answer(99);
   const n = all.ask();
@@ -140,7 +140,7 @@ test("requests without room are counted as such, and those before and after are 
 
 test("an answer without its request is counted; not an error, said unasked, nor the first of a connection begun before", () => {
   const begun = new Joined();
-  begun.exchanges.isAmid = true;
+  begun.exchanges.isMidway = true;
   begun.exchanges.answer(1, 0, false, 20);
   assert.deepEqual(begun.operations.missed.list(), []);
   const all = new Joined();

@@ -1,4 +1,4 @@
-/** The requests of one connection that wait for their answers, in the order they were asked. */
+/** The waiting requests of one connection, in the order they were sent. */
 import { Missed } from "./missed.js";
 import type { Channel, Operations } from "./operations.js";
 
@@ -6,13 +6,13 @@ import type { Channel, Operations } from "./operations.js";
 const MAX_OPEN = 2 ** 20;
 /** Those whose answers come in any order, and are looked for one by one. */
 const MAX_OPEN_BY_KEY = 1024;
-/** What each connection has of its own; more is taken from the room that all share. */
+/** Room of each connection; more comes from the shared room. */
 const OWN = 4;
-/** A ring that was larger is not kept once nothing waits. */
+/** Largest ring to keep when nothing waits. */
 const MANY = 16_384;
 /** How often the answers must have caught up with the requests before they are joined again, if requests overlap. */
 const CATCH_UPS = 4;
-/** After so long a silence nothing is thought to wait any more. */
+/** After this silence no request is assumed to wait. */
 const QUIET_US = 1_000_000;
 
 /** What is kept of a request that waits: two numbers. */
@@ -31,13 +31,13 @@ export interface RequestRoom {
 }
 
 /**
- * Joins the requests and answers of one connection whose answers come in the order of the requests (HTTP/1.1, Redis,
+ * Matches the requests and answers of one connection whose answers come in the order of the requests (HTTP/1.1, Redis,
  * PostgreSQL). A ring in a typed array; grows to MAX_OPEN, or as far as there is room. Requests beyond are counted, and so are their
- * answers, but not joined.
+ * answers, but not matched.
  *
- * After a gap nobody knows how many requests wait: joining the next answer with the next request could be wrong from there on. So it
- * is adrift: requests are counted as unseen, answers passed over, and the balance of both is kept. The lowest it falls to is where
- * nothing waits; a request that finds it there again begins the joining anew.
+ * After a gap the number of waiting requests is unknown: matching the next answer with the next request could be wrong from there on. So it
+ * is adrift: requests are counted as unseen, answers are skipped, and the balance of both is kept. At the lowest balance
+ * nothing waits; a request at that balance starts the matching again.
  */
 export class Exchanges {
   readonly operations: Operations;
@@ -54,7 +54,7 @@ export class Exchanges {
   /** A request was made before the last answer had ended. Seen here where it had not begun; else the dialogue says so. */
   overlaps = false;
   /** The connection began before the capture: its first answers may be to requests of then. */
-  isAmid = false;
+  isMidway = false;
   #isAdrift = false;
   /** Since adrift: requests less answers, and the least that was. */
   #balance = 0;
@@ -79,7 +79,7 @@ export class Exchanges {
     const operation = this.operations.intern(this.channel, this.application, name, length);
     this.operations.requested(operation, bytes);
     if (this.count > 0) this.overlaps = true;
-    this.isAmid = false;
+    this.isMidway = false;
     const isAdrift = this.#isAdrift && !this.#isCaughtUp(timeUs);
     this.#lastUs = timeUs;
     if (isAdrift) {
@@ -104,7 +104,7 @@ export class Exchanges {
     this.#append(operation, timeUs, key, MAX_OPEN_BY_KEY);
   }
 
-  /** The request that waits longest of those with `key` is answered; an answer to what nobody was seen to ask is passed over. */
+  /** Answers the oldest waiting request with `key`; an answer without a captured request is skipped. */
   answerTo(key: number, timeUs: number, outcome: number, isError: boolean, bytes: number): void {
     const ring = this.#ring;
     for (let i = 0; i < this.count; i++) {
@@ -126,7 +126,7 @@ export class Exchanges {
     this.operations.lost(operation);
   }
 
-  /** A request whose answer cannot be followed for want of room. */
+  /** A request whose answer cannot be followed because there is no room. */
   tellUnseen(name: Uint8Array, length: number, bytes: number): void {
     const operation = this.operations.intern(this.channel, this.application, name, length);
     this.operations.requested(operation, bytes);
@@ -170,7 +170,7 @@ export class Exchanges {
   }
 
   /**
-   * The request that waits longest is answered. An answer to what nobody was seen to ask is passed over. Returns the number of the
+   * Answers the oldest waiting request. An answer without a captured request is skipped. Returns the number of the
    * operation, or -1.
    */
   answer(timeUs: number, outcome: number, isError: boolean, bytes: number): number {
@@ -193,10 +193,10 @@ export class Exchanges {
     return operation;
   }
 
-  /** Servers say unasked why they end a connection: an error without its request is not counted as missed. */
+  /** Servers may send an error before they close a connection: an error without a request is not counted as missed. */
   #answerUnasked(isError: boolean): void {
-    if (!isError && !this.isAmid) this.operations.missed.add(this.application, Missed.answer);
-    // Where requests overlap, an answer too many says that those before were joined wrongly, perhaps.
+    if (!isError && !this.isMidway) this.operations.missed.add(this.application, Missed.answer);
+    // If requests overlap, a surplus answer means that earlier ones may have been matched wrongly.
     if (!this.overlaps) return;
     this.lose();
     this.#hasAnswered = true;
@@ -204,7 +204,7 @@ export class Exchanges {
     this.#lowest = -1;
   }
 
-  /** Nothing that waits can be told from anything else any more, and how much waits is unknown: adrift. */
+  /** Forgets the waiting requests; their number is unknown from here on: adrift. */
   lose(): void {
     this.#loseAll();
     this.#isAdrift = true;
@@ -220,7 +220,7 @@ export class Exchanges {
     else this.#loseAll();
   }
 
-  /** The connection is over: gives back the room it took. */
+  /** The connection has ended: frees its share of the room. */
   close(): void {
     this.count = 0;
     this.#beyond = 0;
@@ -238,7 +238,7 @@ export class Exchanges {
     this.#room.roomRequests += requests;
   }
 
-  /** Adrift, a request comes: whether nothing is thought to wait. */
+  /** A request while adrift: returns whether no other request is assumed to wait. */
   #isCaughtUp(timeUs: number): boolean {
     if (this.#balance !== this.#lowest) return false;
     if (this.#hasAnswered) this.#catchUps++;

@@ -1,4 +1,4 @@
-/** What was not followed of each protocol, by reason: what the tables of operations miss. */
+/** Counts of data that was not followed, by protocol and reason: the gaps of the operation tables. */
 /** Why something was not followed; the number of its text in REASONS. */
 export const enum Missed {
   gap = 0,
@@ -15,7 +15,7 @@ export const enum Missed {
   pairRoom = 11,
 }
 
-/** Each stands behind a number: "2 × gap in the capture". */
+/** Each follows a number: "2 × gap in the capture". */
 const REASONS = [
   "gap in the capture",
   "unreadable message",
@@ -31,7 +31,7 @@ const REASONS = [
   "pair of services without room",
 ] as const;
 
-/** Where no protocol is known yet. */
+/** For connections of an unknown protocol. */
 const TCP = "tcp";
 
 export interface MissedCount {
@@ -56,7 +56,7 @@ export class MissedCounts {
     counts[missed]! += count;
   }
 
-  /** What is not 0, in the order of `applications`; what no protocol is known of comes last. */
+  /** Counts above 0, in the order of `applications`; those of unknown protocols last. */
   list(applications: readonly string[] = [...this.#counts.keys()]): MissedCount[] {
     return this.all(applications).filter(({ count }) => count > 0);
   }

@@ -1,15 +1,15 @@
-/** What services ask of each other: requests by channel and operation, with their outcomes and durations. Bounded. */
+/** Requests between services by channel and operation, with their outcomes and durations. Bounded. */
 import { Durations } from "./durations.js";
 import { Missed, MissedCounts } from "./missed.js";
 import { Vocabulary } from "./vocabulary.js";
 
 /**
- * Who asks whom: a client's address, a server's address and port, in one span of time over which their names held. Its number
- * is given by the caller (see `Channels`).
+ * A channel: a client's address, a server's address and port, in one span of time with constant names. Its number
+ * comes from the caller (see `Channels`).
  */
 export type Channel = number;
 
-/** What came of requests. */
+/** Results of requests. */
 export interface RequestCounts {
   requests: number;
   answered: number;
@@ -17,16 +17,16 @@ export interface RequestCounts {
   errors: number;
   /** Requests that have no answer of their own, and those of `unseen`: neither answered nor unanswered. */
   lost: number;
-  /** Requests of which it is not known what came: their answer fell into a gap, or was not followed. */
+  /** Requests with an unknown result: their answer fell into a gap, or was not followed. */
   unseen: number;
   requestBytes: number;
   responseBytes: number;
-  /** Answers by the protocol's code (status, SQLSTATE, rcode); what it means is the protocol's affair. */
+  /** Answers by the protocol's code (status, SQLSTATE, rcode); the protocol defines its meaning. */
   readonly outcomes: Map<number, number>;
   readonly durations: Durations;
 }
 
-/** What came of an operation. Times are microseconds since 1970. */
+/** Results of an operation. Times are microseconds since 1970. */
 export interface Operation extends RequestCounts {
   readonly channel: Channel;
   readonly application: string;
@@ -37,7 +37,7 @@ export interface Operation extends RequestCounts {
   lastErrorUs: number | null;
 }
 
-/** What all that found no room is called. */
+/** Name of everything beyond the limit. */
 export const OTHER_OPERATION = "(other)";
 /** Longest name, in bytes. */
 export const MAX_NAME = 80;
@@ -50,11 +50,11 @@ const MAX_OUTCOMES = 100_000;
 /** All operations, by number. Finding a known one makes no string and no object. */
 export class Operations {
   readonly list: Operation[] = [];
-  /** Room to write a name in before it is looked up; anyone's, who gives no other the turn in between. */
+  /** Shared buffer for a name before its lookup; use it without yielding. */
   readonly scratch = new Uint8Array(MAX_NAME);
   /** Words that names may hold. */
   readonly vocabulary = new Vocabulary();
-  /** Operations counted as `(other)` for want of room. */
+  /** Operations counted as `(other)` because the limit was reached. */
   overflow = 0;
   /** What was not followed. */
   readonly missed = new MissedCounts();
@@ -116,7 +116,7 @@ export class Operations {
     const of = this.list[operation]!;
     of.answered++;
     of.responseBytes += bytes;
-    // Two taps whose clocks differ: how long it took is not known.
+    // Two taps with different clocks: the duration is unknown.
     if (responseUs >= requestUs) of.durations.add(responseUs - requestUs);
     this.#countOutcome(of, outcome);
     if (isError) {
@@ -126,7 +126,7 @@ export class Operations {
     } else of.failingSinceUs = null;
   }
 
-  /** What was answered well has failed after all; `outcome` is counted beside that of the answer. */
+  /** A successful answer turned out to be a failure; `outcome` is counted in addition. */
   failed(operation: number, timeUs: number, outcome: number): void {
     const of = this.list[operation]!;
     this.#countOutcome(of, outcome);

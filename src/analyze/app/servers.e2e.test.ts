@@ -1,4 +1,4 @@
-/** Real servers on the loopback of a namespace: what is found on the wire is what the servers counted, or what was known beforehand. */
+/** Real servers on the loopback of a namespace: the counts from the wire equal the servers' own, or known numbers. */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -20,8 +20,8 @@ import { CaptureReader, readPackets } from "../../capture/file/file.js";
 import { reasonToSkip, type TestNetwork, withTestNetwork } from "../../capture/kernel/netns.test.fixture.js";
 import { PATIENCE_MS } from "../../until.test.fixture.js";
 import { Analyzer } from "../analyzer.js";
-import { postgresOutcome } from "./postgres/postgres-words.js";
-import { redisOutcome } from "./redis/redis-words.js";
+import { postgresOutcome } from "./postgres/postgres-keywords.js";
+import { redisOutcome } from "./redis/redis-keywords.js";
 
 const PORT = 7379;
 /** More than the work of a test puts on the wire, so that nothing is lost while tcpdump waits for a processor. */
@@ -256,7 +256,7 @@ function askPostgres(network: TestNetwork, netns: string, folder: string): void 
 }
 
 test(
-  "PostgreSQL: statements and errors known beforehand are found, in simple, extended and prepared queries",
+  "PostgreSQL: known statements and errors are found, in simple, extended and prepared queries",
   {
     skip: reasonToSkip("tcpdump", "setpriv") || (BIN === null && "needs PostgreSQL"),
   },

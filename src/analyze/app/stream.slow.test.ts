@@ -113,7 +113,7 @@ class Wire {
   }
 }
 
-/** Just before the sequence numbers begin anew. */
+/** Just before the sequence numbers wrap. */
 const CLIENT = 0xffff_fffa;
 const SERVER = 7;
 /** So long bytes may be late that were acknowledged. */
@@ -260,7 +260,7 @@ test("too much that waits makes a gap of what is missing; nothing is held beyond
   assert.equal(poor.host.roomBytes, 10);
 });
 
-test("a capture that begins amid a connection: who asks is told by what is said", () => {
+test("a capture that begins within a connection: the content shows which side is the client", () => {
   const wire = new Wire(false);
   wire.send("client", 50, "??");
   wire.send("client", 52, "a0");
@@ -270,16 +270,16 @@ test("a capture that begins amid a connection: who asks is told by what is said"
   assert.deepEqual(wire.found, ["B 1/1/0 2"]);
 });
 
-test("a protocol that nobody knows is given up at once, or after some segments where the beginning was not seen", () => {
+test("an unknown protocol is given up at once, or after some segments if the beginning was not captured", () => {
   const wire = new Wire();
   wire.send("client", 0, "??");
   assert.equal(wire.stream.done, true);
-  const amid = new Wire(false);
+  const midway = new Wire(false);
   for (let i = 0; i < 40; i++) {
-    amid.send("client", 2 * i, "??");
-    amid.send("server", 2 * i, "??");
+    midway.send("client", 2 * i, "??");
+    midway.send("server", 2 * i, "??");
   }
-  assert.equal(amid.stream.done, true);
+  assert.equal(midway.stream.done, true);
 });
 
 test("after Read.enough of both sides nothing more is wanted", () => {

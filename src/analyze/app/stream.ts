@@ -1,4 +1,4 @@
-/** One TCP connection's two sides put in order, as far as needed to follow what is said over it. */
+/** Reassembles both sides of a TCP connection, as far as needed to follow its protocol. */
 
 import { after } from "../tcp/sequence.js";
 import { type Application, type Dialogue, Looks, MAX_HELD, type OverTcp, Read } from "./application.js";
@@ -30,23 +30,23 @@ const MIN_PIECE = 512;
  */
 const LATE_US = 200_000;
 
-/** What lies further away than the largest window is not of this connection (RFC 7323 2.3). */
+/** Bytes further away than the largest window belong to another connection (RFC 7323 2.3). */
 const MAX_WINDOW = 2 ** 30;
 
 const LINE_FEED = 0x0a;
 
-/** What a stream needs of the outside. */
+/** A stream's environment. */
 export interface StreamHost extends RequestRoom {
   /** In the order they are asked. */
   readonly overTcp: readonly Spoken<OverTcp>[];
   readonly operations: Operations;
   /** Bytes that all streams together may hold back; less what they hold. */
   roomBytes: number;
-  /** Holes in what was captured, where something was being followed. */
+  /** Gaps in followed connections. */
   gaps: number;
 }
 
-/** A segment that came before the one before it. Owns its bytes. */
+/** A segment that arrived before an earlier one. Owns its bytes. */
 interface Waiting {
   readonly seq: number;
   readonly bytes: DataView;
@@ -58,12 +58,12 @@ interface Waiting {
 }
 
 /** Whether a segment acknowledges what the other side has yet to be seen to send, and waits for it. */
-function isEarly(other: Side, ack: number): boolean {
+function isEarly(other: StreamSide, ack: number): boolean {
   return !Number.isNaN(other.lateUs) && after(ack, other.expected) > 0;
 }
 
 /** What a side has next is missing, and does not just wait for the other side. */
-function isHole(side: Side): boolean {
+function isHole(side: StreamSide): boolean {
   return side.waiting.length === 0 || after(side.waiting[0]!.seq, side.expected) > 0;
 }
 
@@ -79,7 +79,7 @@ function turnOf({ application: { turnsTo } }: Spoken<OverTcp>): Spoken<OverTcp> 
 }
 
 /** Bytes up to `to` were acknowledged and are not here. */
-function awaitLate(side: Side, to: number, nowUs: number): void {
+function awaitLate(side: StreamSide, to: number, nowUs: number): void {
   if (Number.isNaN(side.lateUs)) {
     side.lateUs = lateSince(side, nowUs);
     side.lateFirst = to;
@@ -87,19 +87,19 @@ function awaitLate(side: Side, to: number, nowUs: number): void {
   } else if (after(to, side.lateTo) > 0) side.lateTo = to;
 }
 
-/** Where a gap lies behind, nothing is joined that could be mended, and without times nobody can tell: there it is not waited for. */
-function lateSince(side: Side, nowUs: number): number {
+/** Does not wait after a gap, where a late segment would not help, nor without times. */
+function lateSince(side: StreamSide, nowUs: number): number {
   return side.seeking || Number.isNaN(nowUs) ? Number.NEGATIVE_INFINITY : nowUs;
 }
 
 /** What was late has come, or is given up: what was acknowledged since is late from now on. */
-function progress(side: Side, nowUs: number): void {
+function progress(side: StreamSide, nowUs: number): void {
   if (Number.isNaN(side.lateUs) || after(side.expected, side.lateFirst) < 0) return;
   side.lateFirst = side.lateTo;
   side.lateUs = after(side.lateTo, side.expected) > 0 ? lateSince(side, nowUs) : Number.NaN;
 }
 
-class Side {
+class StreamSide {
   /** Sequence number of the next byte to show; meaningless while not `begun`. */
   expected = 0;
   begun = false;
@@ -142,12 +142,12 @@ class Side {
 export class Stream {
   /** The first of its protocols of which something is counted; null: none was recognised (yet). */
   application: Application | null = null;
-  /** Nothing more is to be had of it: it need not be told anything. */
+  /** Nothing more can be learnt from it: it needs no further segments. */
   done = false;
   readonly #host: StreamHost;
   readonly #channelOf: (clientIsB: boolean) => Channel;
-  readonly #a: Side;
-  readonly #b: Side;
+  readonly #a: StreamSide;
+  readonly #b: StreamSide;
   /** Whether the handshake said who is the client. */
   readonly #isCertain: boolean;
   #clientIsB: boolean;
@@ -177,8 +177,8 @@ export class Stream {
     this.#clientIsB = clientIsB;
     this.#isCertain = isCertain;
     this.#channelOf = channelOf;
-    this.#a = new Side(!isCertain);
-    this.#b = new Side(!isCertain);
+    this.#a = new StreamSide(!isCertain);
+    this.#b = new StreamSide(!isCertain);
   }
 
   /** Requests that wait for their answers. */
@@ -258,13 +258,13 @@ export class Stream {
   }
 
   /** Whether of two sides the first is given up first: bytes of it are missing, or it is late for longer. */
-  #isNextLate(side: Side, other: Side): boolean {
+  #isNextLate(side: StreamSide, other: StreamSide): boolean {
     if (Number.isNaN(side.lateUs) || Number.isNaN(other.lateUs)) return Number.isNaN(other.lateUs);
     if (isHole(side) !== isHole(other)) return isHole(side);
     return side.lateUs < other.lateUs;
   }
 
-  #missLate(fromB: boolean, side: Side, nowUs: number): void {
+  #missLate(fromB: boolean, side: StreamSide, nowUs: number): void {
     // No more than the other side's next segment waits for: what it says comes before the rest.
     const limits = [side.waiting[0]?.seq, (fromB ? this.#a : this.#b).waiting[0]?.ack];
     let to = side.lateTo;
@@ -291,7 +291,7 @@ export class Stream {
     if (side.begun && after(seq, side.expected) === 0) this.#end(side);
   }
 
-  /** The connection is over: gives back what it holds. */
+  /** The connection has ended: frees everything it holds. */
   close(): void {
     if (!this.done) this.settle();
     this.#close();
@@ -307,7 +307,7 @@ export class Stream {
     this.done = true;
   }
 
-  /** There is no room for it any more: what came of the requests that wait is not known. */
+  /** It is dropped for lack of room: the results of its waiting requests are unknown. */
   abandon(): void {
     if (!this.done) this.settle();
     if (!this.done && this.#protocol !== null && !this.#protocol.application.isSilent)
@@ -315,7 +315,7 @@ export class Stream {
     else this.#close();
   }
 
-  #end(side: Side): void {
+  #end(side: StreamSide): void {
     side.done = true;
     if (this.#a.done && this.#b.done) this.#close();
   }
@@ -332,7 +332,7 @@ export class Stream {
   /** Keeps a copy of a segment that came too early, or makes a gap of what lies before the earliest. */
   #wait(
     fromB: boolean,
-    side: Side,
+    side: StreamSide,
     seq: number,
     view: DataView,
     at: number,
@@ -376,7 +376,7 @@ export class Stream {
   }
 
   /** Shows the segments of a side that wait no longer. False: there were none. */
-  #drain(fromB: boolean, side: Side): boolean {
+  #drain(fromB: boolean, side: StreamSide): boolean {
     const other = fromB ? this.#a : this.#b;
     let isAny = false;
     while (!this.done && !side.done && side.waiting.length > 0) {
@@ -388,7 +388,7 @@ export class Stream {
     return isAny;
   }
 
-  #takeFirst(fromB: boolean, side: Side): void {
+  #takeFirst(fromB: boolean, side: StreamSide): void {
     const { seq, bytes, length, timeUs } = side.waiting.shift()!;
     side.waitingBytes -= bytes.byteLength;
     this.#host.roomBytes += bytes.byteLength;
@@ -398,7 +398,7 @@ export class Stream {
   /** Takes a segment that begins at or before what is expected. */
   #take(
     fromB: boolean,
-    side: Side,
+    side: StreamSide,
     seq: number,
     view: DataView,
     at: number,
@@ -419,8 +419,8 @@ export class Stream {
       this.#end(side);
   }
 
-  /** So many bytes will never be seen. */
-  #miss(fromB: boolean, side: Side, bytes: number): void {
+  /** Skips bytes that will never be captured. */
+  #miss(fromB: boolean, side: StreamSide, bytes: number): void {
     if (side.skip >= bytes) {
       side.skip -= bytes;
       return;
@@ -435,7 +435,7 @@ export class Stream {
     this.#lose(fromB);
   }
 
-  /** Amid a protocol of which nothing is counted, bytes are missing: only what it turns to is looked for. */
+  /** Bytes are missing in a protocol without counts: searches only for the protocol that it switches to. */
   #leave(protocol: Spoken<OverTcp>): void {
     this.#dialogue!.end();
     this.#exchanges!.close();
@@ -456,7 +456,7 @@ export class Stream {
     this.#dialogue?.lost(fromClient);
   }
 
-  #show(fromB: boolean, side: Side, view: DataView, at: number, end: number, nowUs: number): void {
+  #show(fromB: boolean, side: StreamSide, view: DataView, at: number, end: number, nowUs: number): void {
     const passed = Math.min(side.skip, end - at);
     side.skip -= passed;
     const from = at + passed;
@@ -485,7 +485,7 @@ export class Stream {
   }
 
   /** Bytes from `at` on, behind those held, that a proxy has put before the side's own; PROXY_SHORT: all is held until more come. */
-  #proxyBytes(side: Side, view: DataView, at: number, end: number, nowUs: number): number {
+  #proxyBytes(side: StreamSide, view: DataView, at: number, end: number, nowUs: number): number {
     const before = side.heldLength;
     let bytes: number;
     if (before === 0) bytes = proxyLength(view, at, end);
@@ -499,7 +499,7 @@ export class Stream {
       bytes = 0;
     }
     if (bytes > 0) this.#dropHeld(side);
-    // Amid a connection each segment is tried until the protocol is known.
+    // Within a connection each segment is tried until the protocol is known.
     else side.isFresh = !this.#isCertain && this.#protocol === null;
     return Math.max(0, bytes - before);
   }
@@ -518,7 +518,14 @@ export class Stream {
   }
 
   /** Looks for a protocol that these bytes, after those held, can be the beginning of. True: found, and they are still to be shown. */
-  #recognise(fromB: boolean, side: Side, view: DataView, at: number, end: number, nowUs: number): boolean {
+  #recognise(
+    fromB: boolean,
+    side: StreamSide,
+    view: DataView,
+    at: number,
+    end: number,
+    nowUs: number,
+  ): boolean {
     const before = side.heldLength;
     const piece = Math.min(end - at, MAX_HELD - before);
     if (!this.#isTried(fromB)) return false;
@@ -529,13 +536,13 @@ export class Stream {
     const [seen, from, to] =
       before > 0 ? ([side.held!, 0, side.heldLength] as const) : ([view, at, end] as const);
     const fromClient = fromB === this.#clientIsB;
-    const isAmid = !this.#isCertain || side.seeking;
+    const isMidway = !this.#isCertain || side.seeking;
     let isOpen = false;
     for (const spoken of this.#candidates) {
-      const looks = spoken.over.looks(seen, from, to, fromClient, isAmid);
+      const looks = spoken.over.looks(seen, from, to, fromClient, isMidway);
       if (looks === Looks.short) isOpen = true;
       // What a stricter one may be is waited for: it is the same protocol in whatever segments it comes.
-      if (looks === Looks.short && !isAmid) break;
+      if (looks === Looks.short && !isMidway) break;
       if (looks === Looks.no || looks === Looks.short) continue;
       if (this.#isCertain && (looks === Looks.request) !== fromClient) continue;
       this.#clientIsB = looks === Looks.request ? fromB : !fromB;
@@ -561,7 +568,7 @@ export class Stream {
   }
 
   /** Begins to follow the protocol. True: the segment is still to be shown, after what this side holds; what the other holds is shown here. */
-  #follow(spoken: Spoken<OverTcp>, fromB: boolean, side: Side, nowUs: number): boolean {
+  #follow(spoken: Spoken<OverTcp>, fromB: boolean, side: StreamSide, nowUs: number): boolean {
     this.#protocol = spoken;
     const { application, over } = spoken;
     const isCounted = !application.isSilent;
@@ -569,7 +576,7 @@ export class Stream {
     const channel = isCounted ? this.#channelOf(this.#clientIsB) : -1;
     if (channel < 0 && isCounted) this.#missed(Missed.pairRoom);
     this.#exchanges = new Exchanges(this.#host.operations, channel, countedAs(application), this.#host);
-    this.#exchanges.isAmid = !this.#isCertain;
+    this.#exchanges.isMidway = !this.#isCertain;
     // Requests may lie before what is seen: in a gap, or before the capture.
     const isGap = this.#isCertain && (this.#a.seeking || this.#b.seeking);
     if (isGap && isCounted) this.#gap();
@@ -584,7 +591,7 @@ export class Stream {
     return !this.done;
   }
 
-  #feed(fromB: boolean, side: Side, view: DataView, at: number, end: number, nowUs: number): void {
+  #feed(fromB: boolean, side: StreamSide, view: DataView, at: number, end: number, nowUs: number): void {
     const from = side.heldLength > 0 ? this.#complete(fromB, side, view, at, end, nowUs) : at;
     if (from === end || this.done || side.done) return;
     const used = this.#read(fromB, side, view, from, end, nowUs, nowUs);
@@ -593,7 +600,14 @@ export class Stream {
   }
 
   /** Appends to what is held, no more than makes it a whole message, and reads it. Returns where the rest begins: `end`, if all is held. */
-  #complete(fromB: boolean, side: Side, view: DataView, at: number, end: number, nowUs: number): number {
+  #complete(
+    fromB: boolean,
+    side: StreamSide,
+    view: DataView,
+    at: number,
+    end: number,
+    nowUs: number,
+  ): number {
     let from = at;
     while (side.heldLength > 0 && from < end) {
       const piece = Math.min(end - from, Math.max(MIN_PIECE, side.heldLength), MAX_HELD - side.heldLength);
@@ -617,7 +631,7 @@ export class Stream {
   }
 
   /** Reads what a side holds, as far as it can be read. */
-  #readHeld(fromB: boolean, side: Side, nowUs: number): void {
+  #readHeld(fromB: boolean, side: StreamSide, nowUs: number): void {
     if (this.done || side.done || side.isRead || side.heldLength === 0) return;
     const used = this.#read(fromB, side, side.held!, 0, side.heldLength, side.heldUs, nowUs);
     if (this.done || side.done) return;
@@ -631,7 +645,7 @@ export class Stream {
   }
 
   /** Both sides go on in the protocol that this one turns to. */
-  #turn(fromB: boolean, side: Side, nowUs: number): void {
+  #turn(fromB: boolean, side: StreamSide, nowUs: number): void {
     this.#dialogue!.end();
     this.#exchanges!.close();
     for (const one of [this.#a, this.#b])
@@ -643,10 +657,10 @@ export class Stream {
     this.#follow(turnOf(this.#protocol!)!, fromB, side, nowUs);
   }
 
-  /** Lets the dialogue read as far as it can. Returns where it stopped. */
+  /** Lets the dialogue read as far as possible. Returns where it stopped. */
   #read(
     fromB: boolean,
-    side: Side,
+    side: StreamSide,
     view: DataView,
     at: number,
     end: number,
@@ -661,7 +675,7 @@ export class Stream {
 
   #readOn(
     fromB: boolean,
-    side: Side,
+    side: StreamSide,
     view: DataView,
     at: number,
     end: number,
@@ -710,7 +724,7 @@ export class Stream {
   }
 
   /** Appends bytes to those held. False: too many, or no room. */
-  #hold(side: Side, view: DataView, at: number, end: number, nowUs: number): boolean {
+  #hold(side: StreamSide, view: DataView, at: number, end: number, nowUs: number): boolean {
     const length = side.heldLength + end - at;
     if (length > MAX_HELD) return false;
     const had = side.held?.byteLength ?? 0;
@@ -731,14 +745,14 @@ export class Stream {
     return true;
   }
 
-  #dropHeld(side: Side): void {
+  #dropHeld(side: StreamSide): void {
     this.#host.roomBytes += side.held?.byteLength ?? 0;
     side.held = null;
     side.heldLength = 0;
   }
 
-  /** A message is missed: the next is looked for behind `last`, which is of this one. */
-  #resume(fromB: boolean, side: Side, missed: Missed, last: number): void {
+  /** A message is missed: searches for the next one after `last`, a byte of this one. */
+  #resume(fromB: boolean, side: StreamSide, missed: Missed, last: number): void {
     if (this.#protocol!.over.resumes === undefined) {
       this.#giveUp(missed);
       return;
@@ -750,7 +764,7 @@ export class Stream {
     this.#dialogue!.lost(fromB === this.#clientIsB);
   }
 
-  #cannotHold(fromB: boolean, side: Side, bytes: number): void {
+  #cannotHold(fromB: boolean, side: StreamSide, bytes: number): void {
     const isLarge = side.heldLength + bytes > MAX_HELD;
     this.#dropHeld(side);
     this.#resume(fromB, side, isLarge ? Missed.tooLarge : Missed.messageRoom, 0);
@@ -760,7 +774,7 @@ export class Stream {
    * Looks for the next message in bytes that cannot be read. Returns where it begins; while `scanned` is not -1: from where on bytes are
    * looked through again with what follows.
    */
-  #scan(side: Side, view: DataView, at: number, end: number, fromClient: boolean): number {
+  #scan(side: StreamSide, view: DataView, at: number, end: number, fromClient: boolean): number {
     const { over } = this.#protocol!;
     const isAnywhere = over.resumes === "byte";
     const wanted = fromClient ? Looks.request : Looks.response;
@@ -795,7 +809,7 @@ export class Stream {
     this.#close();
   }
 
-  #release(side: Side): void {
+  #release(side: StreamSide): void {
     this.#dropHeld(side);
     this.#host.roomBytes += side.waitingBytes;
     side.waiting = [];

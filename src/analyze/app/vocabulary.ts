@@ -1,6 +1,6 @@
-/** Which words were seen at one place of a name, so that a place with many of them is known to hold values. Bounded. */
+/** Counts the distinct words at each place of a name: a place with many words holds values. Bounded. */
 
-/** Different words at one place; those that come later are taken for values. */
+/** Most distinct words at one place; later ones count as values. */
 const MAX_WORDS = 20;
 /** Words of all places together. */
 const MAX_ALL = 20_000;
@@ -10,9 +10,9 @@ export class Vocabulary {
   readonly #counts = new Map<number, number>();
   readonly #words = new Set<number>();
 
-  /** Whether a word at a place may be said: it was there before, or there is room for it. `place` and `word` are 32-bit hashes. */
+  /** Whether a word at a place may be shown: it is known, or there is room for it. `place` and `word` are 32-bit hashes. */
   admits(place: number, word: number): boolean {
-    // 30 bits: small integers, so that looking one up makes no object.
+    // 30 bits: small integers, so that a lookup allocates nothing.
     const key = Math.imul(place ^ (word >>> 15), 0x85ebca6b) ^ Math.imul(word, 0xc2b2ae35);
     const known = (key ^ (key >>> 13)) & 0x3fffffff;
     if (this.#words.has(known)) return true;

@@ -1,4 +1,4 @@
-/** Benchmarks made of given rates, for tests of what is said and drawn of them. */
+/** Benchmarks made of given rates, for tests of its texts and charts. */
 import { type Benchmark, type BenchmarkMode, type BenchmarkRound, FIGURES, type Wire } from "./benchmark.js";
 import { compareModes, RULE, valuesOf } from "./compare.js";
 import { concludeBenchmark, type Measured } from "./conclusion.js";

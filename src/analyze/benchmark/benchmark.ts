@@ -1,4 +1,4 @@
-/** The Benchmark: what the same load found of the same shop, packaged in one way and another. Its schema, and its types. */
+/** The Benchmark: results of the same load on the same shop in different packaging. Its schema and types. */
 import { z } from "zod";
 
 const BENCHMARK_VERSION = 1;
@@ -30,9 +30,7 @@ const roundSchema = z.strictObject({
     .describe("Time on a CPU of all processes that serve, a request; null: not known"),
   throttled_seconds: z
     .nullable(count)
-    .describe(
-      "Time that limits of CPU held servers back, summed over them; null: there are none, or nobody knows",
-    ),
+    .describe("Time that limits of CPU held servers back, summed over them; null: no limits, or unknown"),
   errors: z
     .strictObject({
       connect: whole.describe("The connection did not come about"),
@@ -77,7 +75,7 @@ const wireSchema = z
     handshake_p50_seconds: z
       .nullable(count)
       .describe("TCP handshake between the load and the entrance, median; null: none was seen whole"),
-    hops: z.array(hopSchema).describe("Who spoke to whom, most bytes first; the smallest are left out"),
+    hops: z.array(hopSchema).describe("Hops by bytes, largest first; the smallest are left out"),
   })
   .describe("What netwatch's own capture saw of one round more, on the shop's bridges");
 

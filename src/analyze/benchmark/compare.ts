@@ -1,4 +1,4 @@
-/** When a difference between two modes is called one. */
+/** Decides when a difference between two modes is significant. */
 import {
   type BenchmarkMode,
   type BenchmarkRound,
@@ -18,7 +18,7 @@ export const RULE =
   `${CHANCE * 100} % shared among ${FIGURES.length} figures) and the medians lie farther apart than the rounds of either mode usually lie from their own median (MAD). ` +
   "Else it is within noise: no difference was shown, which is not to say that there is none.";
 
-/** What a round says of a figure; null: not known. */
+/** A figure of a round; null: unknown. */
 function figureOf(round: BenchmarkRound, figure: Figure): number | null {
   return round[figure];
 }
@@ -29,7 +29,7 @@ export function valuesOf(mode: Pick<BenchmarkMode, "rounds">, figure: Figure): n
   return values.includes(null) ? null : (values as number[]);
 }
 
-/** Holds `second` beside `first` in every figure that both know. */
+/** Compares `second` with `first` in every figure that both have. */
 export function compareModes(
   first: Pick<BenchmarkMode, "rounds">,
   second: Pick<BenchmarkMode, "rounds">,

@@ -1,4 +1,4 @@
-/** What a benchmark found, in plain sentences, the most important first. */
+/** The results of a benchmark in plain sentences, the most important first. */
 import {
   agree,
   formatBytes,
@@ -13,8 +13,8 @@ import type { Benchmark, BenchmarkMode, Comparison, Figure } from "./benchmark.j
 
 export type Measured = Omit<Benchmark, "findings">;
 
-/** How a figure is called in a sentence: its name, and what it is to have less or more of it. */
-const WORDS: Readonly<Record<Figure, { name: string; lower: string; higher: string }>> = {
+/** A figure's words in a sentence: its name, and the adjectives for less and more of it. */
+const MESSAGES: Readonly<Record<Figure, { name: string; lower: string; higher: string }>> = {
   requests_per_second: {
     name: "requests a second",
     lower: "fewer requests a second",
@@ -75,7 +75,7 @@ function headline({ modes, comparisons, load }: Measured): Finding[] {
   const real = comparisons.filter(({ verdict }) => verdict !== "noise");
   const noise = comparisons
     .filter(({ verdict }) => verdict === "noise")
-    .map(({ figure }) => WORDS[figure].name);
+    .map(({ figure }) => MESSAGES[figure].name);
   if (real.length === 0)
     return [
       {
@@ -94,7 +94,7 @@ function headline({ modes, comparisons, load }: Measured): Finding[] {
   ];
 }
 
-/** What is not the same shop in both, so that a difference need not be the packaging's. */
+/** Differences between the shops themselves, which may explain a difference without the packaging. */
 function unlike([first, second]: readonly BenchmarkMode[]): Finding[] {
   if (!first || !second) return [];
   const services = [...new Set([...Object.keys(first.servers), ...Object.keys(second.servers)])].sort();
@@ -131,7 +131,7 @@ function countIn({ servers }: BenchmarkMode, service: string): number {
 }
 
 function describeDifference({ figure, verdict, ratio }: Comparison): string {
-  const words = WORDS[figure][verdict === "lower" ? "lower" : "higher"];
+  const words = MESSAGES[figure][verdict === "lower" ? "lower" : "higher"];
   return ratio === null ? words : `${words} (${formatTimes(ratio)} times)`;
 }
 
@@ -177,7 +177,7 @@ function otherLengths(mode: BenchmarkMode): Finding[] {
     {
       code: "other-length",
       severity: "info",
-      text: `${mode.mode}: ${formatCount(other)} of ${formatCounted(requests, "answer")} (${formatRatio(other / requests)}) ${agree(other, "were")} not as long as the first of the round. ApacheBench calls that failed (Length); for a page made anew each time it means nothing, and it is not counted as a failure here.`,
+      text: `${mode.mode}: ${formatCount(other)} of ${formatCounted(requests, "answer")} (${formatRatio(other / requests)}) ${agree(other, "were")} not as long as the first of the round. ApacheBench counts these as failed (Length). A page that changes at each request causes this, so it is not counted as a failure here.`,
     },
   ];
 }

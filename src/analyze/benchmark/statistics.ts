@@ -1,4 +1,4 @@
-/** Few noisy rounds, judged without believing in a distribution. */
+/** Statistics of few noisy rounds, without assumptions about their distribution. */
 import type { Spread } from "./benchmark.js";
 
 /** Of at least one value; the mean of the two middle ones where their number is even. */

@@ -101,7 +101,7 @@ export class Core {
   readonly #rooms: number;
   readonly #exports: Exports;
 
-  /** Throws RangeError where there is no room for so many. `seed` stirs the hash so that nobody outside can aim for one slot. */
+  /** Throws RangeError where there is no room for so many. `seed` makes the hash unpredictable, so that senders cannot fill one slot. */
   constructor(
     bounds: CoreBounds,
     seed: number,
@@ -155,7 +155,7 @@ export class Core {
     return this.bytes.subarray(at, at + bytes);
   }
 
-  /** Makes the index of a version anew: entries have new places. */
+  /** Rebuilds the index of a version: entries have new places. */
   relink(version: 4 | 6): void {
     this.#exports.relink(version === 6);
   }

@@ -1,9 +1,9 @@
-/** What is counted between services: edges of packets and connections, and of requests. Running counters that only grow. */
+/** Edges between services: counters of packets, connections and requests. They only grow. */
 import { visible } from "../../format.js";
 import { HANDSHAKE_BOUNDS, Histogram, REQUEST_BOUNDS } from "./histogram.js";
 import { type Listing, SampleBudget, SeriesBook, type SeriesBounds } from "./series-book.js";
 
-/** What one service sent to another and got back, since the run began. The source began the conversations. */
+/** Traffic from one service to another and back since the start of the run. The source began the conversations. */
 export interface Edge extends Listing {
   sentPackets: number;
   sentBytes: number;
@@ -19,7 +19,7 @@ export interface Edge extends Listing {
   readonly handshakes: Histogram | null;
 }
 
-/** What one service asked of another in one application protocol. */
+/** Requests from one service to another in one application protocol. */
 export interface RequestEdge extends Listing {
   requests: number;
   /** Answers that say the request failed. */
@@ -27,12 +27,12 @@ export interface RequestEdge extends Listing {
   readonly durations: Histogram;
 }
 
-/** What an end without a name is called: never by its address. */
+/** The label of an end without a name: never its address. */
 export const EXTERNAL = "external";
 
 export const EDGE_PROTOCOLS = ["tcp", "udp", "icmp", "sctp", "gre", "esp", "other"] as const;
 
-/** The closed set's word for a protocol by its name in the tables. */
+/** The label of a protocol, from a closed set. */
 export function edgeProtocol(transport: string): string {
   const word = transport === "ICMPv6" ? "icmp" : transport.toLowerCase();
   return (EDGE_PROTOCOLS as readonly string[]).includes(word) ? word : "other";

@@ -1,9 +1,9 @@
-/** What each TCP flow's connections have grown by since the last look: failures, retransmissions, handshakes. */
+/** Growth of each TCP flow's counts since the last look: failures, retransmissions, handshakes. */
 
 import type { FlowTable } from "../flow/flows.js";
 import type { Inspector } from "../inspector.js";
 import { connectionOf } from "../sums/tcp.js";
-import { createHealth, readHealth, synTimeNs, type TcpHealth } from "../tcp/health.js";
+import { createQuality, readQuality, synTimeNs, type TcpQuality } from "../tcp/quality.js";
 import type { Edge } from "./edge-book.js";
 
 /** A SYN not answered for so long has failed: it has been sent again by then, after one second (RFC 6298). */
@@ -23,7 +23,7 @@ const enum Last {
 export class TcpGrowth {
   readonly #flows: FlowTable;
   readonly #inspector: Inspector;
-  readonly #health = createHealth();
+  readonly #quality = createQuality();
   #last = new Int32Array(1024 * Last.words);
 
   constructor(flows: FlowTable, inspector: Inspector) {
@@ -48,7 +48,7 @@ export class TcpGrowth {
     edge.retransmitted += retransmitted - last[at + Last.retransmitted]!;
     last[at + Last.retransmitted] = retransmitted;
     const isWaiting = health.state === "S0" && this.#waitsUntilUs(flow) > nowUs;
-    // What was given up and is answered then has failed all the same.
+    // A connection that was given up and is answered later still counts as failed.
     const failed = Math.max(
       health.refused + health.unanswered - (isWaiting ? 1 : 0),
       last[at + Last.failed]!,
@@ -74,11 +74,11 @@ export class TcpGrowth {
   }
 
   /** null: no connection of it is kept. */
-  #read(flow: number, place: number): TcpHealth | null {
+  #read(flow: number, place: number): TcpQuality | null {
     const { tcp } = this.#inspector;
     const connection = connectionOf(this.#flows, this.#inspector, flow);
     if (connection < 0) return null;
-    const health = readHealth(this.#health, tcp, connection, this.#flows.isBegunByB(flow));
+    const health = readQuality(this.#quality, tcp, connection, this.#flows.isBegunByB(flow));
     const at = place * Last.words;
     const link = this.#flows.link(flow);
     const isAnother =

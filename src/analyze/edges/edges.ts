@@ -1,4 +1,4 @@
-/** From flows to edges: what each flow has grown by since the last look goes to the edge between its ends' names. */
+/** From flows to edges: adds each flow's growth since the last look to the edge between its ends' names. */
 import type { Names } from "../../capture/names/names.js";
 import { protocolName } from "../../net.js";
 import type { Analyzer } from "../analyzer.js";
@@ -17,7 +17,7 @@ const enum Mark {
   seen = 1,
   /** End b is the source. Decided once, so that a flow never changes sides. */
   fromB = 2,
-  /** Counted under `~other` for want of room. */
+  /** Counted under `~other` because the page is full. */
   overflowed = 4,
   /** An end of it has no name. */
   unresolved = 8,
@@ -25,10 +25,10 @@ const enum Mark {
   opening = 16,
 }
 
-/** What is kept of each flow of one IP version, by its place among them. */
-class Counted {
+/** Data of each flow of one IP version, by its place. */
+class FlowCounts {
   marks = new Uint8Array(1024);
-  /** null: to be found anew. */
+  /** null: to be looked up again. */
   edges = new Array<Edge | null>(1024).fill(null);
   readonly tcp: TcpGrowth;
 
@@ -71,8 +71,8 @@ export class EdgeCounter implements FlowObserver {
   readonly #flows: FlowTable;
   readonly #subscription: Subscription;
   readonly #book: SeriesBook<Edge>;
-  readonly #ipv4: Counted;
-  readonly #ipv6: Counted;
+  readonly #ipv4: FlowCounts;
+  readonly #ipv6: FlowCounts;
   readonly #analyzer: Analyzer;
   #names: Names | null = null;
   #nowUs = 0;
@@ -84,8 +84,8 @@ export class EdgeCounter implements FlowObserver {
     this.#analyzer = analyzer;
     this.#flows = analyzer.flows;
     this.#book = book;
-    this.#ipv4 = new Counted(analyzer);
-    this.#ipv6 = new Counted(analyzer);
+    this.#ipv4 = new FlowCounts(analyzer);
+    this.#ipv6 = new FlowCounts(analyzer);
     this.#subscription = this.#flows.observe(this);
   }
 
@@ -161,11 +161,11 @@ export class EdgeCounter implements FlowObserver {
     this.#countedOf(store).move(from, to);
   }
 
-  #countedOf(store: FlowStore): Counted {
+  #countedOf(store: FlowStore): FlowCounts {
     return store.version === 4 ? this.#ipv4 : this.#ipv6;
   }
 
-  /** Counts a flow though nobody said that it has grown: its connection may have failed. */
+  /** Counts a flow without a report of growth: its connection may have failed. */
   #countNow(store: FlowStore, place: number): void {
     this.#count(store, place, this.#subscription.take(store, place));
   }
@@ -187,7 +187,7 @@ export class EdgeCounter implements FlowObserver {
     if ((counted.marks[place]! & Mark.unresolved) !== 0) this.unresolvedBytes += bytesA + bytesB;
   }
 
-  #edgeOf(flow: number, counted: Counted, place: number): Edge {
+  #edgeOf(flow: number, counted: FlowCounts, place: number): Edge {
     const known = counted.edges[place]!;
     if (known !== null && known.state === "listed") return known;
     const read = this.#flows.read(flow);

@@ -1,4 +1,4 @@
-/** From operations to edges: what each operation has grown by since the last look goes to the edge between its ends' names. */
+/** From operations to edges: adds each operation's growth since the last look to the edge between its ends' names. */
 import type { Names } from "../../capture/names/names.js";
 import type { Channel } from "../app/operations.js";
 import type { Inspector } from "../inspector.js";
@@ -9,14 +9,14 @@ import type { SeriesBook } from "./series-book.js";
 const BOUNDS_US = REQUEST_BOUNDS.map((seconds) => seconds * 1e6);
 const WORDS = REQUEST_BOUNDS.length;
 
-/** What has been counted of one operation. */
-interface Counted {
+/** The counted part of one operation. */
+interface RequestCounts {
   requests: number;
   errors: number;
   answers: number;
   sumUs: number;
   readonly counts: Float64Array;
-  /** null: to be found anew. */
+  /** null: to be looked up again. */
   edge: RequestEdge | null;
   overflowed: boolean;
 }
@@ -28,7 +28,7 @@ interface Counted {
 export class RequestCounter {
   readonly #inspector: Inspector;
   readonly #book: SeriesBook<RequestEdge>;
-  readonly #counted: Counted[] = [];
+  readonly #counted: RequestCounts[] = [];
   readonly #counts = new Float64Array(WORDS);
   #names: Names | null = null;
   #freed = 0;
@@ -48,13 +48,13 @@ export class RequestCounter {
     }
     const { list } = this.#inspector.operations;
     for (let i = 0; i < list.length; i++) {
-      this.#counted[i] ??= createCounted();
+      this.#counted[i] ??= createRequestCounts();
       this.#count(i, this.#counted[i]!, nowUs);
     }
     this.#book.expire(nowUs);
   }
 
-  #count(operation: number, counted: Counted, nowUs: number): void {
+  #count(operation: number, counted: RequestCounts, nowUs: number): void {
     const of = this.#inspector.operations.list[operation]!;
     const { requests, errors, durations } = of;
     if (requests === counted.requests && durations.count === counted.answers) return;
@@ -74,7 +74,7 @@ export class RequestCounter {
     counted.counts.set(this.#counts);
   }
 
-  #edgeOf(channel: Channel, application: string, counted: Counted, nowUs: number): RequestEdge {
+  #edgeOf(channel: Channel, application: string, counted: RequestCounts, nowUs: number): RequestEdge {
     if (counted.edge !== null && counted.edge.state === "listed") return counted.edge;
     const [source, destination] = [this.#label(channel, false), this.#label(channel, true)];
     if (source === null || destination === null) return this.#book.other(application, nowUs);
@@ -86,7 +86,7 @@ export class RequestCounter {
     return edge;
   }
 
-  /** null: of one of the channels that found no room. */
+  /** null: the shared channel beyond the limit. */
   #label(channel: Channel, ofServer: boolean): string | null {
     const { channels } = this.#inspector;
     const { address, port } = channels.end(channel, ofServer);
@@ -96,7 +96,7 @@ export class RequestCounter {
   }
 }
 
-function createCounted(): Counted {
+function createRequestCounts(): RequestCounts {
   const counts = new Float64Array(WORDS);
   return { requests: 0, errors: 0, answers: 0, sumUs: 0, counts, edge: null, overflowed: false };
 }

@@ -1,6 +1,6 @@
-/** Running counters by labels: only so many at once have a place on the page, the others are one `~other` a kind. */
+/** Running counters by labels: a bounded number is on the page, the others are summed in one `~other` per kind. */
 
-/** What everything beyond the bound is counted under. No name begins so: see `edgeLabel`. */
+/** Label of everything beyond the bound. No name begins with `~`: see `edgeLabel`. */
 export const OTHER_EDGE = "~other";
 
 /** Counters of one source, destination and kind. */
@@ -31,7 +31,7 @@ export class SampleBudget {
   }
 }
 
-/** Remembered off the page, for each sample that it may have: one that comes back goes on where it was, one forgotten from 0. */
+/** Counters kept off the page, per sample of it: one that returns continues, a forgotten one starts at 0. */
 const KEPT_PER_SAMPLE = 4;
 
 /** Makes the counters of a source, a destination and a kind, all 0. */

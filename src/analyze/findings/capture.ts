@@ -1,4 +1,4 @@
-/** What makes the numbers doubtful: losses, damages, names that are missing. */
+/** Findings on the capture itself: losses, damage, missing names. */
 import { agree, formatBytes, formatCount, formatCounted, formatRatio } from "../../format.js";
 import type { Finding, Snapshot } from "../snapshot/snapshot.js";
 
@@ -33,7 +33,7 @@ export function findIncompleteness({ ledger, totals }: Omit<Snapshot, "findings"
     add(
       "evicted",
       "notice",
-      `${what} (${formatBytes(evicted.bytes)}) did not fit the table and ${agree(evicted.conversations, "are")} summed as "other", each time anew if one goes on.`,
+      `${what} (${formatBytes(evicted.bytes)}) did not fit the table and ${agree(evicted.conversations, "are")} summed as "other", again each time for one that continues.`,
     );
   }
   const malformed = ledger.malformed.reduce((sum, { packets }) => sum + packets, 0);

@@ -5,16 +5,16 @@ import type { Finding } from "../snapshot/snapshot.js";
 /** Said one by one of each kind. */
 export const MAX_OF_A_KIND = 3;
 
-/** Something that stands out, and by how much. */
-export interface Candidate {
+/** A possible finding and its weight. */
+export interface FindingCandidate {
   readonly severity: Finding["severity"];
   /** Larger is worse; only compared within a kind. */
   readonly weight: number;
   readonly text: string;
 }
 
-/** The worst candidates as findings, and how many more there are. `noun`: what one of them is about. */
-export function sayWorst(code: string, noun: string, candidates: readonly Candidate[]): Finding[] {
+/** The worst candidates as findings, and the number of further ones. `noun`: the subject of a candidate. */
+export function sayWorst(code: string, noun: string, candidates: readonly FindingCandidate[]): Finding[] {
   const order = [...candidates].sort(
     (x, y) => y.weight - x.weight || (x.text < y.text ? -1 : x.text > y.text ? 1 : 0),
   );

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { APPLICATIONS } from "../app/applications.js";
 import { Durations } from "../app/durations.js";
-import { packSqlstate } from "../app/postgres/postgres-words.js";
+import { packSqlstate } from "../app/postgres/postgres-keywords.js";
 import { encodeAlert } from "../app/tls/tls-outcome.js";
 import type { OperationSum } from "../sums/operations.js";
 import { findRequests } from "./requests.js";
@@ -53,7 +53,7 @@ test("errors: 5 and a twentieth of the answers, a warning from half on or where 
   assert.match(said("http", asked(failing))[0]!, /^warning: .* since 01:00:00\.000: 5 of 100/);
 });
 
-test("a run of failures is one only where nobody's last answer was good, and begins with the last to fail", () => {
+test("a run of failures needs a failure as every client's last answer, and begins with the last client to fail", () => {
   const failing = { errors: 20, isServing: false, failingSinceUs: 10e6 };
   const later = { ...failing, source: "c", failingSinceUs: 20e6 };
   assert.match(said("http", asked(failing), asked(later))[0]!, / since 00:00:20\.000: 40 of 200 answers/);

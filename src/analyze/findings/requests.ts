@@ -6,7 +6,7 @@ import { commonestError } from "../app/outcomes.js";
 import type { Finding } from "../snapshot/snapshot.js";
 import { later, type OperationSum } from "../sums/operations.js";
 import { formatTime } from "../time.js";
-import { type Candidate, formatTimes, sayWorst } from "./finding.js";
+import { type FindingCandidate, formatTimes, sayWorst } from "./finding.js";
 
 /** Thresholds, in one place; docs/findings.md lists them. */
 export const REQUEST_THRESHOLDS = {
@@ -24,7 +24,7 @@ export const REQUEST_THRESHOLDS = {
 } as const;
 const LIMIT = REQUEST_THRESHOLDS;
 
-/** What all clients together ask of one service under one name. */
+/** An operation of one service, summed over all clients. */
 interface Asked {
   readonly application: Application;
   readonly service: string;
@@ -58,7 +58,7 @@ function total({ sums }: Asked, of: "requests" | "answered" | "errors" | "lost")
   return sums.reduce((all, sum) => all + sum[of], 0);
 }
 
-function errorsOf(asked: Asked): Candidate[] {
+function errorsOf(asked: Asked): FindingCandidate[] {
   const [errors, answered] = [total(asked, "errors"), total(asked, "answered")];
   const ratio = errors / answered;
   if (errors < LIMIT.errors || ratio < LIMIT.errorRatio) return [];
@@ -72,13 +72,13 @@ function errorsOf(asked: Asked): Candidate[] {
     {
       severity: failingSinceUs !== null || ratio >= LIMIT.errorWarning ? "warning" : "notice",
       weight: errors,
-      text: `${service} answers ${errorWords(application, sums)} on ${operation}${since}: ${formatCount(errors)} of ${formatCounted(answered, "answer")} (${formatRatio(ratio)}).`,
+      text: `${service} answers ${errorText(application, sums)} on ${operation}${since}: ${formatCount(errors)} of ${formatCounted(answered, "answer")} (${formatRatio(ratio)}).`,
     },
   ];
 }
 
 /** `5xx, mostly 503`; `Redis errors, mostly WRONGTYPE`. */
-function errorWords({ title, requests }: Application, sums: readonly OperationSum[]): string {
+function errorText({ title, requests }: Application, sums: readonly OperationSum[]): string {
   const outcomes = new Map<number, number>();
   for (const sum of sums)
     for (const [outcome, n] of sum.outcomes) outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + n);
@@ -88,7 +88,7 @@ function errorWords({ title, requests }: Application, sums: readonly OperationSu
   return `${outcome?.errors?.(outcomes) ?? `${title} errors`}${mostly}`;
 }
 
-function unansweredOf(asked: Asked): Candidate[] {
+function unansweredOf(asked: Asked): FindingCandidate[] {
   const requests = total(asked, "requests");
   const unanswered = requests - total(asked, "answered") - total(asked, "lost");
   const ratio = unanswered / requests;
@@ -97,7 +97,7 @@ function unansweredOf(asked: Asked): Candidate[] {
   return [{ severity: ratio >= LIMIT.errorWarning ? "warning" : "notice", weight: unanswered, text }];
 }
 
-function slownessOf(asked: Asked): Candidate[] {
+function slownessOf(asked: Asked): FindingCandidate[] {
   if (total(asked, "answered") < LIMIT.answers) return [];
   const durations = new Durations();
   for (const sum of asked.sums) durations.merge(sum.durations);

@@ -1,11 +1,11 @@
-/** Who looks like a scan: many ports or hosts tried with few packets each, most refused or not answered. */
+/** Findings on scans: sources that try many ports or hosts with few packets each, most refused or not answered. */
 import { agree, formatCount, formatCounted, formatRatio } from "../../format.js";
 import { IpProtocol } from "../../net.js";
 import type { FlowTable } from "../flow/flows.js";
 import type { Finding } from "../snapshot/snapshot.js";
 import { connectionOf } from "../sums/tcp.js";
 import type { Sums } from "../sums.js";
-import { countRefused } from "../tcp/health.js";
+import { countRefused } from "../tcp/quality.js";
 import { sayWorst } from "./finding.js";
 
 /** Thresholds, in one place; docs/findings.md lists them. Ports and hosts are those of Zeek's scan detection. */
@@ -24,7 +24,7 @@ const LIMIT = SCAN_THRESHOLDS;
 const MAX_CANDIDATES = 16;
 const PORTS = 65_536;
 
-/** TCP only: what begins a conversation over UDP, and whether it wanted an answer, cannot be told. */
+/** TCP only: over UDP it is unknown who began a conversation and whether an answer was expected. */
 export function findScans(sums: Sums): Finding[] {
   const candidates = new Attempts(sums).trace().flatMap((trace) => {
     const [ports, hosts] = [countSet(trace.ports), countSet(trace.hosts)];

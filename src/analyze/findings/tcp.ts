@@ -1,8 +1,8 @@
-/** How TCP fares: pairs that lose, wait, refuse or reset more than they should. */
+/** Findings on TCP: pairs with too many losses, waits, refusals or resets. */
 import { formatCount, formatCounted, formatDuration, formatRatio } from "../../format.js";
 import type { Finding } from "../snapshot/snapshot.js";
 import type { TcpPair, TcpSum, TcpSums } from "../sums/tcp.js";
-import { type Candidate, formatTimes, sayWorst } from "./finding.js";
+import { type FindingCandidate, formatTimes, sayWorst } from "./finding.js";
 
 /** Thresholds, in one place; docs/findings.md lists them. Each wants so many cases at least, so that 1 of 3 is no finding. */
 export const TCP_THRESHOLDS = {
@@ -11,7 +11,7 @@ export const TCP_THRESHOLDS = {
   segments: 100,
   retransmissionRatio: 0.01,
   retransmissionWarning: 0.03,
-  /** From here on the capture itself is doubted: one that has every packet twice looks so. */
+  /** Above this the capture itself is suspect: a capture with every packet twice looks like this. */
   doubledRatio: 0.4,
   /** Connections to a service that were refused or not answered, and the part of all to it. */
   failed: 5,
@@ -34,10 +34,10 @@ const LIMIT = TCP_THRESHOLDS;
 
 type Text = (label: number) => string;
 
-/** Findings of the sums of all pairs; `text` says what a label is called. */
+/** Findings from the sums of all pairs; `text` returns a label's text. */
 export function findTcp(sums: TcpSums, text: Text): Finding[] {
   const services = new Map<number, ServiceSum>();
-  const retransmitting: Candidate[] = [];
+  const retransmitting: FindingCandidate[] = [];
   const opened: Opened[] = [];
   for (let number = 0; number < sums.count; number++) {
     const pair = sums.pair(number);
@@ -90,7 +90,7 @@ function judgeRetransmissions(
   { source, destination, sum }: Readonly<TcpPair>,
   total: Readonly<TcpSum>,
   text: Text,
-): Candidate | null {
+): FindingCandidate | null {
   const { segments, retransmissions } = sum;
   const ratio = retransmissions / segments;
   const isEvidence = retransmissions >= LIMIT.retransmissions && segments >= LIMIT.segments;
@@ -126,7 +126,7 @@ function findSlowHandshakes(sums: TcpSums, opened: readonly Opened[], text: Text
   if (slow.length === 0 || opened.length <= LIMIT.handshakePairs) return [];
   const order = [...opened].sort((x, y) => x.meanUs - y.meanUs);
   const median = sums.durations(order[(order.length - 1) >> 1]!.pair).handshakeP50!;
-  const candidates = slow.flatMap(({ pair, handshakes }): Candidate[] => {
+  const candidates = slow.flatMap(({ pair, handshakes }): FindingCandidate[] => {
     const us = sums.durations(pair).handshakeP50!;
     if (us / 1e6 < LIMIT.handshakeSeconds || us < median * LIMIT.handshakeTimes) return [];
     const { source, destination } = sums.pair(pair);
@@ -160,7 +160,7 @@ function findFailed(
   count: (sum: Service) => number,
   words: string,
 ): Finding[] {
-  const candidates: Candidate[] = [];
+  const candidates: FindingCandidate[] = [];
   for (const sum of services) {
     const failed = count(sum);
     const ratio = failed / sum.asked;
@@ -175,7 +175,7 @@ function findFailed(
 }
 
 function findResets(services: Iterable<Service>, nameOf: Text): Finding[] {
-  const candidates: Candidate[] = [];
+  const candidates: FindingCandidate[] = [];
   for (const { label, resets, connections } of services) {
     if (resets < LIMIT.resets || resets / connections < LIMIT.resetRatio) continue;
     const text = `${nameOf(label)} sent ${formatCounted(resets, "reset")} on ${formatCounted(connections, "connection")}, refusals not counted.`;
@@ -185,7 +185,7 @@ function findResets(services: Iterable<Service>, nameOf: Text): Finding[] {
 }
 
 function findZeroWindows(services: Iterable<Service>, nameOf: Text): Finding[] {
-  const candidates: Candidate[] = [];
+  const candidates: FindingCandidate[] = [];
   for (const { label, zeroWindows, zeroWindowUs } of services) {
     const seconds = zeroWindowUs / 1e6;
     if (seconds < LIMIT.zeroWindowSeconds) continue;

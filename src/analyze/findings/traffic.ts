@@ -1,4 +1,4 @@
-/** What stands out of packets and bytes: peaks, silences, the largest, the mix of protocols. */
+/** Findings on packets and bytes: peaks, silences, the largest talkers, the mix of protocols. */
 import {
   formatBytes,
   formatClock,
@@ -13,7 +13,7 @@ import { formatTime } from "../time.js";
 /** Thresholds, in one place. */
 const RHYTHM_MIN_SECONDS = 5;
 const BURST_RATIO = 3;
-/** Below, traffic is even: it has no peak to speak of. */
+/** Below this ratio traffic counts as even. */
 const PEAK_RATIO = 1.5;
 const SILENCE_MIN_SECONDS = 5;
 const SILENCE_MIN_RATIO = 0.1;

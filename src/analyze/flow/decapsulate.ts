@@ -1,16 +1,16 @@
 /**
- * Goes into tunnels: a packet inside one counts for its own ends, in place of the tunnel's. What cannot be entered counts for the innermost
- * ends that can be read, and is told by reason.
+ * Decodes tunnels: a packet inside one counts for its inner ends instead of the tunnel's. A packet that cannot be decoded counts for the innermost
+ * readable ends, and is counted by reason.
  */
 import type { Packet } from "../../capture/packet.js";
 import { EtherType, LinkType } from "../../net.js";
 import { Fragment, type Headers, Network } from "./headers.js";
 import { ETHERNET_BRIDGED, TUNNEL_HEADER, TUNNELS, Tunnel, type TunnelCount, tunnelOf } from "./tunnels.js";
 
-/** Tunnels in tunnels that are entered. */
+/** Most nested tunnels to decode. */
 export const MAX_LEVELS = 4;
 
-/** Why one is not entered; the number of its text in REASONS. */
+/** Why a tunnel is not decoded; index of its text in REASONS. */
 const enum Reason {
   none = 0,
   fragment = 1,
@@ -43,7 +43,7 @@ const GENEVE_OPTIONS = 0x3f;
 /** Destination, source, type. */
 const ETHERNET_HEADER = 14;
 
-/** Takes the place of a packet's headers by those inside its tunnels, and counts what it does. */
+/** Replaces a packet's headers by those inside its tunnels, and counts its work. */
 export class Decapsulator {
   readonly #entered = new Float64Array(TUNNELS.length);
   readonly #missed = new Float64Array(TUNNELS.length * REASONS.length);
@@ -122,7 +122,7 @@ export class Decapsulator {
   }
 }
 
-/** What findInside says of the link type where there is none. */
+/** Result of findInside without a link type. */
 const UNKNOWN = -1;
 const CUT = -2;
 /** Reused. */

@@ -244,7 +244,7 @@ test("an ICMPv6 echo request shows who began; an ICMP type 8 in IPv6's protocol 
   );
 });
 
-test("nobody is answered from a multicast or broadcast address: the first packet's sender began, whatever its port", () => {
+test("a multicast or broadcast address never answers: the first packet's sender began, with any port", () => {
   const frames = [
     [239, 255, 255, 250],
     [224, 0, 0, 1],

@@ -1,4 +1,4 @@
-/** The flow table: who talked to whom, both directions of every conversation, bounded. */
+/** The flow table: one flow per conversation, both directions, bounded. */
 import { formatIpv4, formatIpv6 } from "../../net.js";
 import type { Core } from "../core/core.js";
 import { Meta } from "../core/layout.js";
@@ -119,7 +119,7 @@ export class FlowTable implements ObservedFlows, AgeingFlows {
     return flow < this.ipv4.count ? 4 : 6;
   }
 
-  /** Packets sent by end a (false) or b (true). Which end is which is the table's own affair; see `isBegunByB`. */
+  /** Packets sent by end a (false) or b (true). The table chooses which end is a; see `isBegunByB`. */
   packets(flow: number, byB: boolean): number {
     return this.#store(flow).packets(this.#entry(flow), byB);
   }
@@ -168,7 +168,7 @@ export class FlowTable implements ObservedFlows, AgeingFlows {
     return this.#store(flow).meta(this.#entry(flow)) & Meta.keyMask;
   }
 
-  /** The number that the inspector keeps with a flow. */
+  /** The number that the inspector stores with a flow. */
   link(flow: number): number {
     return this.#store(flow).link(this.#entry(flow));
   }

@@ -1,6 +1,6 @@
 /**
- * The clever part of the flow table: open addressing over packed entries in the core's memory, one family of addresses each. The core
- * finds and adds; here they are read.
+ * The storage of the flow table: open addressing over packed entries in the core's memory, one address family each. The core
+ * finds and adds entries; this class reads them.
  *
  * An entry is a run of 32-bit words, then six doubles:
  *
@@ -48,7 +48,7 @@ export class FlowStore {
     return this.#words[entry * this.#entryWords + this.#meta]!;
   }
 
-  /** A number below 2^20 that somebody keeps with the entry; 0 at first. */
+  /** A number below 2^20 that a caller stores with the entry; 0 at first. */
   link(entry: number): number {
     return this.meta(entry) >>> Meta.linkShift;
   }

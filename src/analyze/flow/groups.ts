@@ -1,4 +1,4 @@
-/** Items (flows, or ends of flows) in groups, in eight bytes an item: what is summed over a group is summed when asked for. */
+/** Items (flows, or ends of flows) in groups, at eight bytes per item: sums over a group are computed on request. */
 
 const NONE = -1;
 

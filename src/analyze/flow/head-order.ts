@@ -1,4 +1,4 @@
-/** The order of many things of which mostly the first few are looked at: the rest is sorted when somebody goes on. */
+/** The order of many items of which mostly the first few are read: the rest is sorted only when read. */
 
 /** Found in one pass over all; a table on a screen or in a Snapshot has no more rows. */
 const HEAD = 1024;

@@ -1,12 +1,12 @@
 /**
- * What the headers of one packet say, as one reused view: the outermost IP header, reached by the link header and VLAN
+ * Decodes the headers of one packet into a reused view: the outermost IP header, after the link header and VLAN
  * tags alone, and the transport header behind it. LLC, PPPoE and MPLS are not entered, nor are tunnels here: see decapsulate.ts.
  */
 import { nflogPayload } from "../../capture/nflog.js";
 import type { Packet } from "../../capture/packet.js";
 import { EtherType, IpProtocol, LinkType } from "../../net.js";
 
-/** What a packet is, seen from the network layer. */
+/** Kind of a packet at the network layer. */
 export const enum Network {
   other = 0,
   arp = 1,

@@ -1,4 +1,4 @@
-/** From flows to what their ends are called: each end of each flow gets the number of a label, equal labels one number. */
+/** Labels of flows: each end of each flow gets the number of a label; equal labels have one number. */
 import type { Names } from "../../capture/names/names.js";
 import type { FlowTable } from "./flows.js";
 import { Keys } from "./keys.js";
@@ -15,7 +15,7 @@ const TEXTS_KEPT = 50_000;
  */
 export class Labels {
   readonly count: number;
-  /** Ends whose address no name is known for are called `rest`; the number of that label, or -1. */
+  /** Number of the label `rest` for ends without a name, or -1. */
   readonly rest: number;
   readonly #flows: FlowTable;
   readonly #ends: Int32Array;
@@ -82,7 +82,7 @@ export class Labels {
     return this.#ends[flow * 2 + (isB ? 1 : 0)]!;
   }
 
-  /** What a label says. */
+  /** The text of a label. */
   text(label: number): string {
     if (this.count > TEXTS_KEPT) return this.#textOf(label);
     this.#texts[label] ??= this.#textOf(label);

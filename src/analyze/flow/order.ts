@@ -25,7 +25,7 @@ export function numbers(n: number, keep: (i: number) => boolean = () => true): U
 /**
  * Sorts numbers, in place and stably: call `by` for the least key first, for the most important last. Keys are not
  * negative, so that as bit patterns they order as they do as numbers (IEEE 754, low byte first). Cost of a call: a pass for each byte of
- * the keys that is not the same in all of them. What it works in, 12 bytes a number, is taken from `scratch`, which nobody else may use
+ * the keys that is not the same in all of them. What it works in, 12 bytes a number, is taken from `scratch`, which no other code may use
  * before the last call.
  */
 export class Sorter {
@@ -103,7 +103,7 @@ export class Sorter {
 }
 
 /**
- * The order of the rows of a table, found as far as it is read: the first thousand by one pass, all by sorting once somebody reads on. Keys
+ * The order of the rows of a table, found as far as it is read: the first thousand by one pass, all by sorting once further rows are read. Keys
  * are asked while it is read, and must give the same until then. Ties go by number, as `Sorter` leaves them.
  */
 export class Ranking {

@@ -1,9 +1,9 @@
-/** Who began a conversation, as far as its packets tell. */
+/** Which end began a conversation, as far as its packets show. */
 import { IpProtocol } from "../../net.js";
 import { Meta } from "../core/layout.js";
 import type { FlowStore } from "./flowstore.js";
 
-/** How it was known who began a conversation. */
+/** The evidence for the end that began a conversation. */
 export type Orientation = "handshake" | "request" | "port" | "first";
 
 const BEGUN = Meta.begunByA | Meta.begunByB;
@@ -18,7 +18,7 @@ export function isBegunByB(store: FlowStore, entry: number): boolean {
   return (meta & Meta.firstFromB) !== 0;
 }
 
-/** How that is known. */
+/** The evidence for it. */
 export function orientationOf(store: FlowStore, entry: number): Orientation {
   const meta = store.meta(entry);
   if ((meta & BEGUN) !== 0) return (meta & Meta.protocolMask) === IpProtocol.tcp ? "handshake" : "request";

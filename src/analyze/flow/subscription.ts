@@ -2,7 +2,7 @@
 import type { FlowObserver, Growth } from "../flow-observer.js";
 import type { FlowStore } from "./flowstore.js";
 
-/** What is seen of a flow table from beside it: where flows are kept, and who is told when they leave. */
+/** The part of a flow table for observers: its stores, and the list of observers. */
 export interface ObservedFlows {
   readonly ipv4: FlowStore;
   readonly ipv6: FlowStore;

@@ -31,7 +31,7 @@ function tunnelsOf(...frames: readonly Uint8Array[]) {
   return buildSnapshot(analyzer, context).ledger.tunnels;
 }
 
-test("packets in tunnels are counted by kind, so that nobody takes the outer addresses for the inner ones", () => {
+test("packets in tunnels are counted by kind, so that outer addresses are not taken for inner ones", () => {
   const vxlan = join(u8(8, 0, 0, 0), u32(42 << 8), ethernet(INNER));
   const geneve = join(u16(0), u16(0x6558), u32(42 << 8), ethernet(INNER));
   const frames = [

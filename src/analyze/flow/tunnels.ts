@@ -1,4 +1,4 @@
-/** Packets that carry another IP packet. Unless they are entered (`--decapsulate`) all tables count by the outermost header: the reader is told. */
+/** Counts packets that carry another IP packet. Without `--decapsulate` all tables count by the outermost header, and the ledger says so. */
 import { EtherType, IpProtocol } from "../../net.js";
 import { type Headers, Network } from "./headers.js";
 
@@ -18,7 +18,7 @@ export const TUNNELS = ["ipip", "6in4", "4in6", "ip6ip6", "gre", "vxlan", "genev
 export interface TunnelCount {
   readonly kind: string;
   readonly packets: number;
-  /** Why they were not entered, where they were to be. */
+  /** Why tunnels were not decoded although requested. */
   readonly reason?: string;
 }
 
@@ -76,7 +76,7 @@ export class UdpTunnels {
   vxlan = 0;
   geneve = 0;
 
-  /** Told of a UDP packet, once its headers are read. */
+  /** Call for each UDP packet after its headers are decoded. */
   note(view: DataView, headers: Headers): void {
     if (headers.transport < 0) return;
     const tunnel = tunnelOverUdp(view, headers);

@@ -1,10 +1,13 @@
-/** The Snapshot, made of what the analyzer has counted. */
+/** Builds the Snapshot from the analyzer's counts. */
 
-import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
+import type { ConntrackNamespace } from "../../capture/conntrack/tracker.js";
 import type { Names } from "../../capture/names/names.js";
 import type { SourceFailure } from "../../capture/polled-source.js";
 import { type Analyzer, ProtocolSlot, SERIES_CLASSES } from "../analyzer.js";
 import { APPLICATION_NAMES } from "../app/applications.js";
+import { EndNames } from "../conntrack/ends.js";
+import { buildJoined, countVerdicts, summarizeNamespaces } from "../conntrack/joined.js";
+import { reconcile } from "../conntrack/reconcile.js";
 import { type CaptureFacts, Evidence } from "../evidence.js";
 import { findFindings } from "../findings.js";
 import { MALFORMED } from "../flow/headers.js";
@@ -12,50 +15,47 @@ import { listTunnels } from "../flow/tunnels.js";
 import { sumUp } from "../sums.js";
 import { buildTables } from "../tables.js";
 import { formatTime } from "../time.js";
-import { EndNames } from "../tracking/ends.js";
-import { buildJoined, countVerdicts, summarizeNamespaces } from "../tracking/joined.js";
-import { reconcile } from "../tracking/reconcile.js";
 import { limitTable } from "./limit.js";
 import type { Conntrack, Ledger, LedgerFile, LedgerInterface, SeriesData, Snapshot } from "./snapshot.js";
 
-/** What the analyzer cannot know of itself. */
+/** Facts that the analyzer does not have. */
 export interface SnapshotContext {
   /** `netwatch 1.2.3`. */
   readonly producer: string;
   readonly files: readonly LedgerFile[];
   /** Interfaces listened to; none given: the packets came from files. */
   readonly interfaces?: readonly LedgerInterface[];
-  /** Packets the sources say they lost; null where they do not say. */
+  /** Packets the sources say they lost; null: unknown. */
   readonly dropped: number | null;
   /** null: show addresses. */
   readonly names: Names | null;
   /** Show stand-ins for names that the packets hold: routes, server names. */
   readonly redact?: boolean;
-  /** Sources of names that have failed; not given: none has. */
+  /** Failed sources of names; absent: none. */
   readonly nameFailures?: readonly SourceFailure[];
-  /** What connection tracking says, and what is known of the capture; not given: it was not asked. */
-  readonly tracking?: TrackingContext;
+  /** Connection tracking, and facts about the capture; absent: not polled. */
+  readonly conntrack?: ConntrackContext;
 }
 
-export interface TrackingContext {
-  readonly namespaces: readonly TrackedNamespace[];
+export interface ConntrackContext {
+  readonly namespaces: readonly ConntrackNamespace[];
   readonly capture: CaptureFacts;
 }
 
-/** Builds the Snapshot of what the analyzer holds. Its tables read from the analyzer: use them before it goes on. */
+/** Builds the Snapshot. Its tables read from the analyzer: use them before it takes further packets. */
 export function buildSnapshot(analyzer: Analyzer, context: SnapshotContext): Snapshot {
   const { firstUs, lastUs, firstNanos, lastNanos } = analyzer;
-  const { tracking } = context;
+  const { conntrack } = context;
   analyzer.inspector.settle(context.interfaces === undefined);
-  const evidence = tracking
-    ? new Evidence(analyzer.flows, tracking.namespaces, factsOf(analyzer, tracking.capture))
+  const evidence = conntrack
+    ? new Evidence(analyzer.flows, conntrack.namespaces, factsOf(analyzer, conntrack.capture))
     : null;
   const sums = sumUp(analyzer, context.names, context.redact ?? false);
   const tables = buildTables(analyzer, sums, evidence);
   const timed = Number.isFinite(firstUs);
   const head = {
     format: "netwatch-snapshot",
-    // SNAPSHOT_VERSION, as the type demands: its file loads the schema.
+    // Equal to SNAPSHOT_VERSION, as the type checks: its file would load the schema.
     version: 2,
     producer: context.producer,
     named: context.names !== null,
@@ -70,8 +70,8 @@ export function buildSnapshot(analyzer: Analyzer, context: SnapshotContext): Sna
   } as const;
   const series = buildSeries(analyzer);
   const findings = findFindings({ ...head, series, tables }, sums);
-  const conntrack = evidence ? { conntrack: buildConntrack(analyzer, context, evidence) } : {};
-  return { ...head, findings, series, ...conntrack, tables };
+  const section = evidence ? { conntrack: buildConntrack(analyzer, context, evidence) } : {};
+  return { ...head, findings, series, ...section, tables };
 }
 
 /** What is known of the capture: connections through tunnels that were entered are not in the flow table. */
@@ -84,12 +84,12 @@ const CONNECTIONS_KEPT = 1000;
 
 function buildConntrack(
   { flows }: Analyzer,
-  { names, tracking }: SnapshotContext,
+  { names, conntrack }: SnapshotContext,
   evidence: Evidence,
 ): Conntrack {
   const counted = reconcile(flows, evidence);
   return {
-    namespaces: summarizeNamespaces(tracking!.namespaces),
+    namespaces: summarizeNamespaces(conntrack!.namespaces),
     evidence: countVerdicts(flows, evidence),
     ...(counted ? { counted } : {}),
     connections: limitTable(buildJoined(flows, evidence, new EndNames(names)), CONNECTIONS_KEPT),

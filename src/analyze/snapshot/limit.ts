@@ -1,4 +1,4 @@
-/** A Snapshot with fewer rows: what is cut off is summed in each table's last row, `other`. */
+/** Limits the rows of a Snapshot: the cut rows are summed in each table's last row, `other`. */
 import type { Cell, Row, Snapshot, Table, Tables } from "./snapshot.js";
 
 /** The label of the row that sums what did not fit. */
@@ -22,7 +22,7 @@ export function limitTable(table: Table, limit: number): Table {
   return { ...table, rows: omitted > 0 ? [...kept, restOf(table, kept)] : kept, omitted };
 }
 
-/** The row of what is not in `kept`: the total less those. Its texts are `other`, what cannot be summed is null. */
+/** The row for everything not in `kept`: the total minus those. Its texts are `other`; cells without a sum are null. */
 function restOf(table: Table, kept: readonly Row[]): Row {
   const rest: Record<string, Cell> = {};
   table.columns.forEach(({ name, kind }, i) => {

@@ -14,7 +14,7 @@ import { snapshotSchema } from "./snapshot.js";
 
 /** As version 0.1 wrote it. */
 const text = readFileSync(join(ROOT, "fixtures/snapshot.0.1.json"), "utf8");
-/** A fresh copy: whoever gets it may change it. */
+/** A fresh copy, which the caller may change. */
 const kept = () => JSON.parse(text);
 const validate = new Ajv2020({ strict: false }).compile(z.toJSONSchema(snapshotSchema));
 const strict = (value: unknown): boolean => validate(value);

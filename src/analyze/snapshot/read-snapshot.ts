@@ -1,7 +1,7 @@
 /**
- * Reads a Snapshot that this or another version of netwatch wrote. What the schema does not know is passed over, a table that is missing
- * is empty, one that is not known is read as it describes itself: what a newer version adds, and what an older one lacks, keeps nobody from
- * the rest. Version 1 did not say what its columns are for: there it is taken from the tables of today.
+ * Reads a Snapshot of this or another version of netwatch. Unknown keys are ignored, a missing table
+ * is empty, an unknown table is read by its own description: additions of newer versions and gaps of older ones do not prevent
+ * reading the rest. Version 1 did not describe its columns: they get the descriptions of the current tables.
  */
 import { z } from "zod";
 import { Analyzer } from "../analyzer.js";
@@ -26,7 +26,7 @@ const BEFORE = {
   named: false,
   series: { start: null, step: 1, classes: [] },
 } as const;
-/** More than there are; those beyond are passed over. */
+/** More than exist; further ones are ignored. */
 const MAX_TABLES = 100;
 /** More than any table has; each row costs as much as there are columns. */
 const MAX_COLUMNS = 1000;
@@ -131,7 +131,7 @@ function readTables(given: Foreign, today: Tables, context: z.RefinementCtx): Re
   return tables;
 }
 
-/** A table that does not say what its columns are for, described as that of today. */
+/** A table without descriptions of its columns, described like the current one. */
 function describedAs(twin: Table, table: Table): Table {
   if (table.columns.some(({ priority }) => priority !== undefined)) return table;
   const known = new Map(twin.columns.map((column) => [column.name, column]));

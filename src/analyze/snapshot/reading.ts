@@ -1,15 +1,15 @@
 /**
- * Reading what another version wrote. A document's strict schema says what this version writes; what is read may have more or
- * less: what is not known is ignored, a missing list is empty, a missing fact that may be null is null, an unknown word of a
+ * Reads documents of other versions. A document's strict schema is what this version writes; input may have more or
+ * less: unknown keys are ignored, a missing list is empty, a missing nullable value is null, an unknown word of a
  * closed set stays a word; refinements hold. A field that is added to a schema later is therefore optional, nullable, a list or a
  * table.
  */
 import { z } from "zod";
 
-/** Schemas that are read in a way of their own, by the strict schema they stand for. */
+/** Special schemas for reading, by the strict schema they replace. */
 export type Instead = ReadonlyMap<z.ZodType, z.ZodType>;
 
-/** The schema to read by, made of the strict one. */
+/** The schema for reading, derived from the strict one. */
 export function readerOf<T extends z.ZodType>(
   schema: T,
   instead: Instead = new Map(),

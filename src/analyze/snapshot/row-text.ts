@@ -14,7 +14,7 @@ const enum Byte {
   brace = 0x20,
 }
 
-/** Rows in JSON, one after the other. Borrows the bytes; iterating makes each row anew. */
+/** Rows in JSON, one after another. Borrows the bytes; each iteration makes the rows again. */
 export class RowText implements Iterable<object> {
   readonly #bytes: Buffer;
   /** Where each row begins and ends. */

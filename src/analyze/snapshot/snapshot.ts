@@ -1,7 +1,7 @@
-/** The Snapshot: the one plain value between what is measured and what is shown. Its schema, and its types. */
+/** The Snapshot: the plain value that analysis produces and every view reads. Its schema and types. */
 import { z } from "zod";
 
-/** Raised when a reader of the old shape would misread the new one. */
+/** Raised when readers of the old version would misread the new one. */
 export const SNAPSHOT_VERSION = 2;
 
 const count = z.number().nonnegative();
@@ -94,7 +94,7 @@ const interfaceSchema = z
       .nullable(z.strictObject({ packets: z.number(), bytes: z.number() }))
       .describe("`counted` less what was taken in: 0 when nothing was missed"),
     outages: count.optional().describe("Times it went away or down; absent: none"),
-    ended: z.nullable(text).describe("Why it gave no more, though nobody stopped it"),
+    ended: z.nullable(text).describe("Why it gave no more packets without being stopped"),
   })
   .describe("One network interface that was listened to");
 
@@ -128,15 +128,15 @@ const ledgerSchema = z
     evicted: z
       .nullable(z.strictObject({ conversations: count, packets: count, bytes: count }))
       .describe(
-        "What the flow table had no room for; the row `other`. A conversation that goes on is made anew and counts once more in `conversations`, packets and bytes do not; null: not known",
+        "Evicted from the flow table; the row `other`. A conversation that continues is added again and counts once more in `conversations`, packets and bytes do not; null: not known",
       ),
     inspection: z
       .nullable(
         z.strictObject({
           connections: count.describe(
-            "TCP connections, or parts of them, that had no room and are summed in the row `other` of tcp: one that goes on is made anew and counts as another there, and here once more if it has no room again",
+            "TCP connections, or parts of them, that had no room and are summed in the row `other` of tcp: one that continues is added again and counts as another there, and here once more if it has no room again",
           ),
-          unfollowed: count.describe("Connections whose content was not looked into, for want of room"),
+          unfollowed: count.describe("Connections whose content was not followed because there was no room"),
           gaps: count.describe(
             "Holes in what was captured where requests were followed: those in them are not counted",
           ),
@@ -295,25 +295,25 @@ export type Snapshot = Omit<z.infer<typeof snapshotSchema>, "tables" | "conntrac
 };
 
 /** Tables of connection tracking, in the order they are shown. */
-export type TrackingTableName = "services" | "states" | "nat" | "established" | "limits" | "connections";
+export type ConntrackTableName = "services" | "states" | "nat" | "established" | "limits" | "connections";
 
-/** What connection tracking says of one or more namespaces at one moment: the value that `netwatch connections` shows. */
+/** Connection tracking of one or more namespaces at one moment: the value that `netwatch connections` shows. */
 export interface ConnectionsSnapshot {
   readonly format: "netwatch-connections";
   readonly version: 1;
   readonly producer: string;
-  /** ISO 8601; null: of a file, which does not say. */
+  /** ISO 8601; null: read from a file, time unknown. */
   readonly time: string | null;
   readonly named: boolean;
-  /** Nothing is known to be missing: every table was read whole. */
+  /** Nothing is missing: every table was read completely. */
   readonly complete: boolean;
   readonly findings: readonly Finding[];
-  readonly tables: Readonly<Record<TrackingTableName, Table>>;
+  readonly tables: Readonly<Record<ConntrackTableName, Table>>;
 }
 
 export type HealthState = "up" | "down" | "degraded" | "unknown";
 
-/** How one server has fared. Latencies are from the question to the answer, of checks that were answered; null: none yet. */
+/** Health of one server. Latencies are from request to answer, of answered checks; null: none yet. */
 export interface HealthTargetReport {
   readonly service: string;
   readonly address: string;
@@ -323,7 +323,7 @@ export interface HealthTargetReport {
   /** Why it is down or degraded. */
   readonly reason: string | null;
   readonly latency_seconds: number | null;
-  /** How much of `latency_seconds` netwatch was at work itself: the server may have answered by so much earlier. null: not known. */
+  /** Seconds of `latency_seconds` in which netwatch itself was busy: the server may have answered that much earlier. null: unknown. */
   readonly own_delay_seconds: number | null;
   readonly p50_seconds: number | null;
   readonly p95_seconds: number | null;

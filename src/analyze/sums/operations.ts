@@ -1,4 +1,4 @@
-/** What services ask of each other, summed. */
+/** Sums of requests between services. */
 import type { Names } from "../../capture/names/names.js";
 import type { Analyzer } from "../analyzer.js";
 import type { Application } from "../app/application.js";
@@ -8,14 +8,14 @@ import { createCounts, type Operation, type RequestCounts } from "../app/operati
 import { StandIns } from "../redact.js";
 import { OTHER } from "../snapshot/limit.js";
 
-/** Everything one service asked of another under one name. */
+/** An operation from one service to another. */
 export interface OperationSum extends RequestCounts {
   readonly source: string;
   readonly destination: string;
   readonly operation: string;
-  /** From when on every answer was a failure, to all who asked; null: not so, or there was none. */
+  /** Time from which every answer to every client was a failure; null: none. */
   failingSinceUs: number | null;
-  /** Somebody's last answer was good. */
+  /** The last answer to some client was good. */
   isServing: boolean;
 }
 
@@ -76,7 +76,7 @@ export function later(x: number | null, y: number | null): number | null {
   return x === null || y === null ? (x ?? y) : Math.max(x, y);
 }
 
-/** What the ends of channels are called, as the ends of flows are. */
+/** Labels of the ends of channels, the same as those of flows. */
 class ChannelLabels {
   readonly #channels: Channels;
   readonly #names: Names | null;

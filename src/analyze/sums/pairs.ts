@@ -1,10 +1,10 @@
-/** What services send each other, summed. */
+/** Sums of traffic between services. */
 import type { FlowTable } from "../flow/flows.js";
 import { Keys } from "../flow/keys.js";
 import type { Labels } from "../flow/labels.js";
 import { GroupSums } from "./group-sums.js";
 
-/** What went in one direction of a pair. */
+/** The traffic in one direction of a pair. */
 export interface PairSum {
   packets: number;
   bytes: number;

@@ -1,10 +1,10 @@
-/** How TCP fares between services, summed. */
+/** Sums of TCP quality between services. */
 import type { FlowTable } from "../flow/flows.js";
 import { Groups } from "../flow/groups.js";
 import { Keys } from "../flow/keys.js";
 import type { Labels } from "../flow/labels.js";
 import type { Inspector } from "../inspector.js";
-import { createHealth, readHealth, roundTripUs, type TcpHealth } from "../tcp/health.js";
+import { createQuality, readQuality, roundTripUs, type TcpQuality } from "../tcp/quality.js";
 import { GroupSums } from "./group-sums.js";
 
 /** Sums over the connections of one service to another. Durations are microseconds. */
@@ -21,7 +21,7 @@ export interface TcpSum {
   duplicateAcks: number;
   zeroWindows: number;
   zeroWindowUs: number;
-  /** Of these, those of the side that was asked. */
+  /** Of these, those of the server. */
   zeroWindowsByReply: number;
   zeroWindowUsByReply: number;
   resets: number;
@@ -71,12 +71,12 @@ export function sumTcp(flows: FlowTable, inspector: Inspector, labels: Labels): 
     key[1] = labels.of(flow, !origIsB);
     groups.add(pairs.intern(), flow);
   }
-  const health = createHealth();
+  const health = createQuality();
   let lastRead = -1;
-  const read = (flow: number): TcpHealth => {
+  const read = (flow: number): TcpQuality => {
     if (flow === lastRead) return health;
     lastRead = flow;
-    return readHealth(health, inspector.tcp, connectionOf(flows, inspector, flow), flows.isBegunByB(flow));
+    return readQuality(health, inspector.tcp, connectionOf(flows, inspector, flow), flows.isBegunByB(flow));
   };
   const sums = new GroupSums(pairs.count, Column.count, (flow, into) => measure(read(flow), into));
   const totals = new Float64Array(Column.count);
@@ -139,7 +139,7 @@ const enum Column {
 }
 
 /** The fields of one connection, or of several on the same ports. */
-function measure(health: TcpHealth, into: Float64Array): void {
+function measure(health: TcpQuality, into: Float64Array): void {
   const { orig, reply } = health;
   into[Column.connections] = health.connections;
   into[Column.refused] = health.refused;

@@ -1,4 +1,4 @@
-/** The tables of what services ask of each other, one an application protocol. */
+/** The tables of requests, one per application protocol. */
 import type { Application, OutcomeColumn, Requests } from "../app/application.js";
 import { APPLICATIONS } from "../app/applications.js";
 import type { Column, Row, Table } from "../snapshot/snapshot.js";
@@ -88,7 +88,7 @@ function operationRow(sum: OperationSum, outcomeColumns: readonly OutcomeColumn[
     destination,
     operation,
     requests,
-    // Of no answer that was seen, nobody knows whether there were any.
+    // Without a captured answer it is unknown whether there were any.
     errors: sum.answered === 0 && sum.unseen > 0 ? null : sum.errors,
     p50_ms: toMs(durations.quantileUs(0.5)),
     p95_ms: toMs(durations.quantileUs(0.95)),

@@ -1,6 +1,7 @@
 /** The table of conversations. */
 import { protocolName } from "../../net.js";
 import type { Analyzer } from "../analyzer.js";
+import { addEvidence, EVIDENCE_COLUMNS } from "../conntrack/joined.js";
 import type { Evidence } from "../evidence.js";
 import { communityId } from "../flow/communityid.js";
 import type { Departed, Flow, FlowTable } from "../flow/flows.js";
@@ -11,7 +12,6 @@ import { OTHER } from "../snapshot/limit.js";
 import type { Cell, Column, Row, Table } from "../snapshot/snapshot.js";
 import type { Sums } from "../sums.js";
 import { formatTime } from "../time.js";
-import { addEvidence, EVIDENCE_COLUMNS } from "../tracking/joined.js";
 import { createTable } from "./table.js";
 import { NO_TCP, TCP_COLUMNS, TcpCells, type TcpRow, tcpTotal } from "./tcp-cells.js";
 
@@ -94,7 +94,7 @@ function conversationTotal(flows: FlowTable): Readonly<Record<string, number>> {
   return total;
 }
 
-/** What the ends of a conversation are called. */
+/** Labels of the ends of a conversation. */
 interface Ends {
   readonly source: string;
   readonly destination: string;

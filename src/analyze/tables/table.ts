@@ -1,4 +1,4 @@
-/** What the tables have in common: rows made when they are read, sums, order. */
+/** Shared by all tables: rows made when they are read, sums, order. */
 import { type Analyzer, ProtocolSlot } from "../analyzer.js";
 import type { Departed } from "../flow/flows.js";
 import type { Column, Row, Table } from "../snapshot/snapshot.js";
@@ -14,11 +14,11 @@ export interface TableSource {
   readonly columns: readonly Column[];
   /** Rows beside `other`. */
   readonly length: number;
-  /** Makes row `i`; asked as often as the table is read. */
+  /** Makes row `i`, at every reading of the table. */
   readonly rowAt: (i: number) => Row;
-  /** The row of what did not fit, or null. */
+  /** The row `other`, or null. */
   readonly other: Row | null;
-  /** How much did not fit. */
+  /** Number of rows that did not fit. */
   readonly omitted: number;
   /** Sum of all rows, `other` included. */
   readonly total: Readonly<Record<string, number>>;

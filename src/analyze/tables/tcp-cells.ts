@@ -1,8 +1,8 @@
-/** What the table of conversations says of TCP and of the protocol over it. */
+/** The cells of TCP and its application protocol in the table of conversations. */
 import type { Analyzer } from "../analyzer.js";
 import type { Cell, Column } from "../snapshot/snapshot.js";
 import { connectionOf, type TcpSum } from "../sums/tcp.js";
-import { createHealth, readHealth, roundTripUs } from "../tcp/health.js";
+import { createQuality, readQuality, roundTripUs } from "../tcp/quality.js";
 import { toMs } from "./table.js";
 
 export const TCP_COLUMNS = [
@@ -28,7 +28,7 @@ export const NO_TCP = Object.fromEntries(TCP_COLUMNS.map(({ name }) => [name, nu
 /** Makes the cells of flows, one after another. */
 export class TcpCells {
   readonly #analyzer: Analyzer;
-  readonly #health = createHealth();
+  readonly #quality = createQuality();
 
   constructor(analyzer: Analyzer) {
     this.#analyzer = analyzer;
@@ -41,7 +41,7 @@ export class TcpCells {
       const application = inspector.applicationOfUdp(flows.link(flow), flows.protocolKey(flow));
       return application === null ? NO_TCP : { ...NO_TCP, application: application.name };
     }
-    const health = readHealth(this.#health, inspector.tcp, connection, flows.isBegunByB(flow));
+    const health = readQuality(this.#quality, inspector.tcp, connection, flows.isBegunByB(flow));
     const { orig, reply } = health;
     return {
       application: inspector.applicationOf(connection)?.name ?? null,

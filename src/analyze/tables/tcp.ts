@@ -1,4 +1,4 @@
-/** The table of how TCP fares between services. */
+/** The table of TCP quality between services. */
 import type { Analyzer } from "../analyzer.js";
 import { Ranking } from "../flow/order.js";
 import type { DepartedTcp } from "../inspector.js";

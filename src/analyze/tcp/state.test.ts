@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { analyze, HANDSHAKE, healthOf, type Segment } from "./tcp.test.fixture.js";
+import { analyze, HANDSHAKE, qualityOf, type Segment } from "./tcp.test.fixture.js";
 
 const seg = (
   from: "client" | "server",
@@ -42,30 +42,30 @@ test("how far a connection came, in Zeek's letters", () => {
     ["OTH", [DATA, seg("server", "A", 5001, 1011)]],
   ];
   for (const [state, segments] of cases)
-    assert.equal(healthOf(segments).state, state, segments.map(({ flags }) => flags).join(" "));
+    assert.equal(qualityOf(segments).state, state, segments.map(({ flags }) => flags).join(" "));
 });
 
 test("what was captured of a connection, in Wireshark's bits", () => {
-  assert.equal(healthOf([SYN]).completeness, 1);
-  assert.equal(healthOf(HANDSHAKE).completeness, 7);
-  assert.equal(healthOf([...HANDSHAKE, DATA]).completeness, 15);
-  assert.equal(healthOf([...HANDSHAKE, DATA, FIN, SERVER_FIN]).completeness, 31);
-  assert.equal(healthOf([...HANDSHAKE, DATA, SERVER_RESET]).completeness, 47);
-  assert.equal(healthOf([DATA]).completeness, 0, "of the first segment only a SYN counts");
-  assert.equal(healthOf([ACK, DATA]).completeness, 8);
+  assert.equal(qualityOf([SYN]).completeness, 1);
+  assert.equal(qualityOf(HANDSHAKE).completeness, 7);
+  assert.equal(qualityOf([...HANDSHAKE, DATA]).completeness, 15);
+  assert.equal(qualityOf([...HANDSHAKE, DATA, FIN, SERVER_FIN]).completeness, 31);
+  assert.equal(qualityOf([...HANDSHAKE, DATA, SERVER_RESET]).completeness, 47);
+  assert.equal(qualityOf([DATA]).completeness, 0, "of the first segment only a SYN counts");
+  assert.equal(qualityOf([ACK, DATA]).completeness, 8);
 });
 
 test("another SYN on the same ports is another connection; how the first ended is remembered", () => {
   const again = (by: number): Segment[] =>
     HANDSHAKE.map((s) => ({ ...s, seq: s.seq + (s.from === "client" ? by : 7), ack: 0 }));
-  const health = healthOf([SYN, seg("server", "RA", 0, 1001), ...again(5000)]);
+  const health = qualityOf([SYN, seg("server", "RA", 0, 1001), ...again(5000)]);
   assert.deepEqual([health.connections, health.refused, health.orig.retransmissions], [2, 1, 0]);
-  const silent = healthOf([SYN, { ...SYN, seq: 77 }, { ...SYN, seq: 99 }]);
+  const silent = qualityOf([SYN, { ...SYN, seq: 77 }, { ...SYN, seq: 99 }]);
   assert.deepEqual([silent.connections, silent.unanswered], [3, 3]);
 });
 
 test("a connection that began before the capture has no known initial state, and who began it is guessed by the ports", () => {
   const analyzer = analyze([DATA]);
   assert.equal(analyzer.flows.read(0).orientation, "port");
-  assert.equal(healthOf([DATA]).handshakeUs, null);
+  assert.equal(qualityOf([DATA]).handshakeUs, null);
 });

@@ -1,4 +1,4 @@
-/** How far a connection has come: the state of its two ends as Zeek tells them, and what of it was captured as Wireshark tells it. */
+/** A connection's progress: the state of its two ends in Zeek's terms, and its completeness in Wireshark's. */
 import { Complete, End, StateBits } from "../core/layout.js";
 
 /** Wireshark's tcp.completeness of a state word. */

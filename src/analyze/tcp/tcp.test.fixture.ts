@@ -12,7 +12,7 @@ import {
   u32,
 } from "../../capture/file/sample.test.fixture.js";
 import { Analyzer } from "../analyzer.js";
-import { createHealth, readHealth, type TcpHealth } from "./health.js";
+import { createQuality, readQuality, type TcpQuality } from "./quality.js";
 
 /** One segment. Sequence numbers are as on the wire, times microseconds. */
 export interface Segment {
@@ -64,10 +64,10 @@ export function analyze(segments: readonly Segment[]): Analyzer {
 }
 
 /** How the only connection of the segments fared. */
-export function healthOf(segments: readonly Segment[]): TcpHealth {
+export function qualityOf(segments: readonly Segment[]): TcpQuality {
   const { flows, inspector } = analyze(segments);
   const connection = inspector.connectionOf(flows.link(0), flows.protocolKey(0));
-  return readHealth(createHealth(), inspector.tcp, connection, flows.isBegunByB(0));
+  return readQuality(createQuality(), inspector.tcp, connection, flows.isBegunByB(0));
 }
 
 /** A handshake: the server answers after 100 us, the client after 50 more. Both count from 1001 and 5001 afterwards. */

@@ -6,20 +6,20 @@ import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { pcapFile, SEED } from "../../capture/file/sample.test.fixture.js";
-import { createHealth, readHealth, type SideHealth } from "./health.js";
+import { createQuality, type EndQuality, readQuality } from "./quality.js";
 import { analyze, frameOf, type Segment } from "./tcp.test.fixture.js";
 
 /** What both count, under tshark's names. */
 const FIELDS = {
-  "tcp.analysis.retransmission": (side: SideHealth) => side.retransmissions,
-  "tcp.analysis.fast_retransmission": (side: SideHealth) => side.fastRetransmissions,
-  "tcp.analysis.spurious_retransmission": (side: SideHealth) => side.spuriousRetransmissions,
-  "tcp.analysis.out_of_order": (side: SideHealth) => side.outOfOrder,
-  "tcp.analysis.duplicate_ack": (side: SideHealth) => side.duplicateAcks,
-  "tcp.analysis.zero_window": (side: SideHealth) => side.zeroWindows,
-  "tcp.analysis.window_full": (side: SideHealth) => side.windowFull,
-  "tcp.analysis.keep_alive": (side: SideHealth) => side.keepAlives,
-  "tcp.analysis.lost_segment": (side: SideHealth) => side.gaps,
+  "tcp.analysis.retransmission": (side: EndQuality) => side.retransmissions,
+  "tcp.analysis.fast_retransmission": (side: EndQuality) => side.fastRetransmissions,
+  "tcp.analysis.spurious_retransmission": (side: EndQuality) => side.spuriousRetransmissions,
+  "tcp.analysis.out_of_order": (side: EndQuality) => side.outOfOrder,
+  "tcp.analysis.duplicate_ack": (side: EndQuality) => side.duplicateAcks,
+  "tcp.analysis.zero_window": (side: EndQuality) => side.zeroWindows,
+  "tcp.analysis.window_full": (side: EndQuality) => side.windowFull,
+  "tcp.analysis.keep_alive": (side: EndQuality) => side.keepAlives,
+  "tcp.analysis.lost_segment": (side: EndQuality) => side.gaps,
 } as const;
 const NAMES = Object.keys(FIELDS) as (keyof typeof FIELDS)[];
 const isThere = spawnSync("tshark", ["--version"]).status === 0;
@@ -138,7 +138,7 @@ test("property: made-up conversations are judged as tshark judges them", {
     const found = new Map<number, number[]>();
     for (let flow = 0; flow < flows.count; flow++) {
       const connection = inspector.connectionOf(flows.link(flow), flows.protocolKey(flow));
-      const { orig, reply } = readHealth(createHealth(), inspector.tcp, connection, flows.isBegunByB(flow));
+      const { orig, reply } = readQuality(createQuality(), inspector.tcp, connection, flows.isBegunByB(flow));
       const port = Math.max(flows.port(flow, false), flows.port(flow, true));
       found.set(
         port,

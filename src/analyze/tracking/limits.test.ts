@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConntrackTable } from "../../capture/conntrack/conntrack-table.js";
-import { Tracker } from "../../capture/conntrack/tracker.js";
-import { summarizeNamespaces } from "./joined.js";
-import { buildLimits } from "./limits.js";
+import { ConntrackPoller } from "../../capture/conntrack/tracker.js";
+import { summarizeNamespaces } from "../conntrack/joined.js";
+import { buildLimits } from "../conntrack/limits.js";
 
 const KNOWN = {
   netns: "shop",
@@ -32,7 +32,7 @@ test("entries that could not be read are unknown, and so is their sum", () => {
 });
 
 test("a poll that fails leaves the entries unknown", async () => {
-  const tracker = Tracker.open(null);
+  const tracker = ConntrackPoller.open(null);
   assert.equal(tracker.isUnknown, true);
   tracker.close();
   await tracker.poll(async () => {});

@@ -1,4 +1,4 @@
-/** One entry of connection tracking as the kernel's netlink message says it (linux/netfilter/nfnetlink_conntrack.h). */
+/** Decodes an entry of connection tracking from the kernel's netlink message (linux/netfilter/nfnetlink_conntrack.h). */
 
 import { ATTRIBUTE_TYPE, LITTLE } from "../kernel/netlink.js";
 import { type ConntrackTable, EntryMeta, Value, Word } from "./conntrack-table.js";
@@ -58,9 +58,9 @@ interface Direction {
 const ORIG: Direction = { source: Word.origSource, ports: Word.origPorts, zoneShift: 16 };
 const REPLY: Direction = { source: Word.replySource, ports: Word.replyPorts, zoneShift: 0 };
 
-/** Decodes conntrack messages into a table, in place: no object an attribute. */
+/** Decodes conntrack messages into a table, in place, without an object per attribute. */
 export class ConntrackDecoder {
-  /** Messages that were not whole. */
+  /** Truncated messages. */
   malformed = 0;
   readonly table: ConntrackTable;
   /** Where the entry that is being filled begins in the table's words and numbers. */
@@ -92,7 +92,7 @@ export class ConntrackDecoder {
     words[this.#words + word] = words[this.#words + word]! | bits;
   }
 
-  /** False: an attribute is longer than what holds it. */
+  /** False: an attribute is longer than the message. */
   #attributes(view: DataView, start: number, end: number): boolean {
     let at = start;
     while (at + ATTRIBUTE_HEADER <= end) {
@@ -248,7 +248,7 @@ export class ConntrackDecoder {
 
 /**
  * Whether a tuple is laid out as every kernel lays out IPv4 with ports: both addresses, protocol, both ports. Most are;
- * reading these at their places, not attribute by attribute, halves the cost of an entry. Anything else is walked.
+ * reading fixed offsets instead of walking the attributes halves the cost of an entry. Any other layout is walked.
  */
 function isPlainTuple(view: DataView, start: number, end: number): boolean {
   return (

@@ -1,4 +1,4 @@
-/** What the kernel says about its connection tracking beside the entries: limits, failures, what is switched on. Per namespace. */
+/** The kernel's limits, failure counters and switches of connection tracking, per namespace. */
 import { closeSync, readSync } from "node:fs";
 import type { NetnsTarget } from "../kernel/netns.js";
 import { opener } from "../opener/opener.js";
@@ -16,7 +16,7 @@ export interface ConntrackFacts {
   /** Whether bridged IPv4 and IPv6 packets pass the IP hooks, and so connection tracking; null: no br_netfilter here. */
   readonly bridgeIpv4: boolean | null;
   readonly bridgeIpv6: boolean | null;
-  /** Failures since the namespace began; null: not to be had. */
+  /** Failures since the namespace was made; null: not available. */
   readonly failures: ConntrackFailures | null;
   /** Seconds an entry lives after its last packet, by the sysctl's name: `tcp_timeout_established`, `udp_timeout`. */
   readonly timeouts: ReadonlyMap<string, number>;
@@ -31,7 +31,7 @@ export interface ConntrackFailures {
   readonly earlyDropped: number;
 }
 
-/** A file of /proc kept open: it goes on telling of the namespace it was opened in, also when root is given up. */
+/** A file of /proc kept open: it stays tied to the namespace it was opened in, also after root is given up. */
 class ProcFile {
   readonly #fd: number | null;
   readonly #bytes = Buffer.alloc(PROC_BYTES);
@@ -79,7 +79,7 @@ export class ConntrackFactsReader {
   readonly #bridgeIpv6: ProcFile;
   readonly #statistics: ProcFile;
   readonly #timeouts: ReadonlyMap<string, number>;
-  /** How accounting was before it was turned on here; null: it was not touched. */
+  /** State of accounting before it was turned on here; null: it was not changed. */
   #accountingBefore: boolean | null = null;
 
   private constructor(files: ReadonlyMap<ConntrackFile, ProcFile>) {

@@ -1,8 +1,8 @@
-/** Where the kernel says what it says of connection tracking beside the entries. */
+/** The files of /proc with the kernel's limits and counters of connection tracking. */
 
 const SYSCTL = "/proc/sys/net/netfilter/nf_conntrack_";
 
-/** Names of the sysctls, without what they all begin with. */
+/** Names of the sysctls, without their common prefix. */
 export const TIMEOUTS = [
   ...[
     "syn_sent",
@@ -19,13 +19,13 @@ export const TIMEOUTS = [
   ...["udp_timeout", "udp_timeout_stream", "icmp_timeout", "icmpv6_timeout", "generic_timeout"],
 ];
 
-/** What each file is called here. */
+/** Key of each file. */
 export type ConntrackFile = string;
 
 /** The switch that counts packets and bytes of connections. */
 export const ACCOUNTING_PATH = `${SYSCTL}acct`;
 
-/** All of them: what they are opened as by one privileged call. */
+/** All of them, opened by one privileged call. */
 export const CONNTRACK_FILES: readonly { readonly name: ConntrackFile; readonly path: string }[] = [
   ...["count", "max", ...TIMEOUTS].map((name) => ({ name, path: SYSCTL + name })),
   { name: "acct", path: ACCOUNTING_PATH },

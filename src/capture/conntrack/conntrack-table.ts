@@ -1,4 +1,4 @@
-/** What the kernel believes of every connection it tracks, packed: 60,000 entries are read anew every second. */
+/** The kernel's state of every connection it tracks, packed: a poll reads up to 60,000 entries again every second. */
 import { formatIpv4, formatIpv6, IpProtocol } from "../../net.js";
 
 /** Where a field is in an entry's words (Int32). Addresses take four words each, IPv4 the first of them. */
@@ -113,7 +113,7 @@ const FIRST_CAPACITY = 1024;
 /** Entries in the order they were read. Reused from poll to poll: `clear` keeps the memory. */
 export class ConntrackTable {
   count = 0;
-  /** Word.count a entry. Replaced when the table grows: read it anew after `add`. */
+  /** Word.count a entry. Replaced when the table grows: read the property again after `add`. */
   words = new Int32Array(FIRST_CAPACITY * Word.count);
   /** Value.count an entry. */
   numbers = new Float64Array(FIRST_CAPACITY * Value.count).fill(Number.NaN);
@@ -142,7 +142,7 @@ export class ConntrackTable {
     return entry;
   }
 
-  /** Takes the entries from number `count` on away again. What is free is blank: one filling here is cheaper than one an entry. */
+  /** Removes the entries from number `count` on. Free words are 0: clearing them here once is cheaper than once per entry. */
   truncate(count: number): void {
     this.words.fill(0, count * Word.count, this.count * Word.count);
     this.numbers.fill(Number.NaN, count * Value.count, this.count * Value.count);
@@ -166,7 +166,7 @@ export class ConntrackTable {
       : formatIpv6(w[at]!, w[at + 1]!, w[at + 2]!, w[at + 3]!);
   }
 
-  /** The protocol's state; `UNREPLIED`, `REPLIED` or `ASSURED` where the protocol has none; `OFFLOAD` for a flow out of the kernel's sight. */
+  /** The protocol's state; `UNREPLIED`, `REPLIED` or `ASSURED` where the protocol has none; `OFFLOAD` for an offloaded flow. */
   stateName(entry: number): string {
     const status = this.word(entry, Word.status);
     if ((status & (ConntrackStatus.offload | ConntrackStatus.hardwareOffload)) !== 0) return "OFFLOAD";
@@ -241,7 +241,7 @@ export class ConntrackTable {
 
 const NAT = ConntrackStatus.sourceNat | ConntrackStatus.destinationNat;
 
-/** The NAT bits as the two tuples tell them: after DNAT the reply comes from elsewhere, after SNAT it goes elsewhere. */
+/** The NAT bits that follow from the two tuples: after DNAT the reply comes from elsewhere, after SNAT it goes elsewhere. */
 export function natOfTuples(words: Int32Array, at: number): number {
   let nat = 0;
   for (let i = 0; i < 4; i++) {

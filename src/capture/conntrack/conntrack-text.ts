@@ -10,10 +10,10 @@ import {
   Word,
 } from "./conntrack-table.js";
 
-/** What was read of a text, and what was not. */
+/** How much of a text was read. */
 export interface ConntrackTextReport {
   entries: number;
-  /** Lines that are neither an entry nor known to be none. */
+  /** Lines that are neither entries nor comments. */
   odd: number;
   /** The first of those: its number, from 1, and what is wrong with it. */
   first: { readonly line: number; readonly reason: string } | null;
@@ -23,7 +23,7 @@ export interface ConntrackTextReport {
 const MAX_LINE = 4096;
 const MAX_UINT32 = 0xffff_ffff;
 
-/** Adds the entries of the text to the table. Throws nothing: a line that is odd is counted. Linear in the text's length. */
+/** Adds the entries of the text to the table. Never throws: malformed lines are counted. Linear in the text's length. */
 export function parseConntrackText(text: string, table: ConntrackTable): ConntrackTextReport {
   const report: ConntrackTextReport = { entries: 0, odd: 0, first: null };
   let line = 0;
@@ -45,7 +45,7 @@ export function parseConntrackText(text: string, table: ConntrackTable): Conntra
 /** An empty line, a comment, the line in which conntrack says how many there were. */
 const NOT_MEANT = "";
 
-/** null: the line is an entry, and in the table. Else why not. */
+/** Why the line is no entry; null: it is one, and was added. */
 function parseLine(text: string, start: number, end: number, table: ConntrackTable): string | null {
   if (end - start > MAX_LINE) return `longer than ${MAX_LINE} characters`;
   const tokens = text
@@ -131,7 +131,7 @@ class Line {
     return null;
   }
 
-  /** `src=... dst=... sport=... [UNREPLIED] src=... [ASSURED] mark=0 use=1`; what is not known is passed over. */
+  /** `src=... dst=... sport=... [UNREPLIED] src=... [ASSURED] mark=0 use=1`; unknown fields are skipped. */
   rest(tokens: readonly string[]): string | null {
     let tuple: Tuple | null = null;
     for (; this.#next < tokens.length; this.#next++) {

@@ -41,7 +41,7 @@ export class ConntrackReader {
     return new ConntrackReader(netlinkChannel(fd, (request) => opener().askConntrack(fd, request)));
   }
 
-  /** Dumps that had to be begun again. */
+  /** Dumps that had to be restarted. */
   get resyncs(): number {
     return this.#dumper.resyncs;
   }
@@ -52,8 +52,8 @@ export class ConntrackReader {
   }
 
   /**
-   * Reads the whole table anew, IPv4 and IPv6. Yields after every answer of the kernel (some 150 entries, under a millisecond).
-   * False at the end: it changed or overran at every try, so entries may be missing. Throws NetlinkError.
+   * Reads the whole table again, IPv4 and IPv6. Yields after every answer of the kernel (some 150 entries, under a millisecond).
+   * Returns false if the table changed or overran at every try, so that entries may be missing. Throws NetlinkError.
    */
   *steps(): Generator<void, boolean> {
     const take = (view: DataView, start: number, end: number, type: number) =>
@@ -61,7 +61,7 @@ export class ConntrackReader {
     return yield* this.#dumper.dump(CT_GET, BOTH_FAMILIES, () => this.table.clear(), take);
   }
 
-  /** Reads the whole table anew at one go. */
+  /** Reads the whole table again without yielding. */
   read(): boolean {
     return finish(this.steps());
   }

@@ -1,4 +1,4 @@
-/** Everything that one namespace says of its connections, polled: entries, sockets, limits. */
+/** Polls what the kernel knows of one namespace's connections: entries, sockets, limits. */
 
 import { SystemError } from "../kernel/libc.js";
 import { SocketReader, type SocketTable } from "../kernel/sockets.js";
@@ -7,7 +7,7 @@ import { type ConntrackFacts, ConntrackFactsReader } from "./conntrack-facts.js"
 import type { ConntrackTable } from "./conntrack-table.js";
 
 /** One poll of one namespace. Its tables are reused: they hold until the next poll. */
-export interface TrackedNamespace {
+export interface ConntrackNamespace {
   /** Its name; null: the one netwatch runs in, or of a file. */
   readonly netns: string | null;
   readonly entries: ConntrackTable;
@@ -15,7 +15,7 @@ export interface TrackedNamespace {
   readonly isUnknown?: boolean;
   /** null: not known, as for a file, or the kernel does no connection tracking. */
   readonly facts: ConntrackFacts | null;
-  /** null: not asked for, or not to be had. */
+  /** null: not asked for, or not available. */
   readonly sockets: SocketTable | null;
   /** Lists that had to be read again, and polls that gave nothing or not all. */
   readonly resyncs: number;
@@ -30,7 +30,7 @@ export interface TrackedNamespace {
 const STEPS_AT_A_TIME = 8;
 
 /** Polls one namespace. Once open it needs CAP_NET_ADMIN at each poll and nothing else. */
-export class Tracker implements TrackedNamespace {
+export class ConntrackPoller implements ConntrackNamespace {
   readonly netns: string | null;
   facts: ConntrackFacts | null = null;
   sockets: SocketTable | null = null;
@@ -38,7 +38,7 @@ export class Tracker implements TrackedNamespace {
   problem: string | null = null;
   /** Until the first poll too. */
   isUnknown = true;
-  /** The kernel's refusal of the last poll for want of a capability, or null. */
+  /** The kernel's error if it refused the last poll because a capability is missing; else null. */
   denied: SystemError | null = null;
   readonly #conntrack: ConntrackReader;
   readonly #sockets: SocketReader;
@@ -52,8 +52,8 @@ export class Tracker implements TrackedNamespace {
   }
 
   /** Opens in the namespace; null: this one. `writable` is for `enableAccounting`. Throws NetnsError, SystemError. */
-  static open(netns: string | null, writable = false): Tracker {
-    return new Tracker(netns, writable);
+  static open(netns: string | null, writable = false): ConntrackPoller {
+    return new ConntrackPoller(netns, writable);
   }
 
   get entries(): ConntrackTable {
@@ -68,7 +68,7 @@ export class Tracker implements TrackedNamespace {
     return this.#conntrack.malformed;
   }
 
-  /** Reads all anew; `breathe` is waited for in between, to let other work have its turn. Throws nothing that the kernel answers. */
+  /** Reads everything again; awaits `breathe` in between so that other work gets its turn. Errors of the kernel do not throw. */
   async poll(breathe: () => Promise<void>): Promise<void> {
     this.problem = null;
     this.denied = null;

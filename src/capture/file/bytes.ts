@@ -2,17 +2,17 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { toPath } from "../../path-bytes.js";
 
-/** Gives bytes in order. A number at once where that costs no waiting; 0 means the end. Close it in any case. */
+/** Gives bytes in order. Returns a number at once where no wait is needed; 0 means the end. The owner always closes it. */
 export interface ByteSource {
   read(into: Uint8Array): number | Promise<number>;
   close(): void;
-  /** Why the stream ended before its time (damaged gzip), or null. Known once `read` has given 0. */
+  /** Why the stream ended early (damaged gzip), or null. Known once `read` has given 0. */
   readonly failure: string | null;
   /** Bytes taken from the file or stream so far, as stored there. */
   readonly taken: number;
 }
 
-/** Opens a file. Throws the system's error where it cannot be opened or is not something to read from. */
+/** Opens a file. Throws the system's error if it cannot be opened or read. */
 export function openFile(path: string): ByteSource & { readonly size: number; taken: number } {
   const fd = openSync(toPath(path), "r");
   const stat = fstatSync(fd);

@@ -4,7 +4,7 @@ import { parse } from "node:path";
 import { openOutput } from "../../output-path.js";
 import { toPath } from "../../path-bytes.js";
 
-/** When to go on to the next file. null: not for this reason. */
+/** When to switch to the next file. null: this limit is off. */
 export interface Rotation {
   /** Kilobytes of 1000 bytes, as dumpcap counts. */
   readonly filesize: number | null;
@@ -25,7 +25,7 @@ export interface CaptureFile {
 }
 
 /**
- * Opens a file to be written from its start. A link is not followed; the file is for its owner alone. What it held stays until the
+ * Opens a file to be written from its start. Links are not followed; only the owner can read the file. Its old content stays until the
  * first write. Devices and named pipes are written to as they are.
  */
 export function openCaptureFile(path: string): CaptureFile {
@@ -86,7 +86,7 @@ export function rotatedName(path: string, number: number, time: Date): string {
   return `${dir === "" ? "" : dir === "/" ? "/" : `${dir}/`}${name}_${pad(number, 5)}_${stamp}${ext}`;
 }
 
-/** Removes the oldest files of a ring beyond `keep`. A file that is gone already is no matter. */
+/** Removes the oldest files of a ring beyond `keep`. Ignores files that are already gone. */
 export function removeOldest(paths: string[], keep: number | null): void {
   while (keep !== null && paths.length > keep) {
     try {

@@ -8,15 +8,15 @@ import type { Packet } from "../packet.js";
 
 const SNAPLEN = 262_144;
 
-/** Compiles one program a link type, when its first packet comes. */
+/** Compiles one program per link type, when the first packet of that type comes. */
 export class PacketFilter {
   readonly #filter: string;
-  /** null: the filter means nothing for frames of this type, so none matches. */
+  /** null: the filter does not apply to frames of this type, so none matches. */
   readonly #machines = new Map<number, FilterMachine | null>();
   #linkType = -1;
   #machine: FilterMachine | null = null;
 
-  /** Throws CaptureError where the filter is wrong. */
+  /** Throws CaptureError if the filter is invalid. */
   constructor(filter: string) {
     this.#filter = filter;
     compileFilter(filter, LinkType.ethernet, SNAPLEN);
@@ -32,7 +32,7 @@ export class PacketFilter {
     return this.#machine?.matches(packet) ?? false;
   }
 
-  /** libpcap compiles nothing for NFLOG: the packet inside is looked at, as raw IP. */
+  /** libpcap has no filters for NFLOG: the packet inside is filtered as raw IP. */
   #matchesNflog({ view, offset, caplen, length, linkType: _, ...times }: Packet): boolean {
     const at = nflogPayload(view, offset, offset + caplen);
     if (at < 0) return false;

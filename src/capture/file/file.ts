@@ -15,7 +15,7 @@ import { InputBuffer } from "./input.js";
 import { PcapDecoder, pcapVariant } from "./pcap.js";
 import { PcapngDecoder } from "./pcapng.js";
 
-/** The longest any format's magic number is. */
+/** Length of the longest magic number. */
 const MAGIC_BYTES = 4;
 const PCAPNG_MAGIC = 0x0a0d0d0a;
 
@@ -39,7 +39,7 @@ export class CaptureReader implements PacketSource {
   }
 
   /**
-   * Finds out what the source holds. Takes ownership of it. A source that is no capture gives a reader with that damage. `room`: where its
+   * Finds out what the source holds. Takes ownership of it. If it is no capture, the reader reports that damage. `room`: where its
    * bytes go, see InputBuffer.
    */
   static async open(name: string, source: ByteSource, room?: Uint8Array): Promise<CaptureReader> {
@@ -127,7 +127,7 @@ export class CaptureReader implements PacketSource {
   }
 }
 
-/** The first bytes of a source, and the source with them still in it. */
+/** The first bytes of a source, and the source with these bytes put back. */
 async function peek(source: ByteSource): Promise<{ first: Uint8Array; rest: ByteSource }> {
   const first = new Uint8Array(MAGIC_BYTES);
   let n = 0;
@@ -139,7 +139,7 @@ async function peek(source: ByteSource): Promise<{ first: Uint8Array; rest: Byte
   return { first: first.subarray(0, n), rest: unread(first.subarray(0, n), source) };
 }
 
-/** Stands in for a decoder where there is nothing to decode. */
+/** The decoder of an unreadable capture: gives no packets. */
 function foreign(reason: string): CaptureDecoder {
   const report = createReport();
   reportDamage(report, { offset: 0, reason, fatal: true });
@@ -147,7 +147,7 @@ function foreign(reason: string): CaptureDecoder {
 }
 
 /**
- * Gives every packet of the captures to `visit`, as one capture in time order. Within a capture the order stays as it
+ * Gives every packet of the captures to `visit`, merged in time order. Within a capture the order stays as it
  * is; packets of one time go in the order of the captures. Calls `flush` when the bytes of packets are about to move. Does not close them.
  */
 export async function readPackets(
@@ -170,7 +170,7 @@ export async function readPackets(
     for (let i = 1; i < active.length; i++)
       if (active[i]!.packet.timeUs < active[first]!.packet.timeUs) first = i;
     const source = active[first]!;
-    // How long this one may go on: up to the earliest packet of the others, and with it where it stands before them.
+    // This capture goes on up to the earliest packet of the others, and includes that time if it comes before them in order.
     let limit = Number.POSITIVE_INFINITY;
     for (let i = 0; i < active.length; i++) {
       if (i !== first) limit = Math.min(limit, active[i]!.packet.timeUs - (i < first ? 1 : 0));

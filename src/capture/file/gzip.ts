@@ -2,7 +2,7 @@
 import { crc32, createInflateRaw, type InflateRaw } from "node:zlib";
 import type { ByteSource } from "./bytes.js";
 
-/** Compressed bytes given to zlib at a time. What comes out of one such piece is all that waits in memory. */
+/** Compressed bytes given to zlib at a time. Only the output of one such piece waits in memory. */
 const PIECE = 4 * 1024;
 const OUTPUT = 64 * 1024;
 
@@ -28,8 +28,8 @@ export function isGzip(first: Uint8Array): boolean {
 }
 
 /**
- * Decompresses a gzip source. Everything that can be decompressed is given, also what a wrong checksum or foreign bytes
- * follow; `failure` then says what is wrong. Only a damage inside the deflate stream costs the output of the piece it is in.
+ * Decompresses a gzip source. Gives everything that can be decompressed, also if a wrong checksum or foreign bytes
+ * follow; `failure` then says what is wrong. Damage inside the deflate stream costs the output of its piece.
  * A piece is inflated when what came of the one before has been read, so memory stays bounded at any ratio of compression.
  */
 export function gunzip(compressed: ByteSource): ByteSource {
@@ -92,7 +92,7 @@ class GzipSource implements ByteSource {
     this.#member = new Member(this.#ready);
   }
 
-  /** Passes over the parts of the header that need not be there. False: the source ended in them. */
+  /** Skips the optional parts of the header. False: the source ended in them. */
   async #passOptions(flags: number): Promise<boolean> {
     if (flags & Flag.extra) {
       if (!(await this.#need(2))) return false;
@@ -111,7 +111,7 @@ class GzipSource implements ByteSource {
   }
 
   async #inflate(member: Member): Promise<void> {
-    // Filled whole, so that a damage costs as much from a pipe as from a file.
+    // Filled completely, so that damage costs as much from a pipe as from a file.
     if (!(await this.#need(PIECE)) && this.#at === this.#end) return this.#fail(CUT_SHORT);
     this.#at += await member.take(this.#piece.slice(this.#at, this.#end));
     if (member.error !== null) return this.#fail(`gzip: ${member.error}`);

@@ -23,7 +23,7 @@ export class InputBuffer {
   #front = FRONT;
   /** Bytes of the stream that lie before the start of `bytes`. */
   #base = 0;
-  /** Bytes still to be thrown away before the next is kept (a record that is skipped whole). */
+  /** Bytes still to discard before the next is kept (a skipped record). */
   #skip = 0;
 
   /** `room`: INPUT_BYTES to work in, at the start of a page; when records are too long for it other memory is used. */
@@ -37,12 +37,12 @@ export class InputBuffer {
     return this.#base + this.position;
   }
 
-  /** Bytes there are to read. */
+  /** Bytes ready to read. */
   get available(): number {
     return this.end - this.position;
   }
 
-  /** Passes over the next `n` bytes, also those that have not come yet. */
+  /** Skips the next `n` bytes, also those that have not arrived yet. */
   skip(n: number): void {
     const here = Math.min(n, this.available);
     this.position += here;

@@ -3,7 +3,7 @@
 import { type CaptureDecoder, createPacket, createReport, reportDamage } from "../packet.js";
 import type { InputBuffer } from "./input.js";
 
-/** What the first four bytes, read as a big-endian number, say of the rest. */
+/** The format by the first four bytes, read as a big-endian number. */
 interface Variant {
   readonly nanoseconds: boolean;
   readonly recordHeader: number;
@@ -30,7 +30,7 @@ const LINK_TYPE = 20;
 /** The upper bits of the link-type word carry the FCS length and class; the type is below them. */
 const LINK_TYPE_MASK = 0x03ff_ffff;
 
-/** No record is longer, whatever it says: libpcap's MAXIMUM_SNAPLEN, and the larger one of the link types that need it. */
+/** A record is never longer, whatever its header says: libpcap's MAXIMUM_SNAPLEN, and the larger one of the link types that need it. */
 const MAX_CAPLEN = 262_144;
 const MAX_CAPLEN_LARGE = 128 * 1024 * 1024;
 /** USB_LINUX_MMAPPED, DBUS, USBPCAP, EBHSCR. */

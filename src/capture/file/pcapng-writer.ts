@@ -11,7 +11,7 @@ export interface InterfaceDescription {
   readonly filter: string;
 }
 
-/** What is said of an interface when the capture ends. null: not known, and left out. */
+/** Counters of an interface at the end of the capture. null: unknown, and left out. */
 export interface InterfaceStatistics {
   readonly received: number | null;
   readonly dropped: number | null;
@@ -45,7 +45,7 @@ const TWO_32 = 4_294_967_296;
 /** A name record's value has 16 bits for its length. */
 const MAX_NAME_BYTES = 255;
 
-/** Room at first: what is worth one write to a file. */
+/** Initial room: enough for one write to a file. */
 const BUFFER_BYTES = 256 * 1024;
 
 /** Builds blocks, little-endian. Take them out with `take`. */
@@ -57,7 +57,7 @@ export class PcapngWriter {
   #view: DataView;
   #end = 0;
 
-  /** `room`: where to build; what does not fit is built elsewhere. Packets that lie in its ArrayBuffer are copied fastest. */
+  /** Builds in `room` as long as it suffices. Packets in the same ArrayBuffer are copied fastest. */
   constructor(room: Uint8Array = new Uint8Array(BUFFER_BYTES)) {
     this.#room = room;
     this.#whole = new Uint8Array(room.buffer);
@@ -109,7 +109,7 @@ export class PcapngWriter {
     this.#reserve(length);
     const at = this.#end;
     const to = this.#view;
-    // us * 1000 + ns passes 2^53: worked out in two halves. A remainder by % would be a call.
+    // us * 1000 + ns exceeds 2^53, so it is computed in two halves. The % operator would be a call.
     const high = Math.floor(timeUs / TWO_32);
     const low = (timeUs - high * TWO_32) * 1000 + packet.nanos;
     const carry = Math.floor(low / TWO_32);
@@ -127,7 +127,7 @@ export class PcapngWriter {
     this.#end = at + length;
   }
 
-  /** Within one ArrayBuffer no object is made, which is worth half the time. */
+  /** A copy within one ArrayBuffer allocates nothing, which halves its time. */
   #copy(from: DataView, offset: number, length: number, to: number): void {
     const start = from.byteOffset + offset;
     const whole = this.#whole;

@@ -56,7 +56,7 @@ for (const little of [true, false]) {
   });
 }
 
-test("pcapng: a section may change the byte order; its interfaces begin anew", async () => {
+test("pcapng: a section may change the byte order; its interfaces start again at 0", async () => {
   const file = join(
     BEGINNING,
     GOOD_PACKET,

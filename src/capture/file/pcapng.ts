@@ -40,11 +40,11 @@ const enum Option {
   isbOsdrop = 7,
 }
 
-/** What the packets of one interface need to be read. Interfaces that agree share one. */
+/** What is needed to read the packets of an interface. Interfaces with the same values share one. */
 interface Interface {
   readonly linkType: number;
   readonly snaplen: number;
-  /** if_tsresol as it stands in the file: power of ten, or with the top bit set, of two. */
+  /** if_tsresol as in the file: a power of ten, or with the top bit set, of two. */
   readonly resolution: number;
   readonly offsetUs: number;
 }
@@ -195,7 +195,7 @@ export class PcapngDecoder implements CaptureDecoder {
     return true;
   }
 
-  /** Has no time, and its captured length must be worked out. */
+  /** Has no time; its captured length follows from the block's length. */
   #readSimplePacket(at: number, end: number): boolean {
     const iface = this.#interfaces[0];
     if (!iface) return this.#warn("simple packet in a section without an interface");
@@ -260,7 +260,7 @@ export class PcapngDecoder implements CaptureDecoder {
     this.#drops.set(interfaceId, drops);
   }
 
-  /** Calls `visit` with where each option's value is. Stops quietly at the end mark, with a warning at an overrun. */
+  /** Calls `visit` with where each option's value is. Stops at the end mark; notes damage at an overrun. */
   #readOptions(at: number, end: number, visit: (code: number, value: number, length: number) => void): void {
     const view = this.#input.view;
     let position = at;
@@ -305,7 +305,7 @@ function ticksToUs(high: number, low: number, resolution: number): number {
   if (resolution === 6) return high * TWO_32 + low;
   if (resolution === 9) return high * 4_294_967 + Math.floor((high * 296 + low) / 1000); // 2^32 = 4294967 * 1000 + 296
   if (resolution < 6) return (high * TWO_32 + low) * 10 ** (6 - resolution);
-  // Clocks that hardly any file has: exact, and slow.
+  // Rare clocks: exact, but slow.
   const ticks = (BigInt(high) << 32n) | BigInt(low);
   const perSecond = resolution & 0x80 ? 1n << BigInt(resolution & 0x7f) : 10n ** BigInt(resolution);
   return Number((ticks * 1_000_000n) / perSecond);

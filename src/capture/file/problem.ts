@@ -1,4 +1,4 @@
-/** What is wrong with a capture, and the error where that leaves nothing to read. */
+/** What is wrong with a capture, and the error if nothing can be read. */
 import type { CaptureReader } from "./file.js";
 
 /** What is wrong with one capture. */
@@ -17,7 +17,7 @@ export interface CaptureProblem {
   readonly count: number;
   /** Packets of it that are counted. */
   readonly packets: number;
-  /** Nothing behind the first thing wrong is counted. */
+  /** Nothing after the first problem is counted. */
   readonly fatal: boolean;
 }
 
@@ -33,7 +33,7 @@ export class UnreadableError extends Error {
   }
 }
 
-/** What keeps a capture from being opened. */
+/** The problem of a capture that cannot be opened. */
 export function openingProblem(name: string, error: unknown): CaptureProblem {
   const { code, message } = error as NodeJS.ErrnoException;
   return {
@@ -48,13 +48,13 @@ export function openingProblem(name: string, error: unknown): CaptureProblem {
   };
 }
 
-/** What was wrong with a capture that is read to its end; null: nothing. */
+/** The problem of a capture that was read to its end; null: none. */
 export function problemOf({ name, packets, report }: CaptureReader): CaptureProblem | null {
   const first = report.damages[0];
   if (first === undefined) return null;
   const { offset, reason, fatal } = first;
   const count = report.damageCount;
-  // Not a capture at all, or cut off in its very beginning.
+  // No capture at all, or cut off at the start.
   const kind = packets === 0 && fatal && offset === 0 ? "unreadable" : "damaged";
   return { name, kind, reason, code: null, offset, count, packets, fatal: fatal && count === 1 };
 }

@@ -16,7 +16,7 @@ const WRITE_BYTES = 256 * 1024;
 export interface RecorderOptions {
   readonly application: string;
   readonly interfaces: readonly InterfaceDescription[];
-  /** Where packets are gathered, best in the ArrayBuffer they lie in; null: wherever. */
+  /** Buffer for the packets, fastest in the ArrayBuffer the packets lie in; null: the recorder allocates one. */
   readonly room: Uint8Array | null;
   /** null: no ring of files. */
   readonly rotation: Rotation | null;
@@ -34,14 +34,14 @@ export class Recorder {
   readonly #options: RecorderOptions;
   readonly #writer: PcapngWriter;
   readonly #target: string | ByteStream;
-  /** Files that stay until the ring is full; without a ring none is remembered. */
+  /** Files of the ring, oldest first; empty without a ring. */
   readonly #paths: string[] = [];
   #file: CaptureFile | null = null;
   #packets = 0;
   #lastUs = 0;
-  /** When the file at hand was begun, on the clock that `tick` is given. */
+  /** When the current file was begun, on the clock of `tick`. */
   #begunMs: number;
-  /** What the interfaces had lost when the file at hand was begun: each file tells its own losses. */
+  /** Losses of the interfaces when the current file was begun: each file contains its own losses. */
   #before: readonly InterfaceStatistics[] = [];
   #ended = false;
   /** Files begun so far. */
@@ -75,7 +75,7 @@ export class Recorder {
     return false;
   }
 
-  /** Whether the file at hand has had enough: then `rotate` before the next packet. */
+  /** Whether the current file is full: then call `rotate` before the next packet. */
   get isFull(): boolean {
     const rotation = this.#options.rotation;
     if (rotation === null || this.#file === null) return false;
@@ -86,14 +86,14 @@ export class Recorder {
     );
   }
 
-  /** Goes on to the next file where the time of the one at hand is up; writes what waits, so that readers see it. */
+  /** Switches to the next file if the time of the current one is over; writes waiting bytes, so that readers see them. */
   async tick(now: Date, nowMs: number): Promise<void> {
     const limit = this.#options.rotation?.durationSeconds ?? null;
     if (limit !== null && nowMs - this.#begunMs >= limit * 1000) this.rotate(now, nowMs);
     else await this.flush();
   }
 
-  /** Ends the file at hand and begins the next. */
+  /** Ends the current file and begins the next. */
   rotate(now: Date, nowMs: number): void {
     this.#finish();
     this.#begunMs = nowMs;
@@ -101,7 +101,7 @@ export class Recorder {
     removeOldest(this.#paths, this.#options.rotation?.files ?? null);
   }
 
-  /** Writes what waits. */
+  /** Writes the waiting bytes. */
   async flush(): Promise<void> {
     if (this.#writer.pending === 0 || this.#ended) return;
     if (this.#file !== null) this.#write(this.#file);
@@ -116,7 +116,7 @@ export class Recorder {
     this.#ended = true;
   }
 
-  /** The same at once, for when the program is ending; nothing more goes to a stream. */
+  /** The same synchronously, for when the program ends; writes nothing more to a stream. */
   closeNow(): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -148,7 +148,7 @@ export class Recorder {
     this.#file.close();
   }
 
-  /** A file that has failed is closed with what it holds; nothing more is written. */
+  /** Closes a failed file with the bytes it has; nothing more is written. */
   #write(file: CaptureFile): void {
     try {
       file.write(this.#writer.take());

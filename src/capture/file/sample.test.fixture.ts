@@ -280,7 +280,7 @@ export function pcapHeader(form: PcapForm = {}): Uint8Array {
   return join(head, u32(snaplen, little), u32(linkType, little), extra);
 }
 
-/** What a record's header may say instead of the truth. */
+/** Wrong values for a record's header. */
 export interface RecordFields {
   readonly caplen?: number;
   readonly seconds?: number;
@@ -314,7 +314,7 @@ function padding(length: number): Uint8Array {
   return new Uint8Array(-length & 3);
 }
 
-/** A block; `length` and `trailer` are what its two length fields say instead of the truth. */
+/** A block; `length` and `trailer` are wrong values for its two length fields. */
 export function block(
   type: number,
   body: Uint8Array,
@@ -360,7 +360,7 @@ export function interfaceBlock(fields: InterfaceFields = {}, little = true): Uin
   return block(1, body, little);
 }
 
-/** What a packet block may say instead of the truth, and where it belongs. */
+/** Wrong values for a packet block, and its interface. */
 export interface PacketFields {
   readonly interfaceId?: number;
   readonly ticks?: bigint;
@@ -435,7 +435,7 @@ export function pcapngFile(packets: readonly SamplePacket[], form: PcapngForm = 
 
 // Reading
 
-/** A source that gives the bytes in pieces of these sizes, over and over; later or at once. */
+/** A source that gives the bytes in pieces of these sizes, over and over; asynchronously or at once. */
 export function inPieces(bytes: Uint8Array, sizes: readonly number[] = [65_536], later = false): ByteSource {
   let at = 0;
   let turn = 0;

@@ -8,7 +8,7 @@ const PIECE = 64 * 1024;
 const MOST_AT_ONCE = 1024 * 1024 * 1024;
 
 /**
- * The text of a file or a pipe, of UTF-8 if nothing else is said, without a byte order mark. Throws the system's error, or one of few words where it is longer than
+ * The text of a file or a pipe (UTF-8 by default) without its byte order mark. Throws the system's error, or a short error if it is longer than
  * `limit` bytes: a device may have no end.
  */
 export function readText(path: string, limit: number, encoding: "utf8" | "latin1" = "utf8"): string {

@@ -1,4 +1,4 @@
-/** A web server that answers 2xx. Redirects are not followed, bodies are read to a limit and thrown away. */
+/** Checks that a web server answers 2xx. Does not follow redirects; discards bodies, up to a limit. */
 import { get } from "node:http";
 import type { HealthTarget } from "./health.js";
 

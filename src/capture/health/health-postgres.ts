@@ -1,9 +1,9 @@
-/** A PostgreSQL server that takes sessions: as pg_isready does, a start-up packet, and no password (protocol 3.0). */
+/** Checks that a PostgreSQL server accepts sessions: sends a start-up packet and no password, as pg_isready does (protocol 3.0). */
 import type { HealthTarget } from "./health.js";
 import { converse } from "./health-tcp.js";
 
 const PROTOCOL_3_0 = 196_608;
-/** No such user: the server refuses by name, which shows that it would take a session. */
+/** A user that does not exist: the server's refusal by name shows that it accepts sessions. */
 const START_UP = startUp("user\0netwatch\0database\0postgres\0application_name\0netwatch health\0\0");
 /** CANNOT CONNECT NOW: starting up, shutting down or in recovery (PostgreSQL appendix A). */
 const NOT_NOW = "57P03";

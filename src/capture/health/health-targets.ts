@@ -1,11 +1,11 @@
-/** Who is asked for their health: what a names file says of addresses, ports and checks, and where the registry says they moved. */
+/** The targets of health checks: addresses, ports and checks of a names file, and where the registry says they moved. */
 import { z } from "zod";
 import { cidrContains, formatAddress, parseAddress, parseCidr } from "../../net.js";
 import { NamesError, readNamesText } from "../names/names.js";
 import type { Tenancy } from "../names/registry-names.js";
 import { CHECKS, type CheckKind, type HealthTarget } from "./health.js";
 
-/** More than this is a scan, not a look at one's own services. */
+/** More than this would be a scan. */
 export const MAX_TARGETS = 256;
 
 const port = z.int().min(1).max(65_535);
@@ -24,8 +24,8 @@ const plainSchema = z.record(z.string().min(1).max(255), z.union([z.string(), z.
 
 const CHECK_OF_PORT: Readonly<Record<number, CheckKind>> = { 6379: "redis", 5432: "postgres" };
 
-/** A service that may be asked, before its port is known. */
-export interface Candidate {
+/** A service that may be checked, before its port is known. */
+export interface HealthCandidate {
   readonly service: string;
   readonly address: string;
   /** null: only the registry knows. */
@@ -35,13 +35,13 @@ export interface Candidate {
   readonly path: string;
 }
 
-/** Reads whom a names file lets ask. Throws NamesError, or the system's error. */
-export function readCandidates(path: string): Candidate[] {
-  return parseCandidates(readNamesText(path));
+/** Reads the services that a names file allows to check. Throws NamesError, or the system's error. */
+export function readHealthCandidates(path: string): HealthCandidate[] {
+  return parseHealthCandidates(readNamesText(path));
 }
 
-/** Parses a names file of either kind (see `parseNames`). An address without a port cannot be asked and is left out. */
-export function parseCandidates(text: string): Candidate[] {
+/** Parses a names file of either kind (see `parseNames`). An address without a port cannot be checked and is left out. */
+export function parseHealthCandidates(text: string): HealthCandidate[] {
   let root: unknown;
   try {
     root = JSON.parse(text);
@@ -66,14 +66,14 @@ function ofService(service: string, { addresses, ports, moving, health }: z.infe
   const check: CheckKind = isPath
     ? "http"
     : (CHECKS.find((c) => c === health) ?? CHECK_OF_PORT[first ?? 0] ?? "tcp");
-  return [addresses].flat().flatMap((text): Candidate[] => {
+  return [addresses].flat().flatMap((text): HealthCandidate[] => {
     const bytes = parseAddress(text);
     const path = isPath ? health! : "";
     return bytes ? [{ service, address: formatAddress(bytes), port: first, moving, check, path }] : [];
   });
 }
 
-function ofPlain(service: string, text: string): Candidate[] {
+function ofPlain(service: string, text: string): HealthCandidate[] {
   const match = /^(?:\[([^\]]{1,45})\]|([^:]{1,15})):(\d{1,5})$/.exec(text);
   const bytes = match && parseAddress(match[1] ?? match[2]!);
   const number = Number(match?.[3]);
@@ -83,7 +83,10 @@ function ofPlain(service: string, text: string): Candidate[] {
 }
 
 /** A network this machine is in: what `os.networkInterfaces` calls `cidr`. */
-export function onlyLocal(candidates: readonly Candidate[], networks: readonly string[]): Candidate[] {
+export function onlyLocal(
+  candidates: readonly HealthCandidate[],
+  networks: readonly string[],
+): HealthCandidate[] {
   const blocks = networks.map(parseCidr).filter((block) => block !== null);
   return candidates.filter(({ address }) => {
     const bytes = parseAddress(address)!;
@@ -92,7 +95,10 @@ export function onlyLocal(candidates: readonly Candidate[], networks: readonly s
 }
 
 /** The targets as they stand now: a moving service is where the registry last saw it, else at its first port. */
-export function targetsOf(candidates: readonly Candidate[], tenancies: readonly Tenancy[]): HealthTarget[] {
+export function targetsOf(
+  candidates: readonly HealthCandidate[],
+  tenancies: readonly Tenancy[],
+): HealthTarget[] {
   const current = new Map<string, number>();
   const registered = new Set(tenancies.map(({ service }) => service));
   for (const { service, text, port: at, toUs } of tenancies)
@@ -100,7 +106,7 @@ export function targetsOf(candidates: readonly Candidate[], tenancies: readonly 
   return candidates
     .flatMap(({ service, address, port: fixed, moving, check, path }): HealthTarget[] => {
       const found = current.get(`${address} ${service}`);
-      // Where the registry knows the service, an address that it does not know serves nobody.
+      // If the registry knows the service, an address that it does not know gets no requests.
       if (moving && registered.has(service) && found === undefined) return [];
       const at = (moving ? found : undefined) ?? fixed;
       return at === null ? [] : [{ service, address, port: at, check, path }];

@@ -1,8 +1,8 @@
-/** A server that takes a TCP connection. The other checks that speak TCP themselves begin here. */
+/** Checks that a server accepts a TCP connection. Other checks over TCP start here. */
 import { connect, type Socket } from "node:net";
 import type { HealthTarget } from "./health.js";
 
-/** An answer longer than this is none. */
+/** A longer answer fails the check. */
 const MAX_ANSWER = 4096;
 
 export async function checkTcp(target: HealthTarget, signal: AbortSignal): Promise<void> {
@@ -10,8 +10,8 @@ export async function checkTcp(target: HealthTarget, signal: AbortSignal): Promi
 }
 
 /**
- * Connects, sends `question` (null: nothing), and gives what came once `isWhole` says so; at once where nothing was asked.
- * Rejects with the system's error, or one that says what was wrong. Leaves no socket behind.
+ * Connects, sends `question` (null: nothing), and returns the answer once `isWhole` accepts it; at once if nothing was sent.
+ * Rejects with the system's error, or one that says what was wrong. Always closes the socket.
  */
 export function converse(
   { address, port }: Pick<HealthTarget, "address" | "port">,

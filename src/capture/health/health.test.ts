@@ -5,7 +5,7 @@ import { performance } from "node:perf_hooks";
 import { test } from "node:test";
 import { PATIENCE_MS } from "../../until.test.fixture.js";
 import { type CheckKind, checkHealth, type HealthTarget } from "./health.js";
-import { onlyLocal, parseCandidates, targetsOf } from "./health-targets.js";
+import { onlyLocal, parseHealthCandidates, targetsOf } from "./health-targets.js";
 
 const clock = {
   nowMs: () => performance.now(),
@@ -13,7 +13,7 @@ const clock = {
 };
 
 /** With time enough on any machine. */
-const ask = (whom: HealthTarget) => checkHealth(whom, clock, PATIENCE_MS);
+const ask = (target: HealthTarget) => checkHealth(target, clock, PATIENCE_MS);
 
 function target(server: Server, check: CheckKind, path = ""): HealthTarget {
   return { service: "s", address: "127.0.0.1", port: (server.address() as AddressInfo).port, check, path };
@@ -152,8 +152,8 @@ test("PostgreSQL: asking for a password or refusing a user is ready, starting up
   }
 });
 
-test("a lab file and a plain file say whom to ask; who has no port cannot be asked", () => {
-  const lab = parseCandidates(
+test("a lab file and a plain file name the services to check; one without a port cannot be checked", () => {
+  const lab = parseHealthCandidates(
     JSON.stringify({
       services: {
         web: { addresses: ["10.0.0.1", "fd00::1"], ports: [80], health: "/health" },
@@ -192,7 +192,7 @@ test("a lab file and a plain file say whom to ask; who has no port cannot be ask
     [],
   );
   assert.equal(onlyLocal(lab, ["10.0.0.1/30"]).length, 3);
-  const plain = parseCandidates(
+  const plain = parseHealthCandidates(
     '{"a": "10.0.0.1", "r": ["10.0.0.2:6379", "[fd00::2]:81", "10.0.0.0/8", "x:1"]}',
   );
   assert.deepEqual(
@@ -202,6 +202,6 @@ test("a lab file and a plain file say whom to ask; who has no port cannot be ask
       ["fd00::2", 81, "tcp"],
     ],
   );
-  assert.throws(() => parseCandidates("{"), /not JSON/);
-  assert.throws(() => parseCandidates('{"services": {"a": {"addresses": 1}}}'), /services/);
+  assert.throws(() => parseHealthCandidates("{"), /not JSON/);
+  assert.throws(() => parseHealthCandidates('{"services": {"a": {"addresses": 1}}}'), /services/);
 });

@@ -1,4 +1,4 @@
-/** One health check: asks a server in its own language whether it serves, within a limit. */
+/** One health check: asks a server over its own protocol whether it serves, within a time limit. */
 import { checkHttp } from "./health-http.js";
 import { checkPostgres } from "./health-postgres.js";
 import { checkRedis } from "./health-redis.js";
@@ -7,7 +7,7 @@ import { checkTcp } from "./health-tcp.js";
 export const CHECKS = ["http", "tcp", "redis", "postgres"] as const;
 export type CheckKind = (typeof CHECKS)[number];
 
-/** Whom to ask, and how. */
+/** The server to check, and how. */
 export interface HealthTarget {
   readonly service: string;
   /** Canonical text. */
@@ -20,26 +20,26 @@ export interface HealthTarget {
 
 /** What one check found. */
 export interface CheckResult {
-  /** Why it does not serve, in one line; null: it serves. Foreign text in it is not made safe. */
+  /** Why it does not serve, in one line; null: it serves. Untrusted text: escape it before display. */
   readonly failure: string | null;
-  /** From the call to the answer, or to giving up. Seconds. */
+  /** Seconds from the call to the answer or the time-out. */
   readonly seconds: number;
-  /** How much of that the thread that asked was at work itself, and so may have come late to the answer; null: not known. */
+  /** Seconds of that in which this thread was busy, and so may have read the answer late; null: unknown. */
   readonly ownSeconds: number | null;
 }
 
-/** What a check is timed by, milliseconds since any moment. */
+/** The clocks of a check, in milliseconds from any origin. */
 export interface CheckClock {
-  /** Only goes on. */
+  /** Monotonic. */
   nowMs(): number;
-  /** How long this thread has been at work, not waiting. */
+  /** How long this thread has been busy, not waiting. */
   busyMs(): number;
 }
 
 /** Longest a check takes, connecting included. */
 const CHECK_LIMIT_MS = 2000;
 
-/** Runs a check on an open line; rejects with an Error of one line. */
+/** Runs a check over an open connection; rejects with an Error of one line. */
 export type Check = (target: HealthTarget, signal: AbortSignal) => Promise<void>;
 
 const BY_KIND: Readonly<Record<CheckKind, Check>> = {
@@ -64,7 +64,7 @@ export async function checkHealth(
   });
   const asked = BY_KIND[target.check](target, controller.signal).then(
     () => null,
-    (error: unknown) => wordsOf(error as NodeJS.ErrnoException),
+    (error: unknown) => describeError(error as NodeJS.ErrnoException),
   );
   const failure = await Promise.race([asked, late]);
   clearTimeout(timer);
@@ -74,7 +74,7 @@ export async function checkHealth(
   return { failure, seconds: ms / 1000, ownSeconds: ownMs / 1000 };
 }
 
-const WORDS: Readonly<Record<string, string>> = {
+const MESSAGES: Readonly<Record<string, string>> = {
   ECONNREFUSED: "nobody listens",
   ECONNRESET: "connection broken off",
   EPIPE: "connection broken off",
@@ -86,6 +86,6 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 const MAX_REASON = 120;
 
-function wordsOf({ code, message }: NodeJS.ErrnoException): string {
-  return (WORDS[code ?? ""] ?? message).slice(0, MAX_REASON);
+function describeError({ code, message }: NodeJS.ErrnoException): string {
+  return (MESSAGES[code ?? ""] ?? message).slice(0, MAX_REASON);
 }

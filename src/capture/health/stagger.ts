@@ -1,4 +1,4 @@
-/** Runs `task` for each item, one after another, so that their times do not hold each other's work; one that is slow is left behind after `pause`. */
+/** Runs `task` for each item, one after another, so that one task's work is not in another's time; after `pause` a slow one no longer holds up the next. */
 export async function stagger<T, R>(
   items: readonly T[],
   task: (item: T) => Promise<R>,

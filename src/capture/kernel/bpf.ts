@@ -1,5 +1,5 @@
 /**
- * Runs a compiled filter on a packet (the classic BPF machine: McCanne and Jacobson 1993, linux/filter.h). No allocation a
+ * Runs a compiled filter on a packet (the classic BPF machine: McCanne and Jacobson 1993, linux/filter.h). No allocation per
  * packet: one machine is made for each program.
  */
 
@@ -62,7 +62,7 @@ const MEMORY_WORDS = 16;
 export class FilterMachine {
   readonly #program: FilterProgram;
   readonly #memory = new Int32Array(MEMORY_WORDS);
-  /** Set when a load would have read behind the captured bytes: such a packet does not match. */
+  /** Set if a load would read past the captured bytes: such a packet does not match. */
   #outside = false;
 
   constructor(program: FilterProgram) {
@@ -76,7 +76,7 @@ export class FilterMachine {
     let a = 0;
     let x = 0;
     this.#outside = false;
-    // Jumps lead forward only, so this ends.
+    // Jumps only go forward, so this ends.
     for (let at = 0; at < codes.length; at++) {
       const code = codes[at]!;
       const k = constants[at]!;

@@ -3,7 +3,7 @@ import { LinkType } from "../../net.js";
 import { CaptureError } from "../live/live.js";
 import { type Library, loadLibrary, viewNative } from "./libc.js";
 
-/** A compiled filter: four numbers an instruction, as in `struct bpf_insn`: code, jt, jf, k. */
+/** A compiled filter: four numbers per instruction, as in `struct bpf_insn`: code, jt, jf, k. */
 export interface FilterProgram {
   readonly code: Uint16Array;
   readonly jumpTrue: Uint8Array;
@@ -11,7 +11,7 @@ export interface FilterProgram {
   readonly k: Int32Array;
 }
 
-/** Names of the library: what Debian ships, what others do. */
+/** File names of the library: Debian's, then that of other systems. */
 const LIBRARIES = ["libpcap.so.0.8", "libpcap.so.1", "libpcap.so"];
 /** libpcap's own numbers where they differ from those in files (pcap/dlt.h: DLT_RAW is 12 on Linux). */
 const DLT: ReadonlyMap<number, number> = new Map([
@@ -22,11 +22,11 @@ const INSTRUCTION_BYTES = 8;
 const PROGRAM_BYTES = 16;
 const NETMASK_UNKNOWN = 0xffff_ffff;
 
-/** Frames whose own tag decides: the filter names VLANs, or offsets that a tag moves. */
+/** Filters that depend on the frame's own tag: they name VLANs, or offsets that a tag moves. */
 const SEES_TAGS = /\bvlan\b|\bether\s*(\[|proto)|\blink\s*\[|\b(len|less|greater)\b/;
 
 /**
- * Whether the filter can only be judged on whole frames. The kernel takes a VLAN tag off before its own filter runs, so
+ * Whether the filter needs whole frames. The kernel removes a VLAN tag before its own filter runs, so
  * such a filter has to run here, on the frame with the tag put back.
  */
 export function needsWholeFrames(filter: string): boolean {
@@ -34,23 +34,23 @@ export function needsWholeFrames(filter: string): boolean {
 }
 
 /**
- * Compiles a filter for frames of a link type. Unless it speaks of VLANs itself, it matches tagged frames as it does
- * untagged ones: up to two tags are looked behind. Throws CaptureError.
+ * Compiles a filter for frames of a link type. Unless it names VLANs itself, it matches tagged frames like
+ * untagged ones, behind up to two tags. Throws CaptureError.
  */
 export function compileFilter(filter: string, linkType: number, snaplen: number): FilterProgram {
   loaded ??= loadPcap();
   const native = loaded;
-  // Alone first: so that an error is about what was written, and a stray parenthesis cannot reach beyond it.
+  // Compiled alone first, so that an error is about the user's text, and a stray parenthesis cannot reach beyond it.
   const plain = compile(native, filter, linkType, snaplen);
   const tagged = linkType === LinkType.ethernet ? matchTagged(filter) : filter;
   return tagged === filter ? plain : compile(native, tagged, linkType, snaplen);
 }
 
-/** The filter, widened so that it looks behind up to two VLAN tags; as it is where it speaks of VLANs itself. */
+/** The filter, widened to look behind up to two VLAN tags; unchanged if it names VLANs itself. */
 export function matchTagged(filter: string): string {
   if (filter.trim() === "" || /\bvlan\b/.test(filter)) return filter;
   const tagged = "(ether proto 0x8100 or ether proto 0x88a8 or ether proto 0x9100)";
-  // `vlan` moves every later offset behind the tag, so each variant stands deeper than the one before.
+  // `vlan` moves every later offset behind the tag, so each variant is nested in the one before.
   const here = `((${filter}) and not ${tagged})`;
   return `${here} or (vlan and (${here} or (vlan and (${filter}))))`;
 }

@@ -11,7 +11,7 @@ const skip =
     ? "needs Linux"
     : landlockVersion() === 0 && "needs Landlock, and no seccomp filter around this process";
 
-/** Confines itself to one folder, tries what is given as code, and prints what each try came to. */
+/** Confines itself to one folder, runs the given code, and prints the result of each try. */
 const PROGRAM = (folder: string, tries: readonly string[]) => `
   import * as fs from "node:fs";
   import { confineWrites } from ${JSON.stringify(new URL("./landlock.js", import.meta.url))};

@@ -1,4 +1,4 @@
-/** Landlock (landlock(7)): where this thread, and a program that it becomes, may change files. Linux 5.13 and later. */
+/** Landlock (landlock(7)): limits where this thread, and programs it becomes, may change files. Linux 5.13 and later. */
 import { closeSync, constants, openSync, readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { addressOf, libc } from "./libc.js";
@@ -13,17 +13,17 @@ const O_PATH = 0x20_0000;
 
 // linux/landlock.h
 const WRITE_FILE = 1 << 1;
-/** Removing folders and files, making whatever there is to make. */
+/** Removing folders and files, and making any kind of file. */
 const CHANGE_FOLDER = 0x1ff << 4;
 /** From version 2 on. */
 const REFER = 1 << 13;
 /** From version 3 on. */
 const TRUNCATE = 1 << 14;
 
-/** Version of the kernel's Landlock; 0: it has none, it is turned off, or a seccomp filter might end who asks. */
+/** Version of the kernel's Landlock; 0: none, turned off, or a seccomp filter might end the process for the call. */
 export function landlockVersion(): number {
   try {
-    // A filter of systemd's ends a process for a call that it does not know.
+    // systemd's filter ends a process for an unknown system call.
     if (/^Seccomp:\s*2$/m.test(readFileSync("/proc/thread-self/status", "utf8"))) return 0;
     return libc().syscall("landlock_create_ruleset", CREATE_RULESET, 0, 0, VERSION, 0);
   } catch {
@@ -32,9 +32,9 @@ export function landlockVersion(): number {
 }
 
 /**
- * From here on the calling thread changes, makes and removes files beneath `folders` alone; a folder that is not there yet
- * stands for the nearest that is. Reading, descriptors that are open and sockets stay as they are. Takes `no_new_privs`. Does
- * nothing where the kernel has no Landlock. Throws SystemError.
+ * From here on the calling thread changes, makes and removes files only in `folders` and below; a missing folder
+ * means its nearest existing parent. Reading, open descriptors and sockets are not limited. Needs `no_new_privs`. Does
+ * nothing if the kernel has no Landlock. Throws SystemError.
  */
 export function confineWrites(folders: readonly string[]): void {
   const version = landlockVersion();
@@ -65,7 +65,7 @@ function addRule(rules: number, folder: string, rights: number): void {
   }
 }
 
-/** None where only the root folder is left: that would allow everything. */
+/** None if only the root folder is left: that would allow everything. */
 function nearest(path: string): string[] {
   const wanted = resolve(path);
   let folder = wanted;

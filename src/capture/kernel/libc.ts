@@ -35,23 +35,23 @@ export const enum Flag {
 
 /** Memory shared with the kernel. `bytes` must not be touched after `unmap`: that would end the process. */
 export interface Mapping {
-  /** What is shared, then the room that was asked for. */
+  /** The shared memory, then the private room that was asked for. */
   readonly bytes: ArrayBuffer;
   unmap(): void;
 }
 
-/** What a descriptor is watched for: something to read or its failure, or that alone. */
+/** The events a descriptor is watched for: readable or failed, or failed only. */
 export type Awaited = "readable" | "failure";
 
-/** Waits for a descriptor in Node's own event loop: no thread, and nothing while it is stopped. */
+/** Waits for a descriptor in Node's own event loop, without a thread. Costs nothing while stopped. */
 export interface Readiness {
-  /** Calls `ready` whenever what is awaited has come. */
+  /** Calls `ready` at each event. */
   start(ready: () => void): void;
   stop(): void;
   close(): void;
 }
 
-/** Every call throws SystemError where it fails, save `recv`, which is on hot paths. */
+/** Every call throws SystemError on failure, except `recv` and `sendmsg`, which return the error number. */
 export interface Libc {
   open(path: string, flags: number): number;
   close(fd: number): void;
@@ -61,9 +61,9 @@ export interface Libc {
   send(fd: number, bytes: Uint8Array, flags: number): number;
   /** Bytes received, or the error number, negative. Fills `buffer` from its start. */
   recv(fd: number, buffer: Uint8Array, flags: number): number;
-  /** What the kernel thinks of its clock: the STA_ bits of adjtimex(2), which changes nothing when asked so. */
+  /** The state of the kernel's clock: the STA_ bits of adjtimex(2), called read-only. */
   clockStatus(): number;
-  /** Moves the calling thread alone. */
+  /** Moves only the calling thread. */
   setns(fd: number, kind: number): void;
   /** Fills `value`. */
   getsockopt(fd: number, level: number, name: number, value: Uint8Array): void;
@@ -71,44 +71,44 @@ export interface Libc {
   getsockname(fd: number, address: Uint8Array): void;
   /** Sets, or replaces in one step, a socket's filter: an array of `struct sock_filter`. */
   attachFilter(fd: number, instructions: Uint8Array): void;
-  /** Fills `value`, which says what is asked (netdevice(7)). */
+  /** Fills `value`, which also holds the request (netdevice(7)). */
   ioctl(fd: number, request: number, value: Uint8Array): void;
-  /** Number of a network interface in the calling thread's namespace; 0: there is none of that name. */
+  /** Number of a network interface in the calling thread's namespace; 0: no such interface. */
   ifNameToIndex(name: string): number;
-  /** Maps a socket's ring, readable and writable, shared; behind it `room` bytes of this process's own. */
+  /** Maps a socket's ring, readable and writable, shared; behind it `room` private bytes. */
   mapShared(fd: number, length: number, room: number): Mapping;
-  watch(fd: number, what?: Awaited): Readiness;
+  pollFd(fd: number, what?: Awaited): Readiness;
   /**
-   * Puts an epoll(7) descriptor in the place of one: it is readable where that is or has failed, and never says that it has
-   * failed. Gives the number that the descriptor itself now has; whoever asks must close it.
+   * Replaces a descriptor by an epoll(7) descriptor that is readable if the original is readable or has failed, and never itself
+   * fails. Returns the new number of the original; the caller closes it.
    */
   hideErrors(fd: number): number;
-  /** Of the calling thread alone, as are capabilities. */
+  /** Applies only to the calling thread, as capabilities do. */
   prctl(option: number, value: number, more?: number): number;
   capset(header: Uint8Array, data: Uint8Array): void;
   /** Fills `fds` with two connected sockets, closed on exec. */
   socketpair(domain: number, type: number, fds: Int32Array): void;
   /** `message` is a struct msghdr. Bytes sent, or the error number, negative. */
   sendmsg(fd: number, message: Uint8Array, flags: number): number;
-  /** As `sendmsg`; the kernel also writes to `message`. */
+  /** Like `sendmsg`; the kernel also writes to `message`. */
   recvmsg(fd: number, message: Uint8Array, flags: number): number;
   /**
-   * Becomes another program: all threads but the calling one end, descriptors stay as they were told to. `words`: its words,
+   * Becomes another program: all other threads end, descriptors stay open unless marked close-on-exec. `words`: its arguments,
    * each ended by a NUL byte. Returns only by throwing.
    */
   execv(path: string, words: Uint8Array): never;
-  /** Waits until a child has ended, and forgets it. */
+  /** Waits until a child has ended, and reaps it. */
   waitpid(pid: number): void;
   /** A file without a name, in memory; kept open on exec. */
   memfd(name: string): number;
-  /** A call that the library has no function for. Throws SystemError under `name`. */
+  /** A system call without a library function. Throws SystemError with `name` in it. */
   syscall(name: string, number: number, ...words: readonly [Word, Word, Word, Word]): number;
 }
 
-/** What a system call is given: a number or an address. */
+/** An argument of a system call: a number or an address. */
 type Word = number | bigint;
 
-/** Where the bytes are, for structures that hold addresses. Good as long as `bytes` is held. */
+/** Address of the bytes, for structures that hold addresses. Valid as long as `bytes` is referenced. */
 export function addressOf(bytes: Uint8Array): bigint {
   return loadKoffi().address(bytes);
 }
@@ -116,13 +116,13 @@ export function addressOf(bytes: Uint8Array): bigint {
 /** Functions of a shared library, by their C prototypes. */
 export type Library = (prototype: string) => (...args: unknown[]) => unknown;
 
-/** Loads a library by its file name, such as `libpcap.so.0.8`. Throws where it is not installed. */
+/** Loads a library by its file name, such as `libpcap.so.0.8`. Throws if it is not installed. */
 export function loadLibrary(file: string): Library {
   const library = loadKoffi().load(file);
   return (prototype) => library.func(prototype);
 }
 
-/** The bytes at an address that a library gave. A view, not a copy: valid as long as the library keeps them. */
+/** The bytes at an address from a library. A view, not a copy: valid as long as the library keeps them. */
 export function viewNative(address: unknown, length: number): ArrayBuffer {
   return loadKoffi().view(address, length);
 }
@@ -144,7 +144,7 @@ type Native = (...args: unknown[]) => number;
 
 let loaded: Libc | null = null;
 
-/** The C library, loaded when first asked for. Throws where koffi is not installed or has no build for this machine. */
+/** The C library, loaded at the first call. Throws if koffi is not installed or has no build for this machine. */
 export function libc(): Libc {
   loaded ??= loadLibc();
   return loaded;
@@ -201,12 +201,12 @@ type ProcessCalls = Pick<
   "prctl" | "capset" | "socketpair" | "sendmsg" | "recvmsg" | "execv" | "waitpid" | "memfd" | "syscall"
 >;
 
-/** Where each of the words begins that end with a NUL byte. */
+/** Start offsets of the NUL-terminated words. */
 export function startsOf(words: Uint8Array): number[] {
   return [0, ...[...words.keys()].filter((at) => words[at] === 0).map((at) => at + 1)].slice(0, -1);
 }
 
-/** What a process needs to give up rights, and to have another one open things for it. */
+/** Calls to give up rights, and to have another process open descriptors. */
 function bindProcess(
   koffi: typeof import("koffi"),
   find: (prototype: string) => Native,
@@ -258,11 +258,11 @@ type CaptureCalls = Pick<
   | "ioctl"
   | "ifNameToIndex"
   | "mapShared"
-  | "watch"
+  | "pollFd"
   | "hideErrors"
 >;
 
-/** What a capture needs beside sockets. */
+/** Calls of a capture besides sockets. */
 function bindCapture(
   koffi: typeof import("koffi"),
   find: (prototype: string) => Native,
@@ -305,7 +305,7 @@ function bindCapture(
         if (BigInt.asIntN(64, mapped) === -1n) throw new SystemError("mmap", koffi.errno());
         return mapped;
       };
-      // The whole is taken first, so that nothing else lies where the ring is put.
+      // Reserves all of it first, so that nothing else lies where the ring is mapped.
       const address = map(null, length + room, MAP_PRIVATE | MAP_ANONYMOUS, -1);
       const unmap = () => void check("munmap", native.munmap(address, length + room));
       try {
@@ -316,11 +316,11 @@ function bindCapture(
       }
       return { bytes: koffi.view(address, length + room), unmap };
     },
-    watch: (fd, what = "readable") => watch(koffi, fd, what),
+    pollFd: (fd, what = "readable") => pollFd(koffi, fd, what),
     hideErrors(fd) {
       const itself = check("dup", native.dup(fd));
       const epoll = check("epoll_create1", native.epollCreate(Flag.closeOnExec));
-      const event = new Uint8Array(16); // struct epoll_event: the events, then data that nobody asks for
+      const event = new Uint8Array(16); // struct epoll_event: the events, then unused data
       event[0] = EPOLLIN;
       check("epoll_ctl", native.epollControl(epoll, EPOLL_CTL_ADD, itself, event));
       check("dup3", native.dup3(epoll, fd, Flag.closeOnExec));
@@ -330,14 +330,14 @@ function bindCapture(
   };
 }
 
-function watch(koffi: typeof import("koffi"), fd: number, what: Awaited): Readiness {
+function pollFd(koffi: typeof import("koffi"), fd: number, what: Awaited): Readiness {
   const events = what === "readable" ? { readable: true } : { disconnect: true };
   let handle: ReturnType<typeof koffi.node.poll> | null = null;
   let ready = () => {};
   return {
     start(call) {
       ready = call;
-      // koffi.node.poll begins at once; later it is only started again.
+      // koffi.node.poll starts at once; later calls only restart it.
       if (handle === null) handle = koffi.node.poll(fd, events, () => ready());
       else handle.start(events, () => ready());
     },

@@ -9,7 +9,7 @@ const SO_TYPE = 3;
 const SO_DOMAIN = 39;
 const SO_RCVTIMEO = 20;
 const SCM_RIGHTS = 1;
-/** MSG_NOSIGNAL, MSG_CMSG_CLOEXEC; what comes back of MSG_TRUNC and MSG_CTRUNC: a part found no room. */
+/** MSG_NOSIGNAL, MSG_CMSG_CLOEXEC; MSG_TRUNC and MSG_CTRUNC come back if a part did not fit. */
 const NO_SIGNAL = 0x4000;
 const DESCRIPTORS_CLOSE_ON_EXEC = 0x4000_0000;
 const CUT = 0x20 | 0x8;
@@ -23,10 +23,10 @@ const PART_BYTES = 16;
 const CONTROL_BYTES = 16;
 const CONTROL_LENGTH = 40;
 const FLAGS = 48;
-/** Descriptors that one message carries at most. */
+/** Most descriptors in one message. */
 const MAX_DESCRIPTORS = 32;
 
-/** One message. The descriptors are the receiver's to close. */
+/** One message. The receiver owns the descriptors and closes them. */
 export interface Message {
   readonly bytes: Uint8Array;
   readonly descriptors: readonly number[];
@@ -48,19 +48,19 @@ export function isPairEnd(fd: number): boolean {
   }
 }
 
-/** A number that the kernel knows of a socket. Throws SystemError where it is none. */
+/** An integer option of a socket. Throws SystemError if the descriptor is no socket. */
 export function optionOf(fd: number, name: number): number {
   const value = new Uint8Array(4);
   libc().getsockopt(fd, SOL_SOCKET, name, value);
   return new DataView(value.buffer).getInt32(0, true);
 }
 
-/** Whether a program that the process becomes, or starts, has the descriptor too. */
+/** Whether the descriptor stays open in programs that the process becomes or starts. */
 export function keepOnExec(fd: number, isKept: boolean): void {
   libc().ioctl(fd, isKept ? KEEP_ON_EXEC : CLOSE_ON_EXEC, new Uint8Array(4));
 }
 
-/** How long a message is waited for, in seconds. */
+/** Time-out of a receive, in seconds. */
 export function setPatience(fd: number, seconds: number): void {
   libc().setsockopt(
     fd,
@@ -70,7 +70,7 @@ export function setPatience(fd: number, seconds: number): void {
   );
 }
 
-/** Sends one message; waits while the other side is not ready. Throws SystemError: EPIPE where nobody is there. */
+/** Sends one message; waits while the other side is not ready. Throws SystemError: EPIPE if the other side is closed. */
 export function sendMessage(fd: number, bytes: Uint8Array, descriptors: readonly number[] = []): void {
   if (descriptors.length > MAX_DESCRIPTORS) throw new SystemError("sendmsg", constants.errno.E2BIG);
   const frame = new Frame(bytes, descriptors.length);
@@ -81,8 +81,8 @@ export function sendMessage(fd: number, bytes: Uint8Array, descriptors: readonly
 }
 
 /**
- * Receives one message into `room`; no bytes: the other side is closed. Throws SystemError: EAGAIN where none came in time,
- * EMSGSIZE where it is larger.
+ * Receives one message into `room`; zero bytes: the other side is closed. Throws SystemError: EAGAIN if none came in time,
+ * EMSGSIZE if it is larger.
  */
 export function receiveMessage(fd: number, room: Uint8Array): Message {
   const frame = new Frame(room, MAX_DESCRIPTORS);
@@ -93,12 +93,12 @@ export function receiveMessage(fd: number, room: Uint8Array): Message {
   throw new SystemError("recvmsg", constants.errno.EMSGSIZE);
 }
 
-/** A struct msghdr of one part, with room for descriptors. It holds what its addresses stand for. */
+/** A struct msghdr of one part, with room for descriptors. It owns the memory that its addresses point to. */
 class Frame {
   readonly control: DataView;
   readonly #header = new DataView(new ArrayBuffer(HEADER_BYTES));
   readonly #part = new DataView(new ArrayBuffer(PART_BYTES));
-  /** Held for the kernel, which has its address. */
+  /** Referenced here because the kernel has its address. */
   held: Uint8Array | null;
 
   constructor(bytes: Uint8Array, descriptors: number) {
@@ -117,7 +117,7 @@ class Frame {
     this.control.setInt32(12, SCM_RIGHTS, true);
   }
 
-  /** Begins again where a signal came between. */
+  /** Repeats a call that a signal interrupted. */
   call(fn: (header: Uint8Array) => number, syscall: string): number {
     let result: number;
     do result = fn(bytesOf(this.#header));

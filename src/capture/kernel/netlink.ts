@@ -1,7 +1,7 @@
 /** Netlink sockets: asking the kernel for a list (a dump) and reading what comes, in place (netlink(7), RFC 3549). */
 import { Flag, libc, SystemError } from "./libc.js";
 
-/** Netlink is in the host's byte order; Linux runs Node on little-endian machines alone. */
+/** Netlink uses the host's byte order; netwatch runs only on little-endian machines. */
 export const LITTLE = true;
 
 // linux/netlink.h
@@ -37,15 +37,15 @@ export const ATTRIBUTE_TYPE = 0x3fff;
 
 /** The kernel never puts more than this into one answer to a dump (af_netlink.c). */
 const BUFFER_BYTES = 32 * 1024;
-/** An answer that takes longer is none: the kernel fills it while `recv` waits. */
+/** A later answer counts as none: the kernel fills it while `recv` waits. */
 const TIMEOUT_SECONDS = 2;
 /** Tries at a dump that changed or overran while it was read. */
 const TRIES = 4;
 
-/** What the kernel answers in place of a list; EAGAIN: nothing, for two seconds. */
+/** The kernel's error instead of a list; EAGAIN: no answer within two seconds. */
 export class NetlinkError extends SystemError {}
 
-/** The two ways of a socket. The kernel's is `openNetlink`; a test has its own. */
+/** Sending and receiving. `openNetlink` opens the kernel's; a test has its own. */
 export interface NetlinkChannel {
   send(bytes: Uint8Array): void;
   /** Bytes received, their true number even where the buffer was smaller; or the error number, negative. */
@@ -58,7 +58,7 @@ export interface NetlinkOptions {
   readonly receiveBuffer?: number;
   /** Multicast groups to listen to as well. */
   readonly groups?: readonly number[];
-  /** Have the kernel refuse what it does not know in a request, in place of passing over it (Linux 4.20). */
+  /** The kernel refuses unknown parts of a request instead of ignoring them (Linux 4.20). */
   readonly strict?: boolean;
 }
 
@@ -67,7 +67,7 @@ export function openNetlink(family: NetlinkFamily, options: NetlinkOptions = {})
   return netlinkChannel(openNetlinkSocket(family, options));
 }
 
-/** The channel over an open socket, which it closes. `send`: by whom else requests are sent. */
+/** The channel over an open socket, which it owns and closes. `send`: sends the requests in place of this process. */
 export function netlinkChannel(
   fd: number,
   send: NetlinkChannel["send"] = (bytes) => void libc().send(fd, bytes, 0),
@@ -76,7 +76,7 @@ export function netlinkChannel(
   return { send, receive: (buffer) => recv(fd, buffer, Flag.truncate), close: () => close(fd) };
 }
 
-/** As `openNetlink`; gives the socket itself, which is the caller's to close. */
+/** Like `openNetlink`; returns the socket itself, which the caller closes. */
 export function openNetlinkSocket(family: NetlinkFamily, options: NetlinkOptions = {}): number {
   const { socket, bind, setsockopt, close } = libc();
   const fd = socket(AF_NETLINK, SOCK_RAW | Flag.closeOnExec, family);
@@ -101,15 +101,15 @@ export type TakeMessage = (view: DataView, start: number, end: number, type: num
 
 /** Asks for lists over one channel, one at a time. */
 export class NetlinkDumper {
-  /** Dumps begun again because the list changed (NLM_F_DUMP_INTR) or the kernel lost a part of it (ENOBUFS). */
+  /** Dumps restarted because the list changed (NLM_F_DUMP_INTR) or the kernel lost a part of it (ENOBUFS). */
   resyncs = 0;
-  /** Parts of an answer that were no netlink messages, or longer than the buffer. */
+  /** Malformed parts of an answer, and those longer than the buffer. */
   malformed = 0;
   readonly #channel: NetlinkChannel;
   readonly #bytes = new Uint8Array(BUFFER_BYTES);
   readonly #view = new DataView(this.#bytes.buffer);
   #sequence = 0;
-  /** The dump that is under way is not whole. */
+  /** The current dump is incomplete. */
   #broken = false;
 
   constructor(channel: NetlinkChannel) {
@@ -121,16 +121,16 @@ export class NetlinkDumper {
   }
 
   /**
-   * Asks for a list of `type` with `payload` as the request's own header. Each message goes to `take`; before a list is begun
-   * (again) `begin` is called, to forget the part that came before. Yields after every answer of the kernel, so that the
-   * caller can do other work between; run it to its end before the next. False at the end: the last try was not whole either.
-   * Throws NetlinkError where the kernel refuses, or does not answer within two seconds.
+   * Asks for a list of `type` with `payload` as the request's own header. Each message goes to `take`; `begin` is called before a list starts
+   * or restarts, to drop earlier messages. Yields after every answer of the kernel, so that the
+   * caller can do other work; run it to its end before the next dump. Returns false if the last try was incomplete too.
+   * Throws NetlinkError if the kernel refuses, or does not answer within two seconds.
    */
   dump(type: number, payload: Uint8Array, begin: () => void, take: TakeMessage): Generator<void, boolean> {
     return this.#ask(type, NLM_F_DUMP, payload, begin, take);
   }
 
-  /** As `dump`, for a question about one thing. */
+  /** Like `dump`, for a request about one object. */
   get(type: number, payload: Uint8Array, begin: () => void, take: TakeMessage): Generator<void, boolean> {
     return this.#ask(type, NLM_F_ACK, payload, begin, take);
   }
@@ -165,7 +165,7 @@ export class NetlinkDumper {
     return bytes;
   }
 
-  /** Takes one answer of the kernel, which holds many messages. True: it was the last. */
+  /** Reads one answer of the kernel, which holds many messages. True: it was the last. */
   #receive(take: TakeMessage): boolean {
     const received = this.#channel.receive(this.#bytes);
     if (received < 0) {
@@ -186,7 +186,7 @@ export class NetlinkDumper {
         this.#damage();
         return false;
       }
-      // What is left of a list given up, and events of a group, bear another number.
+      // Messages of an abandoned list, and events of a group, have another sequence number.
       if (view.getUint32(at + MESSAGE_SEQUENCE, LITTLE) === this.#sequence) {
         const type = view.getUint16(at + MESSAGE_TYPE, LITTLE);
         if ((view.getUint16(at + MESSAGE_FLAGS, LITTLE) & NLM_F_DUMP_INTR) !== 0) this.#broken = true;
@@ -207,7 +207,7 @@ export class NetlinkDumper {
   }
 }
 
-/** Whether these bytes are what `dump` sends for a list of `type`, and nothing else. */
+/** Whether these bytes are exactly a request of `dump` for a list of `type`. */
 export function isDumpRequest(bytes: Uint8Array, type: number, payload: Uint8Array): boolean {
   if (bytes.length !== HEADER_BYTES + payload.length) return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -227,7 +227,7 @@ function throwIfError(view: DataView, start: number, end: number): void {
   if (error < 0) throw new NetlinkError("netlink", -error);
 }
 
-/** Runs a dump to its end at one go. */
+/** Runs a dump to its end without yielding. */
 export function finish<T>(steps: Generator<void, T>): T {
   for (;;) {
     const step = steps.next();

@@ -1,4 +1,4 @@
-/** Network namespaces for tests and benchmarks: made under names of their own, taken away at the end whatever happens. */
+/** Network namespaces for tests and benchmarks: made under names of their own, always removed at the end. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -148,14 +148,14 @@ export class TestNetwork {
     for (const name of this.#names) execFileSync("ip", ["netns", "del", name]);
   }
 
-  /** The same at once, as far as it goes: the process is about to end. */
+  /** The same synchronously, as far as possible: the process is about to end. */
   abandon(): void {
     for (const child of this.#children) child.kill("SIGKILL");
     for (const name of this.#names) spawnSync("ip", ["netns", "del", name]);
   }
 }
 
-/** Runs `body` with a network that is gone afterwards, also where the process is told to end meanwhile. */
+/** Runs `body` with a network and removes it afterwards, also if a signal ends the process. */
 export async function withTestNetwork(body: (network: TestNetwork) => Promise<void>): Promise<void> {
   const network = new TestNetwork();
   const atExit = () => network.abandon();

@@ -1,10 +1,10 @@
-/** Network namespaces: being in another one for a moment. A socket or an open /proc file made there stays there. */
+/** Network namespaces: runs code in another one. A socket or /proc file opened there stays tied to it. */
 import { readdirSync, statSync } from "node:fs";
 import { Flag, libc, SystemError } from "./libc.js";
 
 /** Where `ip netns add` leaves them (ip-netns(8)). */
 const NAMED = "/run/netns";
-/** Of the calling thread: setns moves that alone. */
+/** Of the calling thread: setns moves only that thread. */
 const OWN = "/proc/thread-self/ns/net";
 
 /** A namespace by its name under /run/netns, by a path (with a slash), or by a process in it. */
@@ -20,13 +20,13 @@ export class NetnsError extends Error {
   }
 }
 
-/** The file that stands for the namespace. */
+/** The file of the namespace. */
 function netnsPath(target: NetnsTarget): string {
   if (typeof target === "number") return `/proc/${target}/ns/net`;
   return target.includes("/") ? target : `${NAMED}/${target}`;
 }
 
-/** Names under /run/netns, in order. None where there is no such folder. */
+/** Names under /run/netns, sorted. Empty if there is no such folder. */
 export function listNetns(): string[] {
   try {
     return readdirSync(NAMED).sort();
@@ -36,14 +36,14 @@ export function listNetns(): string[] {
   }
 }
 
-/** What tells one namespace from another, whatever it is called; null: there is none (any more). */
+/** Identity of a namespace, whatever its name; null: it does not exist (any more). */
 export function netnsId(target: NetnsTarget | null): number | null {
   return statSync(target === null ? OWN : netnsPath(target), { throwIfNoEntry: false })?.ino ?? null;
 }
 
 /**
- * Runs `fn` inside the namespace and comes back, also when `fn` throws. `fn` is synchronous: anything it leaves for later
- * runs outside. Needs CAP_SYS_ADMIN. `null`: stay here. Throws NetnsError where the namespace cannot be entered.
+ * Runs `fn` inside the namespace and returns to this one, also if `fn` throws. `fn` must be synchronous: deferred work
+ * runs outside. Needs CAP_SYS_ADMIN. `null`: stay here. Throws NetnsError if the namespace cannot be entered.
  */
 export function withNetns<T>(target: NetnsTarget | null, fn: () => T): T {
   if (target === null) return fn();

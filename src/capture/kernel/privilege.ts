@@ -1,4 +1,4 @@
-/** Giving up root once the sockets are open (capabilities(7), prctl(2)). What is given up does not come back. */
+/** Gives up root once the sockets are open (capabilities(7), prctl(2)). This cannot be undone. */
 import { readFileSync } from "node:fs";
 import { libc } from "./libc.js";
 
@@ -22,7 +22,7 @@ export interface User {
   readonly uid: number;
   readonly gid: number;
   readonly name: string;
-  /** Home folder; null: none is known. */
+  /** Home folder; null: unknown. */
   readonly home: string | null;
 }
 
@@ -41,7 +41,7 @@ const LAST_CAPABILITY = 63;
 const SET_IDS = (1n << 6n) | (1n << 7n);
 const NOBODY: User = { uid: 65_534, gid: 65_534, name: "nobody", home: null };
 
-/** Who called sudo; null where nobody did. */
+/** The user who called sudo; null: none. */
 export function invokingUser(env: Environment): User | null {
   const uid = numberOf(env.SUDO_UID);
   const gid = numberOf(env.SUDO_GID);
@@ -54,14 +54,14 @@ export function userNamed(name: string): User | null {
   return findUser((fields) => fields[0] === name);
 }
 
-/** Whom to become: the one who called sudo, else nobody. */
+/** The user to become: the caller of sudo, else the user `nobody`. */
 export function unprivilegedUser(env: Environment): User {
   return invokingUser(env) ?? userNamed("nobody") ?? NOBODY;
 }
 
 /**
- * Becomes `user`, keeping only `keep`; without root, keeps only what of `keep` there is. No program started later can win
- * rights back. Of several threads the calling one alone keeps capabilities; the rest has none.
+ * Becomes `user` and keeps only the capabilities `keep`; without root, keeps those of `keep` that it has. Programs started later
+ * cannot regain rights. Of several threads only the calling one keeps capabilities.
  */
 export function dropPrivileges(user: User, keep: readonly Capability[]): void {
   const c = libc();
@@ -77,24 +77,24 @@ export function dropPrivileges(user: User, keep: readonly Capability[]): void {
   forbidNewPrivileges();
 }
 
-/** No program that the calling thread becomes or starts has more rights than that thread has then: root neither. */
+/** Programs that the calling thread becomes or starts never have more rights than the thread, even as root. */
 export function forbidNewPrivileges(): void {
   libc().prctl(PR_SET_NO_NEW_PRIVS, 1);
 }
 
-/** What of `keep` there is remains, also for programs that the calling thread, which is the main one, becomes or starts. */
+/** Keeps the capabilities of `keep` that it has, also for programs that the calling (main) thread becomes or starts. */
 export function limitCapabilities(keep: readonly Capability[]): void {
   const c = libc();
   dropBounding(keep);
   c.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL);
   setCapabilities(keep);
-  // Root's programs get what is permitted; those of others what is ambient, for which it must be inheritable.
+  // Programs of root get the permitted set; those of others the ambient set, which needs the inheritable one.
   if (process.geteuid!() === 0) return;
   for (const capability of setCapabilities(keep, keep))
     c.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability);
 }
 
-/** Runs `fn` with only these of the capabilities in effect, and has the others again afterwards. */
+/** Runs `fn` with only these capabilities in effect, then restores the others. */
 export function withEffective<T>(keep: readonly Capability[], fn: () => T): T {
   const all = Array.from({ length: 32 }, (_, capability) => capability as Capability);
   try {
@@ -111,8 +111,8 @@ export function isPrivileged(): boolean {
 }
 
 /**
- * Takes the capabilities of the calling thread, one besides the main one, which leaves it without any. Before a change of
- * user there is nothing to do: that takes them from every thread.
+ * Removes all capabilities of the calling thread, which is not the main one. Before a change of
+ * user this is not needed: the change removes them from every thread.
  */
 export function bareThread(): void {
   if (process.geteuid!() === 0 && mayChangeUser()) return;
@@ -120,20 +120,20 @@ export function bareThread(): void {
   libc().prctl(PR_SET_NO_NEW_PRIVS, 1);
 }
 
-/** All groups that the user is in: the group of an engine's socket may be among them. */
+/** All groups of the user: the group of an engine's socket may be among them. */
 function takeGroups({ name, gid }: User): void {
-  // Node's types leave it out.
+  // Missing in Node's types.
   const { initgroups } = process as { initgroups?: (user: string, group: number) => void };
   if (userNamed(name) === null || !initgroups) process.setgroups!([gid]);
   else initgroups(name, gid);
 }
 
-/** Whether it is root, who in a container may have been left without the right to become another user. */
+/** Whether the process is root; in a container root may lack the right to become another user. */
 export function mayChangeUser(): boolean {
   return process.geteuid!() === 0 && (permittedCapabilities() & SET_IDS) === SET_IDS;
 }
 
-/** Without CAP_SETPCAP, or past the last one the kernel knows, there is nothing to drop. */
+/** Nothing to drop without CAP_SETPCAP, or past the last capability that the kernel knows. */
 function dropBounding(keep: readonly Capability[]): void {
   for (let capability = 0; capability <= LAST_CAPABILITY; capability++) {
     if (keep.includes(capability)) continue;
@@ -145,15 +145,15 @@ function dropBounding(keep: readonly Capability[]): void {
   }
 }
 
-/** Of the thread that runs this. */
+/** Of the calling thread. */
 function permittedCapabilities(): bigint {
   const line = /^CapPrm:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/thread-self/status", "utf8"));
   return BigInt(`0x${line?.[1] ?? "0"}`);
 }
 
 /**
- * Sets the permitted set to what of these there is, the others to what of theirs is in it; the ambient set never has more than
- * the inheritable one. Gives what is permitted then.
+ * Sets the permitted set to those of these that it has, the other sets to a part of that; the ambient set is never larger than
+ * the inheritable one. Returns the permitted set.
  */
 function setCapabilities(
   capabilities: readonly Capability[],

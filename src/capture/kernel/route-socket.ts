@@ -1,4 +1,4 @@
-/** Asks the kernel for links and addresses, of the namespace the socket is in or of one that this has a number for. */
+/** Asks the kernel for links and addresses, of the socket's namespace or of one with a number in it. */
 import { Flag, libc } from "./libc.js";
 import {
   finish,
@@ -24,7 +24,7 @@ import {
 export class RouteSocket {
   readonly #dumper: NetlinkDumper;
 
-  /** Over a strict socket of any namespace; by itself it opens one where the thread is now, where it stays. Throws SystemError. */
+  /** Over the given strict socket of any namespace; by default it opens one in the thread's current namespace. Throws SystemError. */
   constructor(channel: NetlinkChannel = openNetlink(NetlinkFamily.route, { strict: true })) {
     this.#dumper = new NetlinkDumper(channel);
   }
@@ -40,7 +40,7 @@ export class RouteSocket {
     return this.#list(RouteMessage.getAddress, request, RouteMessage.newAddress, decodeAddress);
   }
 
-  /** This namespace's number for the one at `path`; null where it has none: no link connects the two. Throws SystemError. */
+  /** This namespace's number for the one at `path`; null: none, no link connects the two. Throws SystemError. */
   numberOf(path: string): number | null {
     const fd = libc().open(path, Flag.closeOnExec);
     let number: number | null = null;

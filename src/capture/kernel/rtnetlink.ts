@@ -1,4 +1,4 @@
-/** Links, addresses and namespace numbers as rtnetlink says them: requests as bytes, answers decoded. Asks nobody itself. */
+/** Links, addresses and namespace numbers in rtnetlink: encodes requests, decodes answers. Does no I/O. */
 import { type AddressBytes, formatAddress } from "../../net.js";
 import { ATTRIBUTE_TYPE, LITTLE } from "./netlink.js";
 
@@ -39,7 +39,7 @@ export interface Link {
   readonly kind: string;
   readonly up: boolean;
   readonly carrier: boolean;
-  /** Whether anybody holds it in promiscuous mode now. */
+  /** Whether it is in promiscuous mode now. */
   readonly promiscuous: boolean;
   readonly mtu: number;
   /** Index of the bridge, or other master, that it is a port of. */
@@ -71,7 +71,7 @@ export interface LinkAddress {
   /** Canonical text of `address`. */
   readonly text: string;
   readonly prefix: number;
-  /** When it was set, in hundredths of a second of the clock that counts since boot; null: not said. */
+  /** When it was set, in hundredths of a second since boot; null: unknown. */
   readonly setAtCs: number | null;
 }
 
@@ -81,8 +81,8 @@ export function linkRequest(netnsid: number | null): Uint8Array {
 }
 
 /**
- * Asks for all addresses, as above, with RTM_GETADDR; another namespace's only on a strict socket: elsewhere the kernel
- * passes over the number and gives this namespace's.
+ * Asks for all addresses, as above, with RTM_GETADDR; another namespace's needs a strict socket: on others the kernel
+ * ignores the number and returns this namespace's.
  */
 export function addressRequest(netnsid: number | null): Uint8Array {
   return withAttribute(IFADDR_BYTES, IFA_TARGET_NETNSID, netnsid);
@@ -103,7 +103,7 @@ function withAttribute(headerBytes: number, type: number, value: number | null):
   return bytes;
 }
 
-/** The number that an RTM_NEWNSID message, from `start` to `end`, says; null: there is none. */
+/** The number in an RTM_NEWNSID message, from `start` to `end`; null: none. */
 export function decodeNamespaceNumber(view: DataView, start: number, end: number): number | null {
   const id = attributesOf(view, start + RTGENMSG_BYTES, end).get(NETNSA_NSID);
   const number = id && id.byteLength >= 4 ? id.getInt32(0, LITTLE) : -1;
@@ -134,7 +134,7 @@ const enum LinkAttribute {
   linkNetnsid = 37,
 }
 
-/** The link that an RTM_NEWLINK message, from `body` to `end`, describes; null where it is cut short. */
+/** The link that an RTM_NEWLINK message, from `body` to `end`, describes; null if it is truncated. */
 export function decodeLink(view: DataView, body: number, end: number): Link | null {
   if (end - body < IFINFO_BYTES) return null;
   const attributes = attributesOf(view, body + IFINFO_BYTES, end);
@@ -183,7 +183,7 @@ const enum AddressAttribute {
   cacheInfo = 6,
 }
 
-/** The address that an RTM_NEWADDR message, from `body` to `end`, describes; null where it is none of IP. */
+/** The address that an RTM_NEWADDR message, from `body` to `end`, describes; null if it is no IP address. */
 export function decodeAddress(view: DataView, body: number, end: number): LinkAddress | null {
   if (end - body < IFADDR_BYTES) return null;
   const family = view.getUint8(body);

@@ -79,7 +79,7 @@ export class SocketTable {
   }
 }
 
-/** Reads one namespace's established and listening TCP sockets as often as asked. Needs no capability once it is open. */
+/** Reads one namespace's established and listening TCP sockets as often as asked. Needs no capability once open. */
 export class SocketReader {
   readonly table = new SocketTable();
   readonly #dumper: NetlinkDumper;
@@ -93,12 +93,12 @@ export class SocketReader {
     return new SocketReader(netlinkChannel(opener().netlinkSocket(netns, NetlinkFamily.sockDiag)));
   }
 
-  /** Lists begun again because they changed while they were read. */
+  /** Lists read again because they changed during the read. */
   get resyncs(): number {
     return this.#dumper.resyncs;
   }
 
-  /** Reads the list anew, IPv4 then IPv6. False at the end: it changed at every try. Throws NetlinkError. */
+  /** Reads the list again, IPv4 then IPv6. Returns false if it changed at every try. Throws NetlinkError. */
   *steps(): Generator<void, boolean> {
     const { table } = this;
     table.truncate(0);
@@ -113,7 +113,7 @@ export class SocketReader {
     return whole;
   }
 
-  /** Reads the list anew at one go. */
+  /** Reads the list again without yielding. */
   read(): boolean {
     return finish(this.steps());
   }

@@ -12,7 +12,7 @@ import { createPacket, createReport } from "../packet.js";
 import { CaptureError, type KernelCounts, type LiveOptions, type LiveSource } from "./live.js";
 import { whyEnded } from "./packet-socket.js";
 
-/** What is used of the package. */
+/** The part of the package's API in use. */
 interface Cap {
   open(device: string, filter: string, bufferBytes: number, buffer: Buffer): string;
   setMinBytes?(bytes: number): void;
@@ -30,12 +30,12 @@ const LINK_TYPES: Readonly<Record<string, number>> = {
 const FRAME_BYTES = 65_535;
 /** Before each packet in the queue: captured bytes, bytes on the wire, time in microseconds. */
 const HEAD_BYTES = 16;
-/** Packets given before timers and signals have their turn. */
+/** Packets delivered before timers and signals get their turn. */
 const TURN_PACKETS = 16_384;
 const QUEUE_BYTES = 1024 * 1024;
 
 /**
- * Every capture there was. Closing one leaves its handle in Node's event loop; were the object collected, the loop would
+ * Every capture so far. A closed one leaves its handle in Node's event loop; if its object were collected, the loop would
  * walk over freed memory (cap 0.2.1, Pcap::close in src/binding.cc). A process opens few, so they are kept for good.
  */
 const UNCOLLECTED = new Set<Cap>();
@@ -53,14 +53,14 @@ export function openCapSource(options: LiveOptions): CapSource {
       "engine cap needs the npm package cap, which needs libpcap's headers to build: `apt-get install libpcap-dev && npm install cap`; or use engine ring",
     );
   }
-  // For its errors alone: the package compiles the text again, widened.
+  // Compiled for its errors only: the package compiles the text again, widened.
   if (options.filter !== "") compileFilter(options.filter, LinkType.ethernet, FRAME_BYTES);
   return withNetns(options.netns, () => new CapSource(cap, options));
 }
 
 /**
- * Opens a capture and keeps its socket's failure from it: on one it would end the process (cap 0.2.1, cb_packets in
- * src/binding.cc). Gives the socket under another number, or null where there is none as Linux has them.
+ * Opens a capture and hides socket failures from the package, which would end the process (cap 0.2.1, cb_packets in
+ * src/binding.cc). Returns the socket under another number; null: no Linux packet socket.
  */
 function openGuarded(open: () => void): number | null {
   const before = new Set(descriptors());
@@ -97,19 +97,19 @@ export class CapSource implements LiveSource {
   outages = 0;
   packets = 0;
   readonly #cap: Cap;
-  /** The capture's own, to tell what becomes of the interface; null: that cannot be told. */
+  /** The capture's socket, to notice changes of the interface; null: not available. */
   readonly #socket: number | null;
   readonly #failure: Readiness | null;
-  /** The package keeps only the address of this buffer: were it not held here, it would be collected and written over. */
+  /** The package keeps only the address of this buffer; without this reference it would be collected while in use. */
   readonly #frame = Buffer.alloc(FRAME_BYTES);
   readonly #frameView = new DataView(this.#frame.buffer, this.#frame.byteOffset, FRAME_BYTES);
   readonly #limit: number;
-  /** Packets that wait, one behind the other. */
+  /** Waiting packets, one after another. */
   #queue = new DataView(new ArrayBuffer(QUEUE_BYTES));
   #end = 0;
   #at = 0;
   #given = 0;
-  /** Packets that found no room in the queue. */
+  /** Packets dropped because the queue was full. */
   #lost = 0;
   #open = true;
   #closed = false;
@@ -132,11 +132,11 @@ export class CapSource implements LiveSource {
     this.linkType = LINK_TYPES[type] ?? -1;
     this.packet.linkType = this.linkType;
     cap.on("packet", (bytes) => this.#push(bytes));
-    this.#failure = this.#socket === null ? null : libc().watch(this.#socket, "failure");
+    this.#failure = this.#socket === null ? null : libc().pollFd(this.#socket, "failure");
     this.#failure?.start(() => void this.#fail(this.#socket!));
   }
 
-  /** The interface went down or away. What has come is still given. */
+  /** The interface went down or was deleted. Queued packets are still delivered. */
   async #fail(socket: number): Promise<void> {
     this.#failure?.stop();
     if (!this.#open || this.outages > 0) return;
@@ -147,7 +147,7 @@ export class CapSource implements LiveSource {
     this.#wake();
   }
 
-  /** Copies the packet at hand into the queue: the package uses its buffer again at once. */
+  /** Copies the current packet into the queue: the package reuses its buffer at once. */
   #push(bytes: number): void {
     if (!this.#open) return;
     const caplen = Math.min(bytes, this.snaplen);
@@ -162,7 +162,7 @@ export class CapSource implements LiveSource {
     to.setUint32(at + 4, bytes, true);
     to.setFloat64(at + 8, Date.now() * 1000, true);
     const from = this.#frameView;
-    // Up to three bytes behind the packet come along; the room for them is there.
+    // Copies up to three bytes behind the packet too; there is room for them.
     for (let i = 0; i < caplen && i + 4 <= FRAME_BYTES; i += 4)
       to.setInt32(at + HEAD_BYTES + i, from.getInt32(i));
     this.#end = at + room;
@@ -216,7 +216,7 @@ export class CapSource implements LiveSource {
     this.#wake();
   }
 
-  /** The package tells nothing; losses of the queue are known, those of the kernel are not. */
+  /** The package reports no losses: those of the queue are known, those of the kernel are not. */
   counts(): KernelCounts {
     return { received: null, dropped: this.#lost > 0 ? this.#lost : null, freezes: null };
   }

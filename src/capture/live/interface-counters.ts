@@ -1,4 +1,4 @@
-/** What an interface itself has counted: the other half of the proof that nothing was missed. */
+/** The interface's own counters: compared with a capture they show whether packets were missed. */
 import type { NetnsTarget } from "../kernel/netns.js";
 import type { Link } from "../kernel/rtnetlink.js";
 import { openRoute } from "../opener/opener.js";
@@ -9,7 +9,7 @@ export interface InterfaceCounters {
   readonly bytes: number;
 }
 
-/** Reads an interface's counters again and again, whatever rights are given up in between. */
+/** Reads an interface's counters repeatedly, also after rights are given up. */
 export interface CounterReader {
   /** null: the interface is gone. Throws SystemError. */
   read(): InterfaceCounters | null;
@@ -30,10 +30,10 @@ export function openCounters(name: string, netns: NetnsTarget | null): CounterRe
   };
 }
 
-/** The counters as a capture would count: each frame once, with its Ethernet header. */
+/** The counters converted to what a capture sees: each frame once, with its Ethernet header. */
 function countersOf({ name, kind, counters }: Link): InterfaceCounters {
   const { receivedPackets, receivedBytes, sentPackets, sentBytes } = counters;
-  // Loopback receives all that it sends.
+  // Loopback receives everything it sends.
   if (name === "lo") return { packets: receivedPackets, bytes: receivedBytes };
   // A bridge counts what it receives without the Ethernet header (br_input.c), all others with it.
   const headers = kind === "bridge" ? receivedPackets * ETHERNET_HEADER : 0;

@@ -1,4 +1,4 @@
-/** The links and addresses of every namespace, and who stands at the other end of each link. */
+/** The links and addresses of every namespace, and the owner of each link's other end. */
 import { SystemError } from "../kernel/libc.js";
 import { NetnsError, withNetns } from "../kernel/netns.js";
 import { RouteSocket } from "../kernel/route-socket.js";
@@ -18,18 +18,18 @@ export interface NamespaceNetwork {
 export interface HostNetwork {
   readonly own: NamespaceNetwork;
   readonly others: readonly NamespaceNetwork[];
-  /** Namespaces that are there and could not be read, and why. */
+  /** Namespaces that could not be read, and why. */
   readonly unreadable: readonly { readonly namespace: Namespace; readonly reason: string }[];
-  /** Processes whose namespace may not be seen. */
+  /** Number of processes whose namespace is not visible. */
   readonly hidden: number;
-  /** Why only the own namespace's links are known; null: all is well. */
+  /** Why only this namespace's links are known; null: no problem. */
   readonly limited: string | null;
 }
 
 /**
- * Reads all namespaces there are; as much of it as privilege and koffi allow. Costs about 0.2 ms a namespace. Namespaces of
- * the `previous` look that are no longer listed (privilege was given up meanwhile) are read as long as their link is there;
- * one that can no longer be read is as it was then.
+ * Reads all namespaces, as far as privilege and koffi allow. Costs about 0.2 ms per namespace. Namespaces of
+ * the `previous` result that are no longer listed (privilege was given up since) are read as long as their link exists;
+ * one that can no longer be read keeps its previous state.
  */
 export function readHostNetwork(
   namespaces: Namespaces = listNamespaces(),
@@ -43,7 +43,7 @@ export function readHostNetwork(
   }
   try {
     const { own, hidden } = namespaces;
-    // The dump of the own links first: it gives a number to every namespace that a link leads to.
+    // Dumps this namespace's links first: this gives a number to every namespace that a link leads to.
     const ownNetwork = { namespace: own, number: null, links: socket.links(), addresses: socket.addresses() };
     const others: NamespaceNetwork[] = [];
     const unreadable: { namespace: Namespace; reason: string }[] = [];
@@ -67,7 +67,7 @@ export function readHostNetwork(
   }
 }
 
-/** Through the own namespace's number for it, which needs CAP_NET_ADMIN alone, else from inside it; or the code of what forbids it. */
+/** By this namespace's number for it, which needs only CAP_NET_ADMIN, else from inside it; or the error code. */
 function readOther(
   socket: RouteSocket,
   namespace: Namespace,
@@ -92,8 +92,8 @@ function readOther(
 }
 
 /**
- * The namespaces of the previous look by id with their numbers, as far as these still hold: a number is given away again when its
- * namespace ends, the index of a link never. A pair of links ends with either of its ends.
+ * The namespaces of the previous result by id with their numbers, if still valid: a number is reused when its
+ * namespace ends, a link's index never. A veth pair ends with either of its ends.
  */
 function numbersOf(
   previous: HostNetwork | null,
@@ -122,7 +122,7 @@ function readOwnBySysfs({ own, others, hidden }: Namespaces, limited: string): H
   };
 }
 
-/** A link of the own namespace with what stands around it. */
+/** A link of this namespace with its surroundings. */
 export interface Interface {
   readonly link: Link;
   /** `10.0.0.1/16` */
@@ -131,13 +131,13 @@ export interface Interface {
   readonly master: string | null;
   /** How many ports it has, when it is a master. */
   readonly ports: number;
-  /** Who holds the other end of a pair, and what that end is called there. */
+  /** The owner of a pair's other end, and that end's name there. */
   readonly owner: { readonly namespace: Namespace; readonly link: Link } | null;
-  /** Where to capture so that each packet that passes here is seen once: its bridge, or itself. */
+  /** The interface to capture on to see each packet here once: its bridge, or itself. */
   readonly capturePoint: string;
 }
 
-/** The own links: each bridge with its ports behind it, by name; then the others in the kernel's order. */
+/** This namespace's links: each bridge followed by its ports, by name; then the others in the kernel's order. */
 export function describeInterfaces({ own, others }: HostNetwork): Interface[] {
   const byIndex = new Map(own.links.map((link) => [link.index, link]));
   const byNumber = new Map(others.map((network) => [network.number, network]));

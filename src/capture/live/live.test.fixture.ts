@@ -38,7 +38,7 @@ export class FrameSender {
   }
 }
 
-/** A bridge `br0` with two ends, `a` and `b`, each in a namespace of its own. No IPv6, so nothing speaks by itself. */
+/** A bridge `br0` with two ends, `a` and `b`, each in a namespace of its own. No IPv6, so no unrequested packets. */
 export interface BridgeLab {
   readonly bridge: string;
   readonly a: FrameSender;
@@ -129,13 +129,13 @@ function setChecksum(packet: Uint8Array): void {
 }
 
 /** What a test keeps of a packet. */
-export interface Kept {
+export interface KeptPacket {
   readonly bytes: Uint8Array;
   readonly length: number;
   readonly timeUs: number;
 }
 
-export function keepPacket(packet: Packet): Kept {
+export function keepPacket(packet: Packet): KeptPacket {
   const { view, offset, caplen, length, timeUs } = packet;
   return {
     bytes: new Uint8Array(view.buffer, view.byteOffset + offset, caplen).slice(),
@@ -145,8 +145,8 @@ export function keepPacket(packet: Packet): Kept {
 }
 
 /** Everything a source gives until it ends. */
-export async function drain(source: LiveSource): Promise<Kept[]> {
-  const kept: Kept[] = [];
+export async function drain(source: LiveSource): Promise<KeptPacket[]> {
+  const kept: KeptPacket[] = [];
   do while (source.next()) kept.push(keepPacket(source.packet));
   while (await source.fill());
   return kept;

@@ -1,4 +1,4 @@
-/** What every live source gives beside packets, and how it fails to open. */
+/** The interface of every live source, and its error. */
 import type { NetnsTarget } from "../kernel/netns.js";
 import type { PacketSource } from "../packet.js";
 
@@ -7,21 +7,21 @@ export interface LiveOptions {
   readonly interface: string;
   /** Where the interface is; null: here. */
   readonly netns: NetnsTarget | null;
-  /** Bytes kept of a packet. */
+  /** Bytes captured per packet. */
   readonly snaplen: number;
-  /** Bytes the kernel may hold back for a reader that is late. */
+  /** Size of the kernel's buffer in bytes. */
   readonly bufferBytes: number;
   /** In tcpdump's language; empty: every packet. */
   readonly filter: string;
-  /** Wait for the interface where it goes away or down, and go on when it is back. */
+  /** Wait for an interface that goes away or down, and continue when it is back. */
   readonly waits: boolean;
 }
 
-/** What the kernel says of a capture, since it began. */
+/** The kernel's counters of a capture since its start. */
 export interface KernelCounts {
   /** Packets that passed the filter, lost ones included; null: not known. */
   readonly received: number | null;
-  /** Of those, packets that found no room; null: not known. */
+  /** Of those, packets dropped because the buffer was full; null: unknown. */
   readonly dropped: number | null;
   /** How often the buffer was full; null: not known. */
   readonly freezes: number | null;
@@ -29,27 +29,27 @@ export interface KernelCounts {
 
 /** A network interface that is being listened to. */
 export interface LiveSource extends PacketSource {
-  /** Where a packet's time comes from: the kernel when it passed, or this process when it took it. */
+  /** Origin of packet times: the kernel as the packet passed, or this process as it read the packet. */
   readonly clock: "kernel" | "arrival";
   readonly linkType: number;
   readonly snaplen: number;
   /**
-   * Memory for whoever copies packets, in the ArrayBuffer they lie in: within one, a copy is the machine's own. Not to be
-   * touched after `close`. null: none.
+   * Memory for code that copies packets, in the packets' own ArrayBuffer: a copy within one is one native move. Must not be
+   * used after `close`. null: none.
    */
   readonly room: Uint8Array | null;
-  /** Why the interface gives no more, though nobody stopped it; null while it does. One that waits may go on after it. */
+  /** Why the interface gives no more packets without `stop`; null: it still does. A source that waits may continue later. */
   readonly ended: string | null;
   /** Times it went away or down. */
   readonly outages: number;
-  /** Takes in no further packet. What has come is still to be read: the source ends after it. */
+  /** Stops taking new packets. Packets already received can still be read: the source ends after them. */
   stop(): void;
   counts(): KernelCounts;
 }
 
 export type CaptureFailure = "permission" | "interface" | "filter" | "unsupported" | "usage";
 
-/** A capture that cannot begin. `message` is one line. */
+/** A capture that cannot start. `message` is one line. */
 export class CaptureError extends Error {
   readonly failure: CaptureFailure;
 

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { until } from "../../until.test.fixture.js";
 import { reasonToSkip, TestNetwork } from "../kernel/netns.test.fixture.js";
-import { drain, FrameSender, type Kept, liveOptions, udpFrame } from "./live.test.fixture.js";
+import { drain, FrameSender, type KeptPacket, liveOptions, udpFrame } from "./live.test.fixture.js";
 import { openRingSource, type RingSource } from "./ring.js";
 
 describe("a ring that waits for its interface", { skip: reasonToSkip() }, () => {
@@ -12,7 +12,7 @@ describe("a ring that waits for its interface", { skip: reasonToSkip() }, () => 
   let here: string;
   let there: string;
   let source: RingSource;
-  let frames: Promise<Kept[]>;
+  let frames: Promise<KeptPacket[]>;
 
   beforeEach(() => {
     network = new TestNetwork();

@@ -7,7 +7,7 @@ import { opener, SocketType } from "../opener/opener.js";
 import { CaptureError, type LiveOptions } from "./live.js";
 import { boundTo } from "./packet-socket.js";
 
-/** How long the kernel keeps a block that is not full before it hands it over. */
+/** Milliseconds after which the kernel hands over a block that is not full. */
 export const RETIRE_MS = 50;
 
 const AF_PACKET = 17;
@@ -30,7 +30,7 @@ const PACKET_IGNORE_OUTGOING = 23;
 const TPACKET_V3 = 2;
 const PACKET_MR_PROMISC = 1;
 const ETH_P_ALL = 3;
-/** Room before each frame, for the VLAN tag that the kernel took out. */
+/** Room before each frame for the VLAN tag that the kernel removed. */
 const VLAN_BYTES = 4;
 
 // linux/if_arp.h
@@ -43,7 +43,7 @@ const MEBIBYTE = 1024 * 1024;
 /** A frame longer than a block is cut: no block is smaller than the largest frame of segmentation offload. */
 const SMALL_BLOCK = MEBIBYTE / 4;
 const FRAME_BYTES = 65_536;
-/** Takes what is gathered for one write and the largest packet beside it. Pages nobody writes to cost nothing. */
+/** Room for the bytes of one write plus the largest packet. Unused pages cost nothing. */
 const ROOM_BYTES = MEBIBYTE;
 
 /** A ring that is filling. */
@@ -57,7 +57,7 @@ export interface OpenedRing {
   readonly hardware: number;
 }
 
-/** Opens the ring; `compile` gives its filter once the link type is known. Throws CaptureError. */
+/** Opens the ring; calls `compile` for its filter once the link type is known. Throws CaptureError. */
 export function openRing(options: LiveOptions, compile: (linkType: number) => FilterProgram): OpenedRing {
   try {
     return openSocket(options, compile);
@@ -68,7 +68,7 @@ export function openRing(options: LiveOptions, compile: (linkType: number) => Fi
 
 function openSocket(options: LiveOptions, compile: (linkType: number) => FilterProgram): OpenedRing {
   const c = libc();
-  // Protocol 0: nothing is taken in before the ring, the filter and the interface are set.
+  // Protocol 0: no packet comes in before the ring, the filter and the interface are set.
   let fd = opener().packetSocket(options.netns, SocketType.raw);
   let mapping: Mapping | null = null;
   try {
@@ -105,8 +105,8 @@ function openSocket(options: LiveOptions, compile: (linkType: number) => FilterP
 }
 
 /**
- * Binds a ring to its interface once more: to the one that goes by that name now, which may be another. Needs no privilege.
- * False: it is not there, not up, or of another kind.
+ * Binds a ring to its interface again: to the current one of that name, which may be a new one. Needs no privilege.
+ * False: missing, not up, or of another kind.
  */
 export function rebindRing({ fd, hardware }: OpenedRing, name: string): boolean {
   const c = libc();
@@ -178,7 +178,7 @@ function words(...values: readonly number[]): Uint8Array {
   return bytes;
 }
 
-/** The error for a name that no interface has. */
+/** The error for an unknown interface name. */
 export function noInterface(name: string): CaptureError {
   return new CaptureError("interface", `no interface ${name}; \`netwatch capture -D\` lists them`);
 }

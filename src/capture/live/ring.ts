@@ -1,6 +1,6 @@
 /**
  * Engine `ring`: a network interface through the kernel's AF_PACKET ring, version 3 (packet(7), linux/if_packet.h). The
- * kernel fills blocks of a shared memory, this end walks them and gives them back: no copy and no call a packet.
+ * kernel fills blocks of shared memory, this end walks them and returns them: no copy and no system call per packet.
  */
 import { LinkType } from "../../net.js";
 import { FilterMachine } from "../kernel/bpf.js";
@@ -42,12 +42,12 @@ const PACKET_STATISTICS = 6;
 const SOL_SOCKET = 1;
 const SO_ERROR = 4;
 
-/** Blocks walked before timers and signals have their turn. */
+/** Blocks walked before timers and signals get their turn. */
 const TURN_BLOCKS = 8;
-/** How long a stopped ring waits for its last block to be handed over: the kernel's timer, and then some. */
+/** Milliseconds that a stopped ring waits for its last block: longer than the kernel's timer. */
 const DRAIN_MS = RETIRE_MS * 3;
 
-/** How long an interface that is away is waited for before it is looked for again: twice as long each time. */
+/** Milliseconds between checks for a missing interface; doubles each time. */
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 3200;
 
@@ -97,12 +97,12 @@ export class RingSource implements LiveSource {
   readonly #tagged: boolean;
   readonly #totals = { received: 0, dropped: 0, freezes: 0 };
   readonly #statistics = new Uint8Array(12);
-  /** Start of the block at hand, or of the one that comes next. */
+  /** Start of the current block, or of the next one. */
   #block = 0;
-  /** Packets of it that are not yet given, and where the next is. */
+  /** Packets of it not yet delivered, and the offset of the next. */
   #left = 0;
   #at = 0;
-  /** The block at hand is still ours: `packet` may lie in it. */
+  /** This end still owns the current block: `packet` may lie in it. */
   #held = false;
   #turn = 0;
   #state: "running" | "draining" | "closed" = "running";
@@ -127,7 +127,7 @@ export class RingSource implements LiveSource {
     this.#machine = machine;
     this.#tagged = ring.linkType === LinkType.ethernet;
     this.packet.view = this.#view;
-    this.#readiness = libc().watch(ring.fd);
+    this.#readiness = libc().pollFd(ring.fd);
   }
 
   next(): boolean {
@@ -182,7 +182,7 @@ export class RingSource implements LiveSource {
     this.#left--;
   }
 
-  /** Moves the addresses up to make room for the tag that the kernel took out. The room was asked for: PACKET_RESERVE. */
+  /** Moves the addresses to make room for the tag that the kernel removed. PACKET_RESERVE asked for this room. */
   #restoreTag(at: number, status: number): void {
     const view = this.#view;
     const packet = this.packet;
@@ -217,7 +217,7 @@ export class RingSource implements LiveSource {
     return this.#state !== "closed" && this.#isReady();
   }
 
-  /** Waits until the kernel hands a block over, the interface fails, or someone stops us. */
+  /** Waits until the kernel hands over a block, the interface fails, or `stop` is called. */
   async #wait(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
@@ -234,7 +234,7 @@ export class RingSource implements LiveSource {
     this.#retryMs = FIRST_RETRY_MS;
   }
 
-  /** Waits a while, then looks whether the interface is back. The last block of before may come meanwhile. */
+  /** Waits, then checks whether the interface is back. The last block from before may arrive during the wait. */
   async #lookForReturn(): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, this.#retryMs);
@@ -267,7 +267,7 @@ export class RingSource implements LiveSource {
   counts(): KernelCounts {
     const totals = this.#totals;
     if (this.#state !== "closed") {
-      // Reading sets the kernel's counters back.
+      // Reading resets the kernel's counters.
       libc().getsockopt(this.#fd, SOL_PACKET, PACKET_STATISTICS, this.#statistics);
       const view = new DataView(this.#statistics.buffer);
       totals.received += view.getUint32(0, true);

@@ -1,4 +1,4 @@
-/** Where a capture stands: which networks its interfaces lead to, which addresses are their namespace's own. */
+/** A capture's place: the networks its interfaces lead to, and the addresses of their namespace. */
 import { type Cidr, cidrContains, parseCidr } from "../../net.js";
 import type { NetnsTarget } from "../kernel/netns.js";
 import type { RouteSocket } from "../kernel/route-socket.js";
@@ -7,16 +7,16 @@ import { openRoute } from "../opener/opener.js";
 export interface Surroundings {
   /** All the interfaces are bridges. */
   readonly bridge: boolean;
-  /** Networks that the interfaces have an address of; empty: not known. */
+  /** Networks in which the interfaces have an address; empty: unknown. */
   readonly networks: readonly Cidr[];
   /** Canonical text. */
   readonly ownAddresses: ReadonlySet<string>;
 }
 
-/** Every interface has an address of it, and it leads nowhere. */
+/** Every interface has a link-local address, and it leads nowhere. */
 const LINK_LOCAL = parseCidr("fe80::/10")!;
 
-/** Reads them as often as asked. Needs no privilege once open. */
+/** Reads them again at each call. Needs no privilege once open. */
 export class SurroundingsReader {
   readonly #interfaces: ReadonlySet<string>;
   readonly #socket: RouteSocket;

@@ -1,4 +1,4 @@
-/** Links by /sys/class/net and addresses by Node itself: what is left where the C library cannot be called. Own namespace only. */
+/** Links by /sys/class/net and addresses by Node itself: the fallback without access to the C library. Only this namespace. */
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { basename, join } from "node:path";
@@ -58,11 +58,11 @@ function textOf(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {
-    return ""; // gone meanwhile, or (carrier) not to be read while the link is down
+    return ""; // deleted since, or (carrier) unreadable while the link is down
   }
 }
 
-/** Addresses of the links that are up: Node says no others. */
+/** Addresses of the links that are up: Node reports no others. */
 export function readNodeAddresses(links: readonly Link[]): LinkAddress[] {
   const byName = new Map(Object.entries(networkInterfaces()));
   return links.flatMap(({ index, name }) =>

@@ -5,10 +5,10 @@ import { readFileSync } from "node:fs";
 const TICK_RATES = [100, 250, 300, 1000];
 /** Jiffies begin this many seconds before their 32 bits run over (linux/jiffies.h, INITIAL_JIFFIES). */
 const HEAD_START_SECONDS = 300;
-/** Further apart than this, the rate was not that. */
+/** A larger difference means another rate. */
 const MAX_LAG_CS = 1000;
 
-/** Readings of the lag, where none was quick: a busy machine may interrupt any of them. */
+/** Most readings of the lag: a busy machine may interrupt any of them. */
 const READINGS = 5;
 const QUICK_CS = 1;
 
@@ -17,18 +17,18 @@ function monotonicCs(): number {
   return Number(process.hrtime.bigint()) / 1e7;
 }
 
-/** How far jiffies are behind `monotonic`, in hundredths of a second, where /proc/timer_list says `jiffies`; 0 where no rate fits. */
+/** How far jiffies are behind `monotonic`, in hundredths of a second, where /proc/timer_list says `jiffies`; 0 if no rate fits. */
 export function lagOf(jiffies: number, monotonic: number): number {
   const lags = TICK_RATES.map((rate) => monotonic - ((jiffies - 2 ** 32) / rate + HEAD_START_SECONDS) * 100);
   const best = lags.reduce((a, b) => (Math.abs(a) < Math.abs(b) ? a : b));
   return Math.abs(best) <= MAX_LAG_CS ? best : 0;
 }
 
-/** The lag of this machine; 0, which may be wrong by a tenth of a second, for those who may not read it (all but root). */
+/** The lag of this machine; 0, up to a tenth of a second wrong, without the right to read it (only root has it). */
 function readLag(): number {
   try {
     let best = { lag: 0, tookCs: Number.POSITIVE_INFINITY };
-    // The reading that was interrupted least.
+    // The quickest reading was interrupted least.
     for (let i = 0; i < READINGS; i++) {
       const before = monotonicCs();
       const jiffies = /^jiffies: (\d+)$/m.exec(readFileSync("/proc/timer_list", "latin1"))?.[1];
@@ -43,7 +43,7 @@ function readLag(): number {
   }
 }
 
-/** The clock, in hundredths of a second. Its lag is read at the first use, while privilege is there. */
+/** The clock, in hundredths of a second. Its lag is read at the first use, before privilege is given up. */
 export function createAddressClock(): () => number {
   let lag: number | null = null;
   return () => {
@@ -52,7 +52,7 @@ export function createAddressClock(): () => number {
   };
 }
 
-/** How long ago a stamp was made. Stamps have 32 bits (497 days); one that seems to lie a little ahead was made just now. */
+/** How long ago a stamp was made. Stamps have 32 bits (497 days); one slightly in the future was made just now. */
 export function ageCs(clockCs: number, stampCs: number): number {
   const age = (clockCs - stampCs) | 0;
   return age < 0 && age >= -MAX_LAG_CS ? 0 : age >>> 0;

@@ -1,9 +1,9 @@
-/** Names of containers by id: the namespaces of a container keep its name when its engine falls silent or lists it no longer. */
+/** Names of containers by id: a container's namespaces keep its name when its engine stops answering or no longer lists it. */
 import { type ContainerName, MAX_CONTAINERS } from "./docker.js";
 
-/** Bounded: beyond `limit` the ids that no engine has listed for longest are forgotten. */
+/** Bounded: beyond `limit` the ids listed longest ago are forgotten. */
 export class ContainerNames {
-  /** Ids forgotten for want of room. */
+  /** Ids forgotten because the limit was reached. */
   forgotten = 0;
   readonly #limit: number;
   /** In the order they were last listed. */
@@ -14,7 +14,7 @@ export class ContainerNames {
     this.#limit = limit;
   }
 
-  /** Takes up what an engine lists. */
+  /** Adds the containers that an engine lists. */
   observe(containers: readonly Pick<ContainerName, "id" | "name">[]): void {
     for (const { id, name } of containers) {
       if (id === "") continue;

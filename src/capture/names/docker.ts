@@ -6,19 +6,19 @@ import { getJson, type JsonLimits, LIMITS, ServiceError } from "./json-client.js
 /** Where an engine's socket is unless DOCKER_HOST says otherwise. */
 export const ENGINE_SOCKETS: readonly string[] = ["/run/docker.sock", "/run/podman/podman.sock"];
 
-/** Beyond these an engine's answer is cut, not refused. */
+/** An engine's answer is cut at these limits, not refused. */
 export const MAX_CONTAINERS = 10_000;
 const MAX_NETWORKS = 2000;
 const MAX_ADDRESSES = 20_000;
 /** Longer names are cut. */
 const MAX_NAME = 255;
-/** Docker's and podman's ids are SHA-256 sums in hexadecimal; a longer one is of no namespace. */
+/** Docker's and podman's ids are SHA-256 sums in hexadecimal; a longer one cannot belong to a namespace. */
 const MAX_ID = 64;
 
 /** A container that holds its network: one that runs, is paused, or starts. */
 export interface Container {
   readonly id: string;
-  /** What the tables call it: the compose service, with its replica's number from the second on; else its own name. */
+  /** Its name in the tables: the compose service, with the replica's number from the second on; else its own name. */
   readonly name: string;
   /** The engine's own name for it, as `docker ps` prints it. */
   readonly ownName: string;
@@ -28,7 +28,7 @@ export interface Container {
   readonly addresses: readonly { readonly network: string; readonly address: string }[];
 }
 
-/** What names take of a container: small, so that it costs little to hand over. */
+/** The part of a container that names need: small, so that passing it between threads costs little. */
 export interface ContainerName {
   /** At most `MAX_ID` characters; empty: it had more. */
   readonly id: string;
@@ -36,7 +36,7 @@ export interface ContainerName {
   readonly name: string;
   /** Canonical text. */
   readonly addresses: readonly string[];
-  /** In the last of a list: addresses of all, and containers behind it, that had no room; not given: none. */
+  /** In the last of a list: addresses of all, and later containers, beyond the limit; absent: none. */
   readonly omitted?: number;
 }
 
@@ -58,7 +58,7 @@ export interface Engine {
   readonly omitted: number;
 }
 
-// API 1.24 (2016) and later; only what is read. `null` stands where older engines and podman have nothing.
+// API 1.24 (2016) and later; only the fields in use. `null` is what older engines and podman send for missing fields.
 const text = z.string().max(4096);
 const containersSchema = z.array(
   z.object({
@@ -89,18 +89,18 @@ const networksSchema = z.array(
   }),
 );
 
-/** libpod's own list: the only place where podman says a bridge's name. */
+/** libpod's own list: podman names a bridge only here. */
 const libpodSchema = z.array(z.object({ name: text, network_interface: text.nullish() }));
 
 const BRIDGE_OPTION = "com.docker.network.bridge.name";
 
-/** Sockets to ask, the configured one alone where DOCKER_HOST names a unix socket. */
+/** Sockets to ask; only the configured one if DOCKER_HOST names a unix socket. */
 export function engineSockets(dockerHost: string | undefined): readonly string[] {
   const path = /^unix:\/\/(\/.+)$/.exec(dockerHost ?? "")?.[1];
   return path === undefined ? ENGINE_SOCKETS : [path];
 }
 
-/** What the engine behind this socket runs now. Throws ServiceError. */
+/** The running containers and networks of the engine at this socket. Throws ServiceError. */
 export async function readEngine(socketPath: string, limits: JsonLimits = LIMITS): Promise<Engine> {
   const [containers, networks] = await Promise.all([
     getJson({ socketPath }, "/containers/json", containersSchema, limits),
@@ -114,7 +114,7 @@ export async function readEngine(socketPath: string, limits: JsonLimits = LIMITS
   };
 }
 
-/** What its containers are called, at most `MAX_CONTAINERS` with `MAX_ADDRESSES` addresses in all. Throws ServiceError. */
+/** The names of its containers, at most `MAX_CONTAINERS` with `MAX_ADDRESSES` addresses in all. Throws ServiceError. */
 export async function readContainerNames(
   socketPath: string,
   limits: JsonLimits = LIMITS,
@@ -169,7 +169,7 @@ function bridgeOf({ Driver, Id, Options }: z.infer<typeof networksSchema>[number
 
 type ListedContainer = z.infer<typeof containersSchema>[number];
 
-/** Names that tell all containers apart: where two would be called the same, both go by the engine's own names. */
+/** Unique names of containers: if two would get the same name, both keep the engine's own names. */
 function nameContainers(listed: readonly ListedContainer[]): Container[] {
   const containers = listed.map(describe);
   const bearers = new Map<string, number>();
@@ -177,7 +177,7 @@ function nameContainers(listed: readonly ListedContainer[]): Container[] {
   return containers.map((c) => (bearers.get(c.name) === 1 ? c : { ...c, name: c.ownName }));
 }
 
-/** Docker's states and podman's in which a container has given its network back. */
+/** States of Docker and podman in which a container no longer has its network. */
 const ENDED: ReadonlySet<string> = new Set(["exited", "stopped", "dead", "removing"]);
 /** States before the start: the container holds what it lists, which may be nothing. */
 const UNSTARTED: ReadonlySet<string> = new Set(["created", "configured", "initialized"]);
@@ -226,7 +226,7 @@ function findNetwork(networks: readonly EngineNetwork[], wanted: string): Engine
   return /^[0-9a-f]{6,64}$/.test(wanted) ? networks.filter(({ id }) => id.startsWith(wanted)) : [];
 }
 
-/** The host's bridge of the network that `--network` names, by whatever engine answers. Throws ServiceError that says what there is. */
+/** The host's bridge of the network that `--network` names, from any engine that answers. Throws ServiceError that lists the available networks. */
 export async function findNetworkBridge(
   sockets: readonly string[],
   wanted: string,

@@ -13,7 +13,7 @@ export interface JsonLimits {
   readonly cost: JsonCost;
 }
 
-/** Docker lists a thousand containers within half of these; nothing local needs more. What passes is parsed beside the packets. */
+/** Docker lists a thousand containers within half of these; nothing local needs more. Answers within the limits are parsed while packets wait. */
 export const LIMITS: JsonLimits = {
   timeoutMs: 2000,
   bytes: 8 * 1024 * 1024,
@@ -22,7 +22,7 @@ export const LIMITS: JsonLimits = {
 
 /** A service that cannot be used now, and why, in one line. */
 export class ServiceError extends Error {
-  /** The system's code where it was the system that refused: ENOENT, EACCES, ECONNREFUSED. */
+  /** The system's error code, if any: ENOENT, EACCES, ECONNREFUSED. */
   readonly code: string | null;
 
   constructor(message: string, code: string | null = null) {
@@ -36,7 +36,7 @@ export interface JsonAnswer<T> {
   readonly headers: IncomingMessage["headers"];
 }
 
-/** Asks for `path` and gives the answer, checked. Throws ServiceError for everything that can go wrong. */
+/** Requests `path` and returns the checked answer. Throws only ServiceError. */
 export async function getJson<T>(
   address: ServiceAddress,
   path: string,
@@ -96,7 +96,9 @@ function read(
       () => fail(new ServiceError(`no answer within ${limits.timeoutMs / 1000} s`, "ETIMEDOUT")),
       limits.timeoutMs,
     );
-    request.on("error", (error: NodeJS.ErrnoException) => fail(new ServiceError(wordsOf(error), error.code)));
+    request.on("error", (error: NodeJS.ErrnoException) =>
+      fail(new ServiceError(describeError(error), error.code)),
+    );
   });
 }
 
@@ -114,7 +116,7 @@ function optionsOf(address: ServiceAddress, path: string): RequestOptions {
   return { ...common, host, port: port === "" ? 80 : Number(port), path: pathname.replace(/\/$/, "") + path };
 }
 
-const WORDS: Readonly<Record<string, string>> = {
+const MESSAGES: Readonly<Record<string, string>> = {
   ENOENT: "no such socket",
   EACCES: "permission denied",
   ECONNREFUSED: "nobody listens",
@@ -123,6 +125,6 @@ const WORDS: Readonly<Record<string, string>> = {
   ENETUNREACH: "network unreachable",
 };
 
-function wordsOf(error: NodeJS.ErrnoException): string {
-  return WORDS[error.code ?? ""] ?? error.message.slice(0, 120);
+function describeError(error: NodeJS.ErrnoException): string {
+  return MESSAGES[error.code ?? ""] ?? error.message.slice(0, 120);
 }

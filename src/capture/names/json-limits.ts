@@ -1,9 +1,9 @@
-/** What a JSON text of another program may cost, told by one pass over its bytes before anything is built of it. */
+/** Limits on another program's JSON text, checked in one pass over its bytes before it is parsed. */
 
 export interface JsonCost {
-  /** Of objects and arrays in each other. */
+  /** Nesting depth of objects and arrays. */
   readonly depth: number;
-  /** Values and keys, within one or two of each object and array. */
+  /** Values and keys; the count is exact within one or two per object and array. */
   readonly values: number;
 }
 
@@ -11,13 +11,13 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const COLON = 0x3a;
-/** `[` and `{`, `]` and `}` differ in this bit alone; nothing else becomes them without it. */
+/** `[` and `{`, `]` and `}` differ only in this bit; no other byte becomes one of them without it. */
 const BRACE_BIT = 0x20;
 const OPENING = 0x5b;
 const CLOSING = 0x5d;
 
 /**
- * Which of `most` the text, or its UTF-8 bytes, exceeds; null: none. Says nothing about whether it is JSON. Linear, allocates nothing.
+ * The limit of `most` that the text, or its UTF-8 bytes, exceeds; null: none. Does not check that it is JSON. Linear, allocates nothing.
  */
 export function exceededLimit(text: Uint8Array | string, most: JsonCost): keyof JsonCost | null {
   let depth = 0;

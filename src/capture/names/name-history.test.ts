@@ -39,7 +39,7 @@ test("without that time, the old holder had it until it was last seen", () => {
   assert.deepEqual(holders(history, 99, 100, 200), ["a", "b", "b"]);
 });
 
-test("an address that nobody holds any more was held until now; a later holder noticed late takes it from its time", () => {
+test("an address that lost its owner was held until now; a new owner noticed late gets it from its own start", () => {
   const history = new NameHistory();
   history.observe([sighting("a", "10.0.0.1", 10)], 100);
   history.observe([], 200);

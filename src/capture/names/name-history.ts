@@ -1,8 +1,8 @@
-/** Who held which address from when to when, learnt from looks at who holds it now. */
+/** The owners of addresses over time, learnt from repeated sightings of the current owners. */
 import type { AddressBytes } from "../../net.js";
 import type { Names } from "./names.js";
 
-/** One name for one address, as seen now. */
+/** A current name of an address. */
 export interface Sighting {
   readonly name: string;
   readonly address: AddressBytes;
@@ -20,11 +20,11 @@ interface Claim extends Sighting {
 const FOREVER = Number.POSITIVE_INFINITY;
 
 /**
- * Claims to addresses, each open or closed. An address whose time of setting is known changes hands at that time; elsewhere
- * its old holder had it until it was last seen. Bounded: beyond `limit` the claims that ended first are forgotten.
+ * Claims to addresses, each open or closed. An address with a known time of setting changes its owner at that time; otherwise
+ * its old owner had it until it was last seen. Bounded: beyond `limit` the claims that ended first are forgotten.
  */
 export class NameHistory {
-  /** Claims forgotten, or never taken up, for want of room. */
+  /** Claims forgotten or not added because the limit was reached. */
   forgotten = 0;
   readonly #limit: number;
   readonly #open = new Map<string, Claim>();
@@ -36,10 +36,10 @@ export class NameHistory {
     this.#limit = limit;
   }
 
-  /** Takes up all that is held at `nowUs`; what is not among it has ended. True: something changed. */
+  /** Records all current claims at `nowUs`; the others have ended. True: something changed. */
   observe(sightings: Iterable<Sighting>, nowUs: number): boolean {
     const isSetBack = this.#lastUs !== null && nowUs < this.#lastUs;
-    // On a clock that was set back, what is held now is held from now on, and was before by the old one.
+    // If the clock was set back, current claims start now, and the old owner keeps the time before.
     if (isSetBack) for (const claim of this.#open.values()) claim.fromUs = Math.min(claim.fromUs, nowUs);
     const seen = new Set<string>();
     const begun = new Map<string, number>();
@@ -61,13 +61,13 @@ export class NameHistory {
     return isSetBack || begun.size > 0 || ended.length > 0;
   }
 
-  /** Addresses (canonical text) that somebody holds or has held, `except` aside. */
+  /** Addresses (canonical text) with a current or former owner, without `except`. */
   holders(except: string): ReadonlySet<string> {
     const held = [...this.#open.values(), ...this.#closed].filter(({ name }) => name !== except);
     return new Set(held.map(({ text }) => text));
   }
 
-  /** Adds every claim to `names`, save those to addresses that `isTaken`; later ones first, so that they hold in case of doubt. */
+  /** Adds every claim to `names`, except for addresses that `isTaken`; later ones first, so that they take precedence. */
   addTo(names: Names, isTaken: (text: string) => boolean): void {
     for (const claim of [...this.#open.values(), ...this.#closed.toReversed()])
       if (!isTaken(claim.text)) names.add(claim.name, claim.address, [], claim.fromUs, claim.toUs);

@@ -56,7 +56,7 @@ test(
     assert.equal(names.find("10.201.9.9", null, nowUs()), APART);
     ip("-n", DB, "address", "delete", `${address}/24`, "dev", "eth0");
     await sources.refresh(nowUs());
-    assert.equal(sources.current().find(address, null, nowUs()), null, "nobody's any more");
+    assert.equal(sources.current().find(address, null, nowUs()), null, "no owner any more");
     assert.equal(sources.current().find(address, null, afterMove + slackUs), DB);
     assert.deepEqual(sources.failures, []);
   },

@@ -125,7 +125,7 @@ test("namespaces name their addresses, the loopback aside; a moved address is to
   assert.equal(sources.current().rest, null);
 });
 
-test("the engine's names go before the namespaces', with the namespaces' times", async () => {
+test("the engine's names take precedence over the namespaces', with the namespaces' times", async () => {
   const state = {
     now: 0,
     network: networkOf(HOST, {
@@ -192,7 +192,7 @@ test("a names file holds against all others, blocks included, and names the rest
   assert.throws(() => sourcesOf({ now: 0 }, { file: "/nonexistent/names.json" }), { code: "ENOENT" });
 });
 
-test("the registry names ports by time, where nobody else names the address, and on the host itself", async () => {
+test("the registry names ports by time, if no other source names the address, and on the host itself", async () => {
   const tenancy = (service: string, text: string, port: number, from: number, to: number): Tenancy => ({
     service,
     instance: service,
@@ -222,7 +222,7 @@ test("the registry names ports by time, where nobody else names the address, and
   assert.equal(find("10.9.0.1", 9, 80), "far");
 });
 
-test("an engine that hangs holds up nobody, is said once, counted, and asked less and less often", async () => {
+test("an engine that hangs holds up no other source, is reported once, counted, and asked less and less often", async () => {
   let mode: "hang" | "answer" = "hang";
   const state = {
     now: 0,

@@ -1,4 +1,4 @@
-/** Names by themselves, for as long as a capture runs: names file, containers, namespaces, registry, in this order. */
+/** Discovers names while a capture runs: from the names file, containers, namespaces and registry, in this order of precedence. */
 import { parseAddress } from "../../net.js";
 import { describeInterfaces, type HostNetwork } from "../live/interfaces.js";
 import { opener } from "../opener/opener.js";
@@ -13,53 +13,53 @@ import { HOST } from "./namespace-names.js";
 import { readRegistry, type Tenancy } from "./registry-names.js";
 
 export interface NameSourcesOptions {
-  /** A names file. What it says of an address, by itself or by a block, no other source changes. */
+  /** A names file. Its names, of single addresses and of blocks, take precedence over all other sources. */
   readonly file?: string;
-  /** Unix sockets of engines; none: containers are not asked for. */
+  /** Unix sockets of engines; empty: no engine is asked. */
   readonly engineSockets: readonly string[];
   /** The registry's address, `http://10.0.0.70:8500`. */
   readonly registry?: URL;
   readonly intervalUs?: number;
-  /** Interfaces captured on: where two namespaces have one address, the one that stands there is meant. */
+  /** Captured interfaces: if two namespaces have the same address, the one at such an interface gets the packets' name. */
   readonly near?: readonly string[];
   /** Hears of each outage once. */
   readonly say: (line: string) => void;
-  /** Elsewhere than here: a live run leaves peers to a thread of their own, a test makes them up. */
+  /** The source of answers: a live run asks peers from a thread of their own, a test invents them. */
   readonly readers?: Partial<NameReaders>;
 }
 
-/** How the sources are asked. */
+/** The calls that ask the sources. */
 export interface NameReaders {
   network(previous: HostNetwork | null): HostNetwork;
   engine(socketPath: string): Promise<readonly ContainerName[]>;
   registry(url: URL): Promise<Tenancy[]>;
-  /** Hundredths of a second since boot, the clock that addresses are stamped with. */
+  /** Hundredths of a second since boot, the clock of address timestamps. */
   bootClockCs(): number;
 }
 
 export interface NameSources {
-  /** Who holds what, now and before. Not changed any more: ask again after a refresh. */
+  /** The owners of addresses, now and before. Immutable: read the property again after a refresh. */
   current(): Names;
-  /** Asks every source whose time has come; call it once a second or so, and do not wait for it. Returns at once what a refresh under way returns. Never throws. */
+  /** Asks every source that is due; call it about once a second without waiting for it. During a refresh it returns the same promise. Never throws. */
   refresh(nowUs: number): Promise<void>;
-  /** Asks every source that did not fail once more, whether its time has come or not: the run ends. Never throws. */
+  /** At the end of a run: asks every source that did not fail once more, due or not. Never throws. */
   refreshLast(nowUs: number): Promise<void>;
-  /** Reads the names file again. Throws what `readNames` throws; then what it said before holds on. */
+  /** Reads the names file again. Throws what `readNames` throws; the earlier names then stay. */
   rereadFile(): void;
-  /** What went wrong so far, one entry a source; then what had no room, again one a source. */
+  /** Failures so far, one entry per source; then names beyond a limit, again one entry per source. */
   readonly failures: readonly SourceFailure[];
 }
 
 const INTERVAL_US = 2_000_000;
-/** A container's address by an engine that has been silent for longer is no longer believed. */
+/** Addresses from an engine that has not answered for longer are dropped. */
 const STALE_US = 30_000_000;
 
-/** Throws what `readNames` throws; nothing else can go wrong before the first refresh. */
+/** Throws what `readNames` throws; nothing else fails before the first refresh. */
 export function createNameSources(options: NameSourcesOptions): NameSources {
   return new LiveNames(options);
 }
 
-/** One moment by both clocks: microseconds since 1970, and hundredths of a second as the kernel stamps addresses. */
+/** One moment on both clocks: microseconds since 1970, and the kernel's hundredths of a second for addresses. */
 interface Now {
   readonly us: number;
   readonly clockCs: number;
@@ -72,7 +72,7 @@ class LiveNames implements NameSources {
   readonly #readers: NameReaders;
   readonly #network: PolledSource<HostNetwork>;
   readonly #engines: readonly PolledSource<readonly ContainerName[]>[];
-  /** Engines whose first answer has been taken up. */
+  /** Engines whose first answer has been added. */
   readonly #heard = new Set<PolledSource<readonly ContainerName[]>>();
   readonly #registry: PolledSource<Tenancy[]> | null;
   readonly #history = new NameHistory();
@@ -131,7 +131,7 @@ class LiveNames implements NameSources {
     return [...this.#unreadable, ...failures, ...this.#unroomed];
   }
 
-  /** What sources gave, or were heard of before, and is in no name. */
+  /** Names from sources or history that did not fit. */
   get #unroomed(): readonly SourceFailure[] {
     const lists = [...this.#engines, ...(this.#registry ? [this.#registry] : [])];
     const cut = lists.map(({ source, value }) => ({ source, omitted: value?.at(-1)?.omitted ?? 0 }));
@@ -164,16 +164,16 @@ class LiveNames implements NameSources {
     return this.#refresh(nowUs, true);
   }
 
-  /** The namespaces are read at once, in milliseconds; the others may take their two seconds beside them. */
+  /** The namespaces are read at once, in milliseconds; the other sources take up to two seconds in parallel. */
   async #refresh(nowUs: number, last: boolean): Promise<void> {
-    // Of the same moment: what is read meanwhile takes its time.
+    // Both read now: the reads in between take time.
     const now = { us: nowUs, clockCs: this.#readers.bootClockCs() };
     const sources: PolledSource<unknown>[] = [...this.#engines, ...(this.#registry ? [this.#registry] : [])];
     const before = sources.map(({ value }) => value);
     const slow = sources.map((source) => source.poll(nowUs, last));
     if (await this.#network.poll(nowUs, last)) this.#take(now, false);
     const answered = await Promise.all(slow);
-    // An answer that has not changed is the same list: nothing is made of it anew.
+    // An unchanged answer is the same list object: skip it.
     const isNew = sources.some(({ value }, i) => value !== before[i]);
     if (isNew) for (const { value } of this.#engines) this.#containers.observe(value ?? []);
     if (answered.includes(true)) this.#take(now, isNew);
@@ -183,7 +183,7 @@ class LiveNames implements NameSources {
     if (this.#history.observe(this.#sightings(now), now.us) || always) this.#names = this.#build();
   }
 
-  /** Of each address only what the best source says of it. */
+  /** For each address only the names of the best source. */
   #sightings(now: Now): Sighting[] {
     const spaces = this.#nearest(this.#spaceSightings(now));
     const since = new Map(spaces.map(({ text, sinceUs }) => [text, sinceUs]));
@@ -195,7 +195,7 @@ class LiveNames implements NameSources {
   #engineSightings(nowUs: number, since: ReadonlyMap<string, number | null>): Sighting[] {
     const fresh = this.#engines.filter(({ readAtUs }) => Math.abs(nowUs - readAtUs) < STALE_US);
     return fresh.flatMap((engine) => {
-      // where its namespaces cannot be read, as from inside a container, what an engine says first was so before, for all one knows
+      // if its namespaces cannot be read, as inside a container, an engine's first answer also applies to the time before
       const unknown = this.#heard.has(engine) ? null : Number.NEGATIVE_INFINITY;
       this.#heard.add(engine);
       return engine.value!.flatMap(({ name, addresses }) =>
@@ -209,7 +209,7 @@ class LiveNames implements NameSources {
     });
   }
 
-  /** Without those whose address a namespace has that stands at a captured interface. */
+  /** Without addresses of namespaces at a captured interface. */
   #nearest(sightings: readonly SpaceSighting[]): readonly SpaceSighting[] {
     if (this.#near.size === 0 || this.#network.value === null) return sightings;
     const owners = new Set<number>();
@@ -238,7 +238,7 @@ class LiveNames implements NameSources {
     const inFile = (text: string) => this.#file !== null && this.#file.find(text, null, null) !== null;
     this.#file?.addTo(names);
     this.#history.addTo(names, inFile);
-    // Services on the host itself share its addresses: there the port says more than the name of the machine.
+    // Services on the host itself share its addresses: there the port tells more than the machine's name.
     const held = this.#history.holders(HOST);
     for (const { service, text, port, fromUs, toUs } of this.#registry?.value ?? []) {
       const address = parseAddress(text)!;
@@ -249,7 +249,7 @@ class LiveNames implements NameSources {
   }
 }
 
-/** Every namespace has these. */
+/** Every namespace has these addresses. */
 function isLoopback(text: string): boolean {
   return text.startsWith("127.") || text === "::1";
 }

@@ -59,7 +59,7 @@ test("ports tell names of one address apart: of a named port, else the one witho
   assert.ok(names.varies("10.0.0.5") && !names.varies("fd00::5") && !names.varies("10.0.0.6"));
 });
 
-test("the longest group around an address has it, in whatever order they come; an own name goes before", () => {
+test("the longest group around an address has it, in any order of entries; an own name takes precedence", () => {
   const groups = ['"all": "0.0.0.0/0"', '"ten": "10.0.0.0/8"', '"net": "10.1.0.0/16"', '"host": "10.1.2.3"'];
   for (const order of [groups, groups.toReversed()]) {
     const names = parseNames(`{${order.join(",")}}`);
@@ -226,7 +226,7 @@ test("a names file is read; one of more than 16 MiB is not", () => {
   }
 });
 
-test("announced ports are those that a name holds at any time, and those announced beside it; they name nobody", () => {
+test("announced ports are those that a name holds at any time, and further announced ones; they add no name", () => {
   const names = new Names(null);
   const address = parseAddress("10.0.0.1")!;
   names.add("web", address, [80], 0, 1);

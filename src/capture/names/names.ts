@@ -12,7 +12,7 @@ import { toPath } from "../../path-bytes.js";
 import { readText } from "../file/text.js";
 import type { EmbeddedName } from "../packet.js";
 
-/** The name of whatever a names file does not know. */
+/** The key for addresses that a names file does not list. */
 export const EXTERNAL = "external";
 
 /** A names file is small; anything larger is a mistake. */
@@ -22,7 +22,7 @@ const MAX_NAME_LENGTH = 255;
 /** One name that an address has: always, or only at some ports, or only for a time. */
 interface Holding {
   readonly name: string;
-  /** Ports that tell this name from others of the same address; empty: none given. */
+  /** Ports of this name, if several share the address; empty: all ports. */
   readonly ports: readonly number[];
   /** Microseconds since 1970, from inclusive, to exclusive. */
   readonly fromUs: number;
@@ -34,32 +34,32 @@ export interface NamesList {
   readonly rest: string | null;
   readonly holdings: readonly (Holding & { readonly address: string })[];
   readonly groups: readonly { readonly cidr: Cidr; readonly name: string }[];
-  /** Ports that were announced beside those of `holdings`. */
+  /** Announced ports besides those of `holdings`. */
   readonly announced: readonly { readonly address: string; readonly ports: readonly number[] }[];
 }
 
-/** A names file that is wrong, and where. `message` is one line without the file's name. */
+/** An invalid names file. `message` is one line with the place of the error, without the file's name. */
 export class NamesError extends Error {}
 
 /**
- * Who holds which address. Ports only decide where several names share one address; an address in no entry falls to the
- * longest group (CIDR) around it, then to `rest`.
+ * The owners of addresses. Ports matter only if several names share one address; an address without an entry gets the name of the
+ * longest group (CIDR) around it, else `rest`.
  */
 export class Names {
-  /** What an unknown address is called; null: by its address. */
+  /** The name of unknown addresses; null: the address itself. */
   readonly rest: string | null;
   readonly #holdings = new Map<string, Holding[]>();
-  /** Longest prefix first, once `#groupsSorted`. */
+  /** Longest prefix first, if `#groupsSorted`. */
   readonly #groups: { cidr: Cidr; name: string }[] = [];
   #groupsSorted = true;
-  /** Ports by address that services said they serve at, now or before. */
+  /** Ports, by address, that services announced, now or before. */
   readonly #announced = new Map<string, Set<number>>();
 
   constructor(rest: string | null) {
     this.rest = rest;
   }
 
-  /** Adds a name for an address (bytes), for some ports or all, for a time or always. Of equal claims the first holds. */
+  /** Adds a name for an address (bytes), for some ports or all, for a time or always. The first of equal claims takes precedence. */
   add(
     name: string,
     address: AddressBytes,
@@ -74,7 +74,7 @@ export class Names {
     else this.#holdings.set(key, [holding]);
   }
 
-  /** Notes that a service says it serves, or served, at this port of the address. Names nobody. */
+  /** Notes that a service announced this port of the address, now or before. Adds no name. */
   announce(address: AddressBytes, port: number): void {
     const key = formatAddress(address);
     const ports = this.#announced.get(key);
@@ -82,7 +82,7 @@ export class Names {
     else this.#announced.set(key, new Set([port]));
   }
 
-  /** Ports of an address (canonical text) at which somebody says that he serves, or did. */
+  /** Announced ports of an address (canonical text), current and former. */
   announcedPorts(address: string): ReadonlySet<number> {
     const held = this.#holdings.get(address) ?? [];
     return new Set([...held.flatMap(({ ports }) => ports), ...(this.#announced.get(address) ?? [])]);
@@ -94,7 +94,7 @@ export class Names {
     this.#groupsSorted = false;
   }
 
-  /** Adds all that is in here to other names. */
+  /** Adds all entries to other names. */
   addTo(names: Names): void {
     for (const [address, held] of this.#holdings)
       for (const { name, ports, fromUs, toUs } of held)
@@ -104,7 +104,7 @@ export class Names {
       for (const port of ports) names.announce(parseAddress(address)!, port);
   }
 
-  /** All that is in here: `add`, `addGroup` and `announce` in this order make the same. */
+  /** All entries: passed to `add`, `addGroup` and `announce` in this order they make an equal object. */
   list(): NamesList {
     const holdings = [...this.#holdings].flatMap(([address, held]) =>
       held.map((one) => ({ address, ...one })),
@@ -113,7 +113,7 @@ export class Names {
     return { rest: this.rest, holdings, groups: [...this.#groups], announced };
   }
 
-  /** When names begin or cease to hold, microseconds since 1970, in ascending order, each once. */
+  /** Times at which names start or end, microseconds since 1970, ascending, without duplicates. */
   changesUs(): number[] {
     const times = new Set<number>();
     for (const held of this.#holdings.values())
@@ -133,7 +133,7 @@ export class Names {
     );
   }
 
-  /** The name of an address (canonical text) at a port and time, or null when only `rest` is left to say. */
+  /** The name of an address (canonical text) at a port and time, or null if only `rest` applies. */
   find(address: string, port: number | null, timeUs: number | null): string | null {
     const held = this.#holdings
       .get(address)
@@ -150,13 +150,13 @@ export class Names {
     return (bytes && this.#groups.find((g) => cidrContains(g.cidr, bytes))?.name) ?? null;
   }
 
-  /** What an address is called where it must be called something: its name, else `rest`, else the address itself. */
+  /** The label of an address: its name, else `rest`, else the address itself. */
   label(address: string, port: number | null, timeUs: number | null): string {
     return this.find(address, port, timeUs) ?? this.rest ?? address;
   }
 }
 
-/** The names a capture carries, or null when it carries none. Unknown addresses keep their address. */
+/** The names in a capture file; null: none. Unknown addresses keep their address. */
 export function namesOfCapture(embedded: readonly EmbeddedName[]): Names | null {
   if (embedded.length === 0) return null;
   const names = new Names(null);
@@ -164,15 +164,15 @@ export function namesOfCapture(embedded: readonly EmbeddedName[]): Names | null 
   return names;
 }
 
-/** Text of pipes: they are read once, and hold what they held. As many as the command line names. */
+/** Text of pipes, which can be read only once. At most as many as the command line names. */
 const PIPES = new Map<string, string>();
 
-/** Reads a names file or a pipe. Throws NamesError for what is wrong in it and the system's error where it cannot be read. */
+/** Reads a names file or a pipe. Throws NamesError if it is invalid, and the system's error if it cannot be read. */
 export function readNames(path: string): Names {
   return parseNames(readNamesText(path));
 }
 
-/** The text of a names file or a pipe, whoever reads it. Throws as `readNames`. */
+/** The text of a names file or a pipe. Throws as `readNames`. */
 export function readNamesText(path: string): string {
   const piped = PIPES.get(path);
   if (piped !== undefined) return piped;
@@ -254,7 +254,7 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** An own property; never one that every object has. */
+/** An own property, never an inherited one. */
 function property(of: object, key: string): unknown {
   return Object.hasOwn(of, key) ? (of as Record<string, unknown>)[key] : undefined;
 }

@@ -1,22 +1,22 @@
-/** The network namespaces of this host and what they are called: by `ip netns`, by the container or the process that lives in them. */
+/** The network namespaces of this host and their names: from `ip netns`, or from the container or process inside. */
 import { readdirSync, readFileSync, readlinkSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 
-/** Beyond this many namespaces the rest is only counted. */
+/** Further namespaces are only counted. */
 const MAX_NAMESPACES = 4096;
 const MAX_PROCESSES = 65_536;
 
-/** The machine's own namespace is called this: the one of process 1. */
+/** Name of the machine's own namespace, that of process 1. */
 export const HOST = "host";
 
-/** `own`: the one netwatch runs in. `named`: in /run/netns. `container`, `process`: known by who lives there. */
+/** `own`: the one netwatch runs in. `named`: in /run/netns. `container`, `process`: named after what runs inside. */
 export type NamespaceKind = "own" | "named" | "container" | "process";
 
 export interface Namespace {
-  /** Its inode in nsfs: tells it from every other while it lives (ioctl_ns(2)). */
+  /** Its inode in nsfs: unique while the namespace exists (ioctl_ns(2)). */
   readonly id: number;
   readonly kind: NamespaceKind;
-  /** Foreign text. A container's id, shortened, until its engine says a name. */
+  /** Untrusted text. A container's shortened id until its engine gives a name. */
   readonly name: string;
   /** Opens it. */
   readonly path: string;
@@ -27,13 +27,13 @@ export interface Namespaces {
   readonly own: Namespace;
   /** The others, by name. */
   readonly others: readonly Namespace[];
-  /** Processes whose namespace may not be seen (without privilege: all but one's own). */
+  /** Processes whose namespace is not visible (without privilege: all except one's own). */
   readonly hidden: number;
   /** Namespaces beyond the limit. */
   readonly omitted: number;
 }
 
-/** Where to look; elsewhere than the usual places only in tests. */
+/** Folders to search; only tests use others than the default. */
 export interface NamespacePlaces {
   readonly named: string;
   readonly processes: string;
@@ -41,7 +41,7 @@ export interface NamespacePlaces {
 
 const PLACES: NamespacePlaces = { named: "/run/netns", processes: "/proc" };
 
-/** Finds every namespace that has a name or a process. Costs a system call per process. Throws where there is no /proc. */
+/** Finds every namespace that has a name or a process. Costs a system call per process. Throws if there is no /proc. */
 export function listNamespaces(places: NamespacePlaces = PLACES): Namespaces {
   const ownPath = join(places.processes, "self/ns/net");
   const { ino, dev } = statSync(ownPath);
@@ -59,7 +59,7 @@ export function listNamespaces(places: NamespacePlaces = PLACES): Namespaces {
   const { inhabitants, hidden } = listInhabitants(places.processes, ino);
   for (const inhabitant of inhabitants) {
     const known = found.get(inhabitant.id);
-    // An engine's own bind mount (`netns-1f0c...`, `cni-...`) says less than the container that lives in it.
+    // An engine's own bind mount (`netns-1f0c...`, `cni-...`) says less than the container inside.
     if (!known) found.set(inhabitant.id, inhabitant);
     else if (inhabitant.containerId !== null) found.set(inhabitant.id, { ...inhabitant, path: known.path });
   }
@@ -74,7 +74,7 @@ export function listNamespaces(places: NamespacePlaces = PLACES): Namespaces {
   };
 }
 
-/** The bind mounts of ip-netns(8). What is left of a namespace that is gone is an ordinary file: not of nsfs. */
+/** The bind mounts of ip-netns(8). A deleted namespace leaves an ordinary file, not one of nsfs. */
 function listNamed(folder: string, nsfs: number): Namespace[] {
   return entriesOf(folder).flatMap((name) => {
     const path = join(folder, name);
@@ -83,10 +83,10 @@ function listNamed(folder: string, nsfs: number): Namespace[] {
   });
 }
 
-/** The namespaces that processes live in, each by its first process, or its first process in a container. */
+/** The namespaces of processes, each with its first process, or its first process in a container. */
 function listInhabitants(folder: string, own: number): { inhabitants: Namespace[]; hidden: number } {
   const ownContainer = containerOf(join(folder, "self"));
-  // Process 1; the first of the kernel's own where that may not be looked at.
+  // Process 1, or the kernel's first process if process 1 is not visible.
   const machine = ["1", "2"]
     .map((pid) => namespaceOf(join(folder, pid)))
     .find((id) => typeof id === "number");
@@ -114,7 +114,7 @@ function listInhabitants(folder: string, own: number): { inhabitants: Namespace[
   return { inhabitants: [...found.values()], hidden };
 }
 
-/** The number in `net:[4026531840]`; `gone` where the process has ended. */
+/** The number in `net:[4026531840]`; `gone` if the process has ended. */
 function namespaceOf(process: string): number | "gone" | "hidden" {
   try {
     const digits = /^net:\[(\d+)\]$/.exec(readlinkSync(join(process, "ns/net")))?.[1];
@@ -139,7 +139,7 @@ function textOf(path: string): string {
   try {
     return readFileSync(path, "utf8").slice(0, 4096);
   } catch {
-    return ""; // the process has ended, or may not be looked at
+    return ""; // the process has ended, or is not visible
   }
 }
 

@@ -1,4 +1,4 @@
-/** Network namespaces for a test: one that plays the host with a bridge, two on its bridge, one apart. All removed at the end. */
+/** Network namespaces for a test: one that plays the host with a bridge, two on its bridge, one apart. All are removed at the end. */
 import { execFileSync } from "node:child_process";
 import { after, before } from "node:test";
 import { PATIENCE_MS } from "../../until.test.fixture.js";
@@ -10,7 +10,7 @@ export const ROOT_ONLY = {
   skip: process.getuid?.() === 0 ? false : "makes network namespaces: needs root",
 };
 
-/** Names no other test, and nobody else, has. */
+/** Names that nothing else on the machine uses. */
 export const own = (name: string) => `nwt${process.pid}${name}`;
 export const [HOST, WEB, DB, APART] = [own("host"), own("web"), own("db"), own("apart")] as const;
 

@@ -1,4 +1,4 @@
-/** Who held which port when, by the lab's service registry: `GET /history` (services/README.md). */
+/** The owners of ports over time, from the lab's service registry: `GET /history` (services/README.md). */
 import { z } from "zod";
 import { formatAddress, parseAddress } from "../../net.js";
 import { getJson, type JsonLimits, LIMITS } from "./json-client.js";
@@ -35,11 +35,11 @@ export interface Tenancy {
   /** Microseconds since 1970, from inclusive, to exclusive. */
   readonly fromUs: number;
   readonly toUs: number;
-  /** In the last of a list: those before it that had no room; not given: none. */
+  /** In the last of a list: earlier ones beyond the limit; absent: none. */
   readonly omitted?: number;
 }
 
-/** Parses the registry's answer; entries whose address is none are left out. Throws what zod says. */
+/** Parses the registry's answer; entries with an invalid address are left out. Throws ZodError. */
 export function parseHistory(value: unknown): Tenancy[] {
   return tenanciesOf(historySchema.parse(value));
 }

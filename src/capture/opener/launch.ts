@@ -1,6 +1,6 @@
 /**
- * Gives up capabilities in every thread: a thread cannot reach the others, but a program has in all its threads what the one
- * that became it had left. So a small process keeps the capabilities, and this one begins anew without them.
+ * Gives up capabilities in every thread. A thread cannot change the others, but after `execve` all threads have the capabilities of the
+ * thread that called it. So a small process keeps the capabilities, and this process starts again without them.
  */
 import { spawn } from "node:child_process";
 import { readFileSync, readlinkSync } from "node:fs";
@@ -12,10 +12,10 @@ import { useOpener } from "./opener.js";
 import { RemoteOpener } from "./remote-opener.js";
 
 const PROGRAM = fileURLToPath(new URL("./opener-process.js", import.meta.url));
-/** Names the descriptor of this end and the opener's process. Not seen by the programs that netwatch starts. */
+/** Environment variable with the descriptor of this end and the opener's pid. Removed for programs that netwatch starts. */
 const VARIABLE = "NETWATCH_OPENER";
 
-/** What the opener needs: sockets, namespaces by name and by process, whatever folder they are in, and to become another user. */
+/** The opener's capabilities: sockets, namespaces by name and by process in any folder, and a change of user. */
 const OPENER: readonly Capability[] = [
   Capability.netRaw,
   Capability.netAdmin,
@@ -28,7 +28,7 @@ const OPENER: readonly Capability[] = [
   Capability.setpcap,
 ];
 
-/** Takes up the opener that this program was started with. False: there is none. */
+/** Connects to the opener that this program was started with. False: there is none. */
 export function takeUpOpener(): boolean {
   const [, fd, pid] = /^(\d{1,7}),(\d{1,10})$/.exec(process.env[VARIABLE] ?? "") ?? [];
   delete process.env[VARIABLE];
@@ -39,8 +39,8 @@ export function takeUpOpener(): boolean {
 }
 
 /**
- * Starts an opener and becomes this program anew, with these capabilities alone in every thread, as far as there are such.
- * `confine` is called last, as the program will be. Returns only by throwing: SystemError, or that of starting a process.
+ * Starts an opener and executes this program again, with only these capabilities in every thread, as far as it has them.
+ * Calls `confine` last, with the final rights. Returns only by throwing: SystemError, or the error of starting a process.
  */
 export function beginAnew(keep: readonly Capability[], confine: () => void): never {
   forbidNewPrivileges();
@@ -48,7 +48,7 @@ export function beginAnew(keep: readonly Capability[], confine: () => void): nev
   limitCapabilities([...new Set([...OPENER, ...keep])]);
   const env = { ...process.env, NODE_OPTIONS: "" };
   const { pid } = spawn(process.execPath, [PROGRAM], {
-    // A session of its own: what is typed at the terminal does not reach it.
+    // A session of its own: signals from the terminal do not reach it.
     detached: true,
     stdio: ["ignore", "ignore", "ignore", theirs],
     env,
@@ -60,24 +60,24 @@ export function beginAnew(keep: readonly Capability[], confine: () => void): nev
   return becomeAgain({ [VARIABLE]: `${ours},${pid}` }, [ours]);
 }
 
-/** Becomes the same program with the same words, byte for byte, and `descriptors` beside the usual ones. Returns only by throwing. */
+/** Executes the same program with the same arguments, byte for byte, and `descriptors` besides the standard ones. Returns only by throwing. */
 export function becomeAgain(env: Readonly<Record<string, string>>, descriptors: readonly number[]): never {
   Object.assign(process.env, env);
   for (const fd of [...inherited(), ...descriptors]) keepOnExec(fd, true);
   return libc().execv(process.execPath, commandLine());
 }
 
-/** The words of this process, each ended by a NUL byte: as the kernel has them, since a name of a file need not be text. */
+/** The arguments of this process, NUL-terminated, from the kernel: file names need not be valid UTF-8. */
 function commandLine(): Uint8Array {
   const line = new Uint8Array(readFileSync("/proc/self/cmdline"));
   const words = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
-  // Where a title has been written over them they are as Node has them.
+  // If a process title has overwritten them, Node's copy is used.
   if (startsOf(line).length === words.length && line.at(-1) === 0) return line;
   return new Uint8Array(Buffer.from(words.map((word) => `${word}\0`).join("")));
 }
 
 /**
- * Node closes on exec what it was started with (uv_disable_stdio_inheritance), up to this number. Its own are no files, or pipes
+ * Node marks inherited descriptors up to this number close-on-exec (uv_disable_stdio_inheritance). Its own are no files, or pipes
  * of which it has both ends.
  */
 function inherited(): number[] {

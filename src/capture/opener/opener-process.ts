@@ -1,6 +1,6 @@
 /**
- * A program of its own: keeps the capabilities and opens what the process at the other end of descriptor 3 asks for. It ends
- * with that process. Started by `launch.ts`; few files are loaded, none once it is sealed.
+ * A separate program: keeps the capabilities and opens what the process at the other end of descriptor 3 requests. It ends
+ * with that process. Started by `launch.ts`; loads few files, none after it is sealed.
  */
 import { closeSync, readFileSync, writeSync } from "node:fs";
 import { deserialize, serialize } from "node:v8";
@@ -19,15 +19,15 @@ import { DIRECT } from "./opener.js";
 import { OpenerServer } from "./opener-server.js";
 import { PART_BYTES } from "./remote-opener.js";
 
-/** The number of the descriptor, which `launch.ts` chooses. */
+/** The descriptor's number, chosen by `launch.ts`. */
 const CHANNEL = 3;
-/** Names the descriptor of what an opener that began itself anew still knows. */
+/** Environment variable with the descriptor of the state that an opener keeps when it executes itself again. */
 const KNOWN = "NETWATCH_OPENER_KNOWN";
 
 const known = process.env[KNOWN];
 const server = new OpenerServer(DIRECT, known === undefined ? null : readKnown(Number(known)));
 if (known !== undefined) server.sealed = { polls: true };
-// A service manager tells all processes of a service to end. This one ends after the one it works for.
+// A service manager signals all processes of a service. This one must end after the process it serves.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
 try {
   serve();
@@ -68,8 +68,8 @@ function readKnown(file: number): HostNetwork | null {
 }
 
 /**
- * Keeps CAP_NET_ADMIN alone: as another user, in this thread only; without root, where the threads beside this one cannot be
- * reached, by beginning anew, with what was known of the network.
+ * Keeps only CAP_NET_ADMIN: as another user, only in this thread; without root, where the other threads cannot be
+ * changed, by executing itself again with the network state so far.
  */
 function shed(): void {
   if (mayChangeUser()) {

@@ -9,7 +9,7 @@ import type { Opener } from "./opener.js";
 import { OpenerServer } from "./opener-server.js";
 import type { Answer } from "./remote-opener.js";
 
-/** An opener that opens /dev/null, and says what it was asked. */
+/** An opener that opens /dev/null and records its requests. */
 function recorder(network: (previous: HostNetwork | null) => HostNetwork = () => ({}) as HostNetwork) {
   const asked: unknown[][] = [];
   const note = (...words: unknown[]) => {

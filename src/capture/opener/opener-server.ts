@@ -1,4 +1,4 @@
-/** The other side of `RemoteOpener`: answers questions, which it takes for anybody's, and does nothing that is not listed here. */
+/** The other side of `RemoteOpener`: answers untrusted requests, and does only what is listed here. */
 import { closeSync, readlinkSync } from "node:fs";
 import { serialize } from "node:v8";
 import { isConntrackRequest } from "../conntrack/conntrack.js";
@@ -16,7 +16,7 @@ const AF_NETLINK = 16;
 const SO_PROTOCOL = 38;
 const SO_DOMAIN = 39;
 
-/** What goes back. The descriptors are to be closed once they are sent. */
+/** The answer. Close its descriptors after sending. */
 export interface Reply {
   readonly parts: readonly Uint8Array[];
   readonly descriptors: readonly number[];
@@ -27,14 +27,14 @@ interface Done {
   readonly descriptors?: readonly number[];
 }
 
-/** A question that is not understood, or not now. */
+/** An invalid request, or one that is not allowed now. */
 class Refusal extends Error {}
 
 export class OpenerServer {
   readonly #opener: Opener;
-  /** The last look, to find namespaces again that are no longer listed. */
+  /** The last result, to find namespaces again that are no longer listed. */
   network: HostNetwork | null;
-  /** Nothing is opened any more. null: not yet; else whether polls go on. */
+  /** Set by `seal`: nothing is opened any more; true: polls continue. null: not sealed. */
   sealed: { readonly polls: boolean } | null = null;
 
   constructor(opener: Opener, network: HostNetwork | null = null) {
@@ -42,7 +42,7 @@ export class OpenerServer {
     this.network = network;
   }
 
-  /** Answers one question and closes the descriptors that came with it. null: there is no answer, it was told to seal. Never throws. */
+  /** Answers one request and closes the descriptors that came with it. null: no answer, the request was to seal. Never throws. */
   answer({ bytes, descriptors }: Message): Reply | null {
     try {
       const question = parse(bytes);

@@ -5,7 +5,7 @@ import { closeSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { reasonUnreadable } from "../../readable.test.fixture.js";
-import { Tracker } from "../conntrack/tracker.js";
+import { ConntrackPoller } from "../conntrack/tracker.js";
 import { SystemError } from "../kernel/libc.js";
 import { openPair, optionOf } from "../kernel/messages.js";
 import type { NetlinkFamily } from "../kernel/netlink.js";
@@ -87,7 +87,7 @@ describe("an opener", { skip: reasonToSkip("conntrack") }, () => {
       const opener = make();
       t.after(() => opener.seal(false));
       useOpener(opener);
-      const tracker = Tracker.open(shop, true);
+      const tracker = ConntrackPoller.open(shop, true);
       t.after(() => tracker.close());
       const poll = async () => {
         await tracker.poll(async () => {});
@@ -127,7 +127,7 @@ describe("an opener", { skip: reasonToSkip("conntrack") }, () => {
     });
   }
 
-  test("sealed, it opens no more and has CAP_NET_ADMIN in the thread that works alone, as nobody", async () => {
+  test("sealed, it opens no more and has CAP_NET_ADMIN only in the thread that works, as the user `nobody`", async () => {
     const { opener, child } = start();
     opener.network();
     opener.seal(true);
@@ -139,9 +139,9 @@ describe("an opener", { skip: reasonToSkip("conntrack") }, () => {
     assert.ok(opener.network().others.some(({ namespace }) => namespace.name === shop));
   });
 
-  const anew =
-    "without root it begins anew: every thread has CAP_NET_ADMIN alone, and what was known stays so";
-  test(anew, { skip: reasonUnreadable() }, async () => {
+  const again =
+    "without root it executes itself again: every thread has only CAP_NET_ADMIN, and its state is kept";
+  test(again, { skip: reasonUnreadable() }, async () => {
     const only = (kind: string) => [`--${kind}`, "-all,+net_admin,+net_raw,+dac_read_search"];
     const through = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
     const { opener, child } = start([
@@ -151,10 +151,10 @@ describe("an opener", { skip: reasonToSkip("conntrack") }, () => {
     ]);
     const before = opener.network();
     useOpener(opener);
-    const tracker = Tracker.open(null);
+    const tracker = ConntrackPoller.open(null);
     opener.seal(true);
     const expected = [`${NOBODY} ${NET_ADMIN} ${NET_ADMIN} ${NET_ADMIN} ${NET_ADMIN} 1`];
-    await until(() => rightsOf(child.pid!).join() === expected.join(), "it has begun anew");
+    await until(() => rightsOf(child.pid!).join() === expected.join(), "it has executed itself again");
     assert.deepEqual(opener.network().own.namespace, before.own.namespace);
     await tracker.poll(async () => {});
     assert.equal(tracker.problem, null);
@@ -175,7 +175,7 @@ describe("an opener", { skip: reasonToSkip("conntrack") }, () => {
   test("one that was killed is said as the failure of what was asked, again and again, and a signal to end is not for it", async () => {
     const { opener, child } = start();
     useOpener(opener);
-    const tracker = Tracker.open(shop);
+    const tracker = ConntrackPoller.open(shop);
     opener.network();
     child.kill("SIGTERM");
     child.kill("SIGINT");

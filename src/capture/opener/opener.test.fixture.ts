@@ -1,7 +1,7 @@
-/** What a test sees of the rights of processes, thread by thread. */
+/** Reads the rights of processes for tests, thread by thread. */
 import { readdirSync, readFileSync } from "node:fs";
 
-/** What every thread of a process has, each distinct state once: `uid inheritable permitted effective ambient no_new_privs`. */
+/** The rights of a process's threads, each distinct state once: `uid inheritable permitted effective ambient no_new_privs`. */
 export function rightsOf(pid: number): string[] {
   const threads = readdirSync(`/proc/${pid}/task`).flatMap((task) => {
     const status = textOf(`/proc/${pid}/task/${task}/status`);
@@ -42,7 +42,7 @@ function textOf(path: string): string {
   }
 }
 
-/** Waits until it is so. Fails after two minutes. */
+/** Waits for the condition. Fails after two minutes. */
 export async function until(isSo: () => boolean, what: string): Promise<void> {
   const end = performance.now() + 120_000;
   while (!isSo()) {

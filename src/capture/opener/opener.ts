@@ -1,4 +1,4 @@
-/** What takes a capability: opening sockets in any namespace, asking connection tracking, naming namespaces. One door to it. */
+/** The only place that uses capabilities: opens sockets in any namespace, asks connection tracking, names namespaces. */
 import { openSync, writeSync } from "node:fs";
 import { ACCOUNTING_PATH, CONNTRACK_FILES } from "../conntrack/conntrack-files.js";
 import { Flag, libc } from "../kernel/libc.js";
@@ -16,24 +16,24 @@ export const enum SocketType {
 }
 
 /**
- * Two implementations: by this process itself, or by a small one beside it that keeps the privileges (`RemoteOpener`).
- * Every call is synchronous. Descriptors belong to the caller. `netns` null: the namespace the process is in.
+ * Two implementations: in this process, or in a small process that keeps the privileges (`RemoteOpener`).
+ * Every call is synchronous. The caller owns the descriptors. `netns` null: the namespace the process is in.
  * All throw NetnsError and SystemError.
  */
 export interface Opener {
-  /** A packet socket of no protocol: it gets no packets before it is bound to one. Takes CAP_NET_RAW. */
+  /** A packet socket without a protocol: it gets no packets until it is bound to one. Needs CAP_NET_RAW. */
   packetSocket(netns: NetnsTarget | null, type: SocketType): number;
   netlinkSocket(netns: NetnsTarget | null, family: NetlinkFamily, options?: SentOptions): number;
-  /** Sends a request for the whole connection tracking table over a socket of netfilter. Takes CAP_NET_ADMIN; receiving the answers does not. */
+  /** Sends a request for the whole connection tracking table over a socket of netfilter. Needs CAP_NET_ADMIN; receiving the answers does not. */
   askConntrack(fd: number, request: Uint8Array): void;
-  /** The files of CONNTRACK_FILES, in their order; null: there is none. `writable`: the one for `setAccounting` too. */
+  /** The files of CONNTRACK_FILES, in their order; null: the file does not exist. `writable`: also the file for `setAccounting`. */
   conntrackFiles(netns: NetnsTarget | null, writable: boolean): (number | null)[];
   setAccounting(fd: number, on: boolean): void;
-  /** As `readHostNetwork`. A process beside this one holds on to its own last look, whatever is given as `previous`. */
+  /** Like `readHostNetwork`. A separate opener uses its own last result and ignores `previous`. */
   network(previous: HostNetwork | null): HostNetwork;
   /**
-   * From here on nothing is opened any more; `polls`: connection tracking and the network are still asked for. Gives what this
-   * process itself must keep for that.
+   * From here on nothing is opened any more; `polls`: connection tracking and the network are still polled. Returns the capabilities that
+   * this process itself must keep for that.
    */
   seal(polls: boolean): readonly Capability[];
 }
@@ -81,17 +81,17 @@ function openIfThere(path: string, flags: string): number | null {
   }
 }
 
-/** By the process itself. */
+/** Opens in this process. */
 export const DIRECT: Opener = new DirectOpener();
 
 let current: Opener = DIRECT;
 
-/** Who opens for this process. */
+/** The opener of this process. */
 export function opener(): Opener {
   return current;
 }
 
-/** Has another open for this process from here on. */
+/** Replaces the opener of this process. */
 export function useOpener(other: Opener): void {
   current = other;
 }

@@ -1,4 +1,4 @@
-/** Has a process beside this one open things: the calls of `Opener` as messages, one question and one answer. */
+/** An `Opener` in another process: each call is one request message and one answer. */
 import { constants } from "node:os";
 import { deserialize } from "node:v8";
 import { libc, SystemError } from "../kernel/libc.js";
@@ -8,7 +8,7 @@ import { NetnsError, type NetnsTarget } from "../kernel/netns.js";
 import type { HostNetwork } from "../live/interfaces.js";
 import type { Opener, SocketType } from "./opener.js";
 
-/** What is asked, in JSON; descriptors and nothing else go beside it. */
+/** A request, in JSON; only descriptors go with it. */
 export type Question =
   | { readonly op: "packetSocket"; readonly netns: NetnsTarget | null; readonly type: SocketType }
   | {
@@ -26,24 +26,24 @@ export type Question =
   /** Has no answer. */
   | { readonly op: "seal"; readonly polls: boolean };
 
-/** What is answered, as V8 writes values: in parts, each behind a byte that says whether another follows. */
+/** An answer in V8's serialization: in parts, each after a byte that says whether another follows. */
 export type Answer =
   | { readonly value: unknown }
   | { readonly syscall: string; readonly errno: number }
   | { readonly netns: string; readonly message: string }
   | { readonly error: string };
 
-/** Bytes of a part at most; a question is one part. */
+/** Most bytes of a part; a request is one part. */
 export const PART_BYTES = 60_000;
 export const enum Part {
   last = 0,
   more = 1,
 }
 
-/** Covers the start of a program on a machine that is very busy. */
+/** Long enough to start a program on a very busy machine. */
 const PATIENCE_SECONDS = 10;
 
-/** The process that opens things has ended, or hangs: what it did cannot be had any more. */
+/** The opener's process has ended or hangs: its services are lost. */
 export class OpenerGone extends SystemError {
   constructor() {
     super("opener", constants.errno.EPIPE);
@@ -51,14 +51,14 @@ export class OpenerGone extends SystemError {
   }
 }
 
-/** Over one end of a pair, which it closes. */
+/** Uses one end of a socket pair; owns and closes it. */
 export class RemoteOpener implements Opener {
   readonly #fd: number;
   readonly #pid: number | null;
   readonly #room = new Uint8Array(1 + PART_BYTES);
   #isGone = false;
 
-  /** `pid`: of the process at the other end, where it is a child of this one. */
+  /** `pid`: of the process at the other end, if it is a child of this one. */
   constructor(fd: number, pid: number | null) {
     this.#fd = fd;
     this.#pid = pid;
@@ -120,7 +120,7 @@ export class RemoteOpener implements Opener {
 
   #send(question: Question, descriptors: readonly number[] = []): void {
     const bytes = Buffer.from(JSON.stringify(question));
-    // Longer than any name of a namespace that there can be.
+    // Longer than any possible name of a namespace.
     if (bytes.length > PART_BYTES)
       throw new NetnsError("ENAMETOOLONG", "the name of the namespace is too long");
     try {
@@ -141,18 +141,18 @@ export class RemoteOpener implements Opener {
     return message;
   }
 
-  /** A late answer would be taken for that to the next question: after any failure nothing more is asked. */
+  /** A late answer would be read as the answer to the next request, so after any failure no request is sent. */
   #lose(error: unknown): unknown {
     if (!(error instanceof SystemError)) return error;
     this.#isGone = true;
     libc().close(this.#fd);
-    // One that does not answer may go on; any other is about to end, or has ended.
+    // An opener that does not answer may still run; any other has ended, or is about to.
     if (this.#pid !== null && error.code !== "EAGAIN") libc().waitpid(this.#pid);
     return new OpenerGone();
   }
 }
 
-/** The value of an answer, or its error, thrown as it was there. */
+/** The value of an answer; an error in it is thrown again here. */
 function take(parts: readonly Uint8Array[]): { value: unknown } {
   const answer = deserialize(Buffer.concat(parts)) as Answer;
   if ("value" in answer) return answer;

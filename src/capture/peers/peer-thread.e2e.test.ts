@@ -1,4 +1,4 @@
-/** What the threads that ask may do once root is given up, the one started afterwards included. */
+/** Rights of the asking threads after root is given up, including one started later. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,7 +13,7 @@ const ROOT_ONLY = { skip: process.geteuid?.() === 0 ? reasonUnreadable() : "need
 const FILES = ["./peer-thread.js", "../kernel/privilege.js"].map((file) =>
   JSON.stringify(new URL(file, import.meta.url)),
 );
-/** Gives root up save CAP_NET_ADMIN, lets the thread die of an answer, asks again, and says what every thread of it may do. */
+/** Gives up root except CAP_NET_ADMIN, lets an answer crash the thread, asks again, and prints the rights of every thread. */
 const PROGRAM = (heavy: string, good: string) => `
   import { readdirSync, readFileSync } from "node:fs";
   import { PeerThread } from ${FILES[0]};

@@ -71,7 +71,7 @@ test("an engine's and a registry's answers are parsed beside this thread, which 
 
 const MB = 1024 * 1024;
 
-/** Sends a text again and again until so much is sent, or nobody reads on. */
+/** Sends a text repeatedly until so much is sent, or the reader stops. */
 function pouring(start: string, piece: string, bytes: number): RequestListener {
   return (_, response) => {
     response.write(start);
@@ -218,7 +218,7 @@ test("checks go on while the one who asks is held up, and that is in no duration
     const began = performance.now();
     for (let i = 0; i < 8; i++) Atomics.wait(asked, 0, i, 60_000);
     assert.equal(Atomics.load(asked, 0), 8);
-    // what came meanwhile waits for us a while longer
+    // what arrived in between waits a while longer
     Atomics.wait(asked, 0, 8, 1000);
     const stalled = (performance.now() - began) / 1000;
     for (const { result } of await checks) {

@@ -1,4 +1,4 @@
-/** The thread that asks others. It may die of an answer: that fails what was asked, and the next question goes to another. */
+/** A thread that asks other services. An answer may crash it: the request then fails, and the next one goes to a new thread. */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { HealthTarget } from "../health/health.js";
@@ -7,12 +7,12 @@ import { LIMITS, ServiceError } from "../names/json-client.js";
 import type { Tenancy } from "../names/registry-names.js";
 import type { CheckedTarget, PeerAnswers, PeerKind, PeerMessage, PeerReply } from "./peer-worker.js";
 
-/** Several times what an answer at all its limits takes. */
+/** Several times the memory of an answer at all limits. */
 const HEAP_MB = 256;
 
 interface Thread {
   readonly worker: Worker;
-  /** Resolves when all of it is read from disk. */
+  /** Resolves when all its code is loaded. */
   readonly ready: Promise<unknown>;
 }
 
@@ -20,9 +20,9 @@ interface Waiting {
   readonly resolve: (value: never) => void;
   readonly reject: (error: ServiceError) => void;
   readonly timer: NodeJS.Timeout | undefined;
-  /** Who was asked what, where the answer is kept; null: it is never the same. */
+  /** Key of a cached answer; null: not cached. */
   readonly key: string | null;
-  /** What was known when it was asked. */
+  /** The cached answer at the time of the request. */
   readonly known: Known | null;
 }
 
@@ -31,47 +31,47 @@ interface Known {
   readonly value: unknown;
 }
 
-/** Starts with its first question, or with `load`; to be closed. Every method that asks rejects with ServiceError alone. */
+/** Starts with its first request, or with `load`; the owner closes it. Requests reject only with ServiceError. */
 export class PeerThread {
   readonly #heapMb: number;
   readonly #limitMs: number;
   readonly #waiting = new Map<number, Waiting>();
   #serving: Thread | null = null;
-  /** Loaded while there was the right to read the program, for when the first dies. */
+  /** A spare, loaded before the right to read the program is given up, for when the first crashes. */
   #spare: Thread | null = null;
-  /** The last answer of each one asked: as many as are configured. */
+  /** The last answer of each service: as many as are configured. */
   readonly #known = new Map<string, Known>();
   #nextId = 0;
 
-  /** `heapMb` and `limitMs`, the longest for an answer that is parsed, work on it included, are others only in tests. */
+  /** Only tests change `heapMb` and `limitMs`, the longest time for an answer including its parsing. */
   constructor({ heapMb = HEAP_MB, limitMs = LIMITS.timeoutMs } = {}) {
     this.#heapMb = heapMb;
     this.#limitMs = limitMs;
   }
 
-  /** Resolves when all is read from disk, a spare thread included: afterwards root may be given up. What keeps one from starting is said by the next question. */
+  /** Resolves when all code is loaded, a spare thread included: then root may be given up. The next request reports a failed start. */
   async load(): Promise<void> {
     this.#serving ??= this.#start();
     this.#spare ??= this.#start();
     await Promise.all([this.#serving.ready, this.#spare.ready]);
   }
 
-  /** What an engine's containers are called, within two seconds; the same list as before where nothing has changed. */
+  /** The names of an engine's containers, within two seconds; the same list object as before if unchanged. */
   engine(socketPath: string): Promise<ContainerName[]> {
     return this.#ask("engine", { socketPath });
   }
 
-  /** The registry's history, within two seconds; the same list as before where nothing has changed. */
+  /** The registry's history, within two seconds; the same list object as before if unchanged. */
   registry({ href }: URL): Promise<Tenancy[]> {
     return this.#ask("registry", { href });
   }
 
-  /** Checks each of them once, one after another. The times are this thread's: what holds up the caller is not in them. */
+  /** Checks each of them once, one after another. Measured in the thread: delays of the caller are not included. */
   health(targets: readonly HealthTarget[]): Promise<CheckedTarget[]> {
     return this.#ask("health", { targets });
   }
 
-  /** What is under way is never answered. */
+  /** Pending requests are never answered. */
   async close(): Promise<void> {
     const threads = [this.#serving, this.#spare];
     this.#serving = null;
@@ -110,12 +110,12 @@ export class PeerThread {
       env: {},
       resourceLimits: { maxOldGenerationSizeMb: this.#heapMb },
     });
-    // One that ends without a word is not waited for.
+    // A thread that has exited does not answer.
     const ready = Promise.race([once(worker, "message"), once(worker, "exit")]).catch(() => {});
     worker.on("message", (reply: PeerReply | "ready") => {
       if (reply !== "ready") this.#take(reply, worker);
     });
-    worker.on("error", (error: NodeJS.ErrnoException) => this.#lose(worker, wordsOf(error)));
+    worker.on("error", (error: NodeJS.ErrnoException) => this.#lose(worker, describeError(error)));
     worker.on("exit", () => this.#lose(worker, "the thread that asks has ended"));
     // Until then it keeps the process. Its first listener for messages would do so for good.
     void ready.then(() => this.#letGo(worker));
@@ -146,7 +146,7 @@ export class PeerThread {
     if (this.#waiting.size === 0 || worker !== this.#serving?.worker) worker.unref();
   }
 
-  /** All that waits has asked the one that serves. */
+  /** All pending requests were sent to the current thread. */
   #lose(worker: Worker, reason: string): void {
     if (this.#spare?.worker === worker) this.#spare = null;
     if (this.#serving?.worker !== worker) return;
@@ -160,7 +160,7 @@ export class PeerThread {
   }
 }
 
-function wordsOf({ code, message }: NodeJS.ErrnoException): string {
+function describeError({ code, message }: NodeJS.ErrnoException): string {
   if (code === "ERR_WORKER_OUT_OF_MEMORY") return "the thread that asks ran out of memory";
   return `the thread that asks: ${message.split("\n")[0]!.slice(0, 120)}`;
 }

@@ -1,4 +1,4 @@
-/** Asks others in a thread of its own: what they answer is read, held to limits, parsed and checked here, beside the packets. */
+/** Asks other services in a thread of its own: reads, limits, parses and checks their answers without delaying packets. */
 import { createHash } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import { setTimeout } from "node:timers/promises";
@@ -10,11 +10,11 @@ import { type ContainerName, readContainerNames } from "../names/docker.js";
 import { LIMITS } from "../names/json-client.js";
 import { REGISTRY_LIMITS, readRegistry, type Tenancy } from "../names/registry-names.js";
 
-/** Each kind of question, and what is handed back: bounded and checked. */
+/** Each kind of request and its answer, bounded and checked. */
 export interface PeerAnswers {
   readonly engine: { readonly question: { readonly socketPath: string }; readonly answer: ContainerName[] };
   readonly registry: { readonly question: { readonly href: string }; readonly answer: Tenancy[] };
-  /** An element for each target, in their order. */
+  /** One element per target, in their order. */
   readonly health: {
     readonly question: { readonly targets: readonly HealthTarget[] };
     readonly answer: CheckedTarget[];
@@ -22,10 +22,10 @@ export interface PeerAnswers {
 }
 export type PeerKind = keyof PeerAnswers;
 
-/** How a target fared. */
+/** The result of a target. */
 export interface CheckedTarget {
   readonly result: CheckResult;
-  /** When it was over, microseconds since 1970. */
+  /** End of the check, microseconds since 1970. */
   readonly timeUs: number;
 }
 
@@ -33,9 +33,9 @@ export interface PeerMessage {
   readonly id: number;
   readonly kind: PeerKind;
   readonly question: PeerAnswers[PeerKind]["question"];
-  /** Digest of the answer that the one who asks still has; null: none. */
+  /** Digest of the caller's cached answer; null: none. */
   readonly known: string | null;
-  /** Longest for reading an answer that is parsed. */
+  /** Longest time to read an answer that is parsed. */
   readonly limitMs: number;
 }
 
@@ -51,7 +51,7 @@ type Handlers = {
   ) => Promise<PeerAnswers[Kind]["answer"]>;
 };
 
-/** The next target is asked no later than this after one that is slow. */
+/** Longest wait for a slow target before the next is asked. */
 const STAGGER_MS = 20;
 
 const CLOCK: CheckClock = {
@@ -73,7 +73,7 @@ async function check(target: HealthTarget): Promise<CheckedTarget> {
 async function answer({ id, kind, question, known, limitMs }: PeerMessage): Promise<PeerReply> {
   try {
     const value = await HANDLERS[kind](question as never, limitMs);
-    // The same list again costs the one who asks nothing.
+    // An unchanged list costs the caller nothing.
     const digest = createHash("sha256").update(JSON.stringify(value)).digest("base64");
     return digest === known ? { id, same: true } : { id, digest, value };
   } catch (error) {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { TABLE_NAMES } from "../../analyze/tables.js";
-import { keptPath } from "../../engine/recording/state-folder.js";
+import { lastSnapshotPath } from "../../engine/recording/state-folder.js";
 import { CommandError, ExitCode } from "../../exit.js";
 import { OUTPUT_FORMATS } from "../options.js";
 import { createFakeTerminal, expectGolden, type FakeTerminal, ROOT } from "../terminal.test.fixture.js";
@@ -177,7 +177,7 @@ test("a link in the output folder is replaced, never written through", async () 
 test("the snapshot is kept for report, its tables cut, mode 0600", async () => {
   const terminal = createFakeTerminal();
   await analyze([SHOP], { output: "table" }, "netwatch 0", terminal);
-  const path = keptPath(terminal.env);
+  const path = lastSnapshotPath(terminal.env);
   assert.equal(statSync(path).mode & 0o777, 0o600);
   assert.equal(JSON.parse(readFileSync(path, "utf8")).format, "netwatch-snapshot");
   terminal.dispose();

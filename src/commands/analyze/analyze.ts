@@ -16,8 +16,8 @@ import { makeFolder, writeWhole } from "../../write.js";
 import { loadTableNames, type OutputFormat } from "../options.js";
 import type { Terminal } from "../terminal.js";
 import { analyzeCaptures, type CaptureOptions } from "./captures.js";
-import { keepSnapshot } from "./kept.js";
-import { missingTable, sayMissing } from "./missing-words.js";
+import { keepSnapshot } from "./last-snapshot.js";
+import { missingTable, sayMissing } from "./missing-report.js";
 
 export interface AnalyzeOptions extends CaptureOptions {
   readonly output: OutputFormat;
@@ -52,7 +52,7 @@ export async function analyze(
   return exitCode;
 }
 
-/** Loads the writer of the chosen form alone: none of the others' libraries is waited for. */
+/** Loads only the writer of the chosen format, so that no other library delays the start. */
 async function render(
   snapshot: Snapshot,
   options: AnalyzeOptions,
@@ -90,7 +90,7 @@ ${renderMarkdown(table)}${below(missing)}
   }
 }
 
-/** The set of files the first scripts of the project made, how well services fare, and the Snapshot. */
+/** The files of the project's first scripts, the quality tables, and the Snapshot. */
 async function writeFolder(folder: string, snapshot: Snapshot, terminal: Terminal): Promise<void> {
   const { renderChartPngs } = await import("../../report/charts/charts.js");
   const { renderCsv } = await import("../../report/data/csv.js");

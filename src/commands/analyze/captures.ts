@@ -1,4 +1,4 @@
-/** Captures that the command line names: reads them, and says on the terminal what is wrong with any. */
+/** Reads the captures of the command line and reports their problems on the terminal. */
 import type { Analyzer } from "../../analyze/analyzer.js";
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { fromStream, openFile } from "../../capture/file/bytes.js";
@@ -8,8 +8,8 @@ import type { Packet } from "../../capture/packet.js";
 import {
   type CaptureInput,
   type CaptureProgress,
-  type Counted,
   countCaptures,
+  type ReadResult,
   takerOf as takerOfPackets,
 } from "../../captures.js";
 import { loadNames } from "../../engine/names-file.js";
@@ -23,31 +23,31 @@ import type { Sidecar } from "./sidecar-reader.js";
 export interface CaptureOptions {
   readonly numeric?: boolean;
   readonly names?: string;
-  /** What a live run wrote beside its capture. */
+  /** The sidecar file of a live run. */
   readonly sidecar?: string;
   readonly maxFlows?: number;
   /** Count packets in tunnels by the headers inside. */
   readonly decapsulate?: boolean;
-  /** Show stand-ins for names that the packets hold. */
+  /** Replace names from packets by stand-ins. */
   readonly redact?: boolean;
   /** In tcpdump's language: only packets that match are counted. */
   readonly filter?: string;
-  /** Stirs the flow table's hash; changes no result. */
+  /** Seed of the flow table's hash; changes no result. */
   readonly seed?: number;
 }
 
-/** What came of reading: the Snapshot, and how the command is to end because of it. */
+/** The result of reading: the Snapshot, and the command's exit code. */
 export interface CaptureResult {
   readonly snapshot: Snapshot;
-  /** What the Snapshot was built of, and the names it was built with. */
+  /** The analyzer and the names that the Snapshot was built from. */
   readonly analyzer: Analyzer;
   readonly names: Names | null;
   readonly exitCode: ExitCode;
 }
 
 /**
- * Reads captures (`-` is stdin) as one, in time order, and says on the terminal what is wrong with any. Throws
- * CommandError where nothing could be read.
+ * Reads captures (`-` is stdin) merged in time order, and reports their problems on the terminal. Throws
+ * CommandError if nothing could be read.
  */
 export function analyzeCaptures(
   files: readonly string[],
@@ -68,14 +68,14 @@ async function readCaptures(
   const fromFile = options.numeric || options.names === undefined ? null : loadNames(options.names);
   const sidecar = options.sidecar === undefined ? null : await loadSidecar(options.sidecar, terminal);
   const { filter, decapsulate, redact, maxFlows, seed } = options;
-  let counted: Counted;
+  let counted: ReadResult;
   try {
     counted = await countCaptures(
       files.map((file) => inputOf(file, terminal)),
       {
         ...{ producer, filter, decapsulate, redact, maxFlows, seed },
         names: options.numeric ? null : (fromFile ?? sidecar?.names ?? undefined),
-        tracking: sidecar?.tracking ?? undefined,
+        conntrack: sidecar?.conntrack ?? undefined,
         onProgress: (progress) => terminal.progress(progressText(progress)),
       },
     );
@@ -99,7 +99,7 @@ function inputOf(file: string, terminal: Terminal): CaptureInput {
   return { name: file, open: () => openFile(file) };
 }
 
-/** Reads what a live run wrote beside its capture. Throws CommandError. */
+/** Reads the sidecar file of a live run. Throws CommandError. */
 export async function loadSidecar(path: string, terminal: Terminal): Promise<Sidecar> {
   const { readSidecar } = await import("./sidecar-reader.js");
   const sidecar = await readSidecar(path);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { CommandError, ExitCode } from "../../exit.js";
 import { checkRoom } from "./json-memory.js";
-import { readSnapshot } from "./kept.js";
+import { readSnapshot } from "./last-snapshot.js";
 import { readSidecar } from "./sidecar-reader.js";
 
 const folder = mkdtempSync(join(tmpdir(), "netwatch-room-"));

@@ -1,10 +1,10 @@
-/** A Snapshot, or one table of it, in the forms that programs read. */
+/** A Snapshot, or one table of it, in machine-readable formats. */
 import type { ConnectionsSnapshot, Snapshot, Table } from "../../analyze/snapshot/snapshot.js";
 import { renderSnapshotJson, renderTableJson, renderTableNdjson } from "../../report/data/json.js";
 
 type MachineFormat = "json" | "ndjson" | "csv";
 
-/** `table`: only this one; null: the whole, which CSV cannot be. Loads what writes CSV for CSV alone. */
+/** `table`: only this one; null: the whole Snapshot, which has no CSV form. Loads what writes CSV for CSV alone. */
 export async function renderForm(
   format: MachineFormat,
   snapshot: Snapshot | ConnectionsSnapshot,

@@ -14,7 +14,7 @@ import {
   u32,
   udp,
 } from "../../capture/file/sample.test.fixture.js";
-import { keptPath } from "../../engine/recording/state-folder.js";
+import { lastSnapshotPath } from "../../engine/recording/state-folder.js";
 import { OUTPUT_FORMATS } from "../options.js";
 import { report } from "../report.js";
 import { metrics } from "../serve/metrics.js";
@@ -143,7 +143,7 @@ async function sayAll(file: string, redact: boolean, terminal: FakeTerminal): Pr
   const outDir = join(terminal.folder, `out-${redact}`);
   await analyze([file], { output: "table", redact, outDir }, "netwatch 0", terminal);
   for (const name of readdirSync(outDir)) said.set(name, readFileSync(join(outDir, name), "latin1"));
-  said.set("kept", readFileSync(keptPath(terminal.env), "utf8"));
+  said.set("kept", readFileSync(lastSnapshotPath(terminal.env), "utf8"));
   const pdf = join(terminal.folder, `${redact}.pdf`);
   await report(pdf, { read: [file], redact, date: new Date(0) }, "netwatch 0", terminal);
   said.set("pdf", spawnSync("pdftotext", ["-layout", pdf, "-"], { encoding: "utf8" }).stdout ?? "");

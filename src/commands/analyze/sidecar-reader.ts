@@ -1,6 +1,6 @@
-/** Reads a sidecar: what a live run knew beside its packets, at its end or at any moment of it. */
+/** Reads a sidecar: names, connection tracking and health of a live run, at its end or at any moment. */
 import { createReadStream } from "node:fs";
-import type { TrackingContext } from "../../analyze/snapshot/build.js";
+import type { ConntrackContext } from "../../analyze/snapshot/build.js";
 import { readerOf } from "../../analyze/snapshot/reading.js";
 import type { HealthReport } from "../../analyze/snapshot/snapshot.js";
 import type { Names } from "../../capture/names/names.js";
@@ -10,16 +10,16 @@ import { toPath } from "../../path-bytes.js";
 import { checkRoom } from "./json-memory.js";
 import { SidecarState } from "./sidecar-state.js";
 
-/** What the run knew at its end. */
+/** State at the end of the run. */
 export interface Sidecar {
   readonly path: string;
   /** null: the run used none. */
   readonly names: Names | null;
   /** null: the run did not ask connection tracking. */
-  readonly tracking: TrackingContext | null;
+  readonly conntrack: ConntrackContext | null;
   /** As of the last round; null: the run did not ask. */
   readonly health: HealthReport | null;
-  /** It ends in the middle of a line, which is left out. */
+  /** The file ends in the middle of a line, which is left out. */
   readonly cut: boolean;
 }
 
@@ -29,20 +29,20 @@ const MAX_LINE = 512 * 1024 * 1024;
 const reader = readerOf(sidecarLine);
 const KINDS: ReadonlySet<unknown> = new Set(sidecarLine.options.map(({ shape }) => shape.kind.value));
 
-/** Reads all lines and checks each. Throws CommandError that says what is wrong and where. */
+/** Reads and checks all lines. Throws CommandError with the problem and its line. */
 export async function readSidecar(path: string): Promise<Sidecar> {
   const lines = new Lines(path);
   const state = new SidecarState();
   for await (const line of lines.read()) state.take(line);
-  const { names, tracking, health } = state;
-  return { path, names, tracking, health, cut: lines.cut };
+  const { names, conntrack, health } = state;
+  return { path, names, conntrack, health, cut: lines.cut };
 }
 
-/** Reads a sidecar along with its capture: what the run knew at each moment. */
+/** Reads a sidecar along with its capture: the run's state at each moment. */
 export class SidecarPlayer {
   readonly #lines: AsyncIterator<SidecarLine>;
   readonly #state = new SidecarState();
-  /** The next line, of a time that has not come yet; null: there is none. */
+  /** The next line, whose time has not come yet; null: none. */
   #next: SidecarLine | null = null;
   #started = false;
 
@@ -50,7 +50,7 @@ export class SidecarPlayer {
     this.#lines = new Lines(path).read()[Symbol.asyncIterator]();
   }
 
-  /** Takes what was written by then, microseconds since 1970; +Infinity: all. Throws CommandError. */
+  /** Reads the lines up to a time, microseconds since 1970; +Infinity: all. Throws CommandError. */
   async advance(untilUs: number): Promise<void> {
     if (!this.#started) await this.#step();
     this.#started = true;
@@ -60,11 +60,11 @@ export class SidecarPlayer {
     }
   }
 
-  get tracking(): TrackingContext | null {
-    return this.#state.tracking;
+  get conntrack(): ConntrackContext | null {
+    return this.#state.conntrack;
   }
 
-  /** The same value until a further round has been taken. */
+  /** The same object until another round is read. */
   get health(): HealthReport | null {
     return this.#state.health;
   }
@@ -74,14 +74,14 @@ export class SidecarPlayer {
     this.#next = done ? null : value;
   }
 
-  /** Call where it is not read to its end. */
+  /** Call if it is not read to its end. */
   async close(): Promise<void> {
     this.#next = null;
     await this.#lines.return?.();
   }
 }
 
-/** When a line was known, microseconds since 1970. */
+/** Time of a line, microseconds since 1970. */
 function timeOf(line: SidecarLine): number {
   if (line.kind === "conntrack") return line.capture.poll_us;
   return line.kind === "health" ? line.time_us : Number.NEGATIVE_INFINITY;
@@ -89,7 +89,7 @@ function timeOf(line: SidecarLine): number {
 
 /** Lines of a file, one in memory at a time. */
 class Lines {
-  /** The end of the file was no end of a line. */
+  /** The file does not end with a line break. */
   cut = false;
   readonly #path: string;
 
@@ -97,7 +97,7 @@ class Lines {
     this.#path = path;
   }
 
-  /** All of them, checked; without those of a kind that only a later version knows. Throws CommandError. */
+  /** All lines, checked, without kinds that only a later version knows. Throws CommandError. */
   async *read(): AsyncGenerator<SidecarLine, void> {
     let number = 0;
     try {
@@ -134,7 +134,7 @@ class Lines {
   }
 }
 
-/** null: it is of a kind that is not known, behind the first line. */
+/** null: a line of an unknown kind, after the first line. */
 function parseLine(path: string, number: number, text: string): SidecarLine | null {
   let value: unknown;
   try {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { summarizeNamespaces } from "../../analyze/tracking/joined.js";
+import { summarizeNamespaces } from "../../analyze/conntrack/joined.js";
 import type { ConntrackLine } from "../../engine/recording/sidecar-lines.js";
 import { SidecarState } from "./sidecar-state.js";
 
@@ -26,7 +26,7 @@ test("a namespace whose entries were never written, or not since it came back, i
   const state = new SidecarState();
   const told = (line: ConntrackLine) => {
     state.take(line);
-    return summarizeNamespaces(state.tracking!.namespaces).map(({ netns, entries, problem }) => [
+    return summarizeNamespaces(state.conntrack!.namespaces).map(({ netns, entries, problem }) => [
       netns,
       entries,
       problem !== null,

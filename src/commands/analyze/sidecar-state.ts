@@ -1,12 +1,12 @@
-/** What the lines of a sidecar say together, taken one after the other: names, connection tracking and health of a moment. */
+/** Builds the state at a moment from the lines of a sidecar: names, connection tracking and health. */
 
-import { HealthCourse } from "../../analyze/health.js";
-import type { TrackingContext } from "../../analyze/snapshot/build.js";
+import { HealthTracker } from "../../analyze/health.js";
+import type { ConntrackContext } from "../../analyze/snapshot/build.js";
 import type { HealthReport } from "../../analyze/snapshot/snapshot.js";
 import type { ConntrackFacts } from "../../capture/conntrack/conntrack-facts.js";
 import { addEntry, type EntryJson } from "../../capture/conntrack/conntrack-json.js";
 import { ConntrackTable } from "../../capture/conntrack/conntrack-table.js";
-import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
+import type { ConntrackNamespace } from "../../capture/conntrack/tracker.js";
 import { Names } from "../../capture/names/names.js";
 import type {
   ConntrackLine,
@@ -16,7 +16,7 @@ import type {
 } from "../../engine/recording/sidecar-lines.js";
 import { parseAddress, parseCidr } from "../../net.js";
 
-/** Entries of a namespace as they were written last, and when they had been read. */
+/** Last written entries of a namespace, and the time they were read. */
 interface Entries {
   readonly entries: readonly EntryJson[];
   readonly omitted: number;
@@ -28,10 +28,10 @@ const UNWRITTEN = "its entries are not written: what is tracked is not known";
 export class SidecarState {
   #names: NamesLine | null = null;
   #conntrack: ConntrackLine | null = null;
-  /** Of the namespaces in the last line of connection tracking. */
+  /** The namespaces in the last line of connection tracking. */
   readonly #entries = new Map<string | null, Entries>();
-  readonly #course = new HealthCourse();
-  #tracking: TrackingContext | null = null;
+  readonly #course = new HealthTracker();
+  #tracking: ConntrackContext | null = null;
   /** As of the last round; null: none. */
   health: HealthReport | null = null;
 
@@ -47,7 +47,7 @@ export class SidecarState {
   }
 
   /** null: it was not asked. */
-  get tracking(): TrackingContext | null {
+  get conntrack(): ConntrackContext | null {
     if (this.#conntrack !== null) this.#tracking ??= this.#toTracking(this.#conntrack);
     return this.#tracking;
   }
@@ -76,7 +76,7 @@ export class SidecarState {
     this.health = this.#course.report(time_us);
   }
 
-  #toTracking({ capture, namespaces }: ConntrackLine): TrackingContext {
+  #toTracking({ capture, namespaces }: ConntrackLine): ConntrackContext {
     const { netns, bridge, networks, gap } = capture;
     return {
       namespaces: namespaces.map((line) => toNamespace(line, this.#entries.get(line.netns) ?? null)),
@@ -104,13 +104,13 @@ function toNames({ rest, holdings, groups, announced }: NamesLine): Names {
   return names;
 }
 
-function toNamespace(line: ConntrackLine["namespaces"][number], last: Entries | null): TrackedNamespace {
+function toNamespace(line: ConntrackLine["namespaces"][number], last: Entries | null): ConntrackNamespace {
   const { netns, facts, resyncs, failures, odd, problem } = line;
   const entries = new ConntrackTable();
   for (const entry of last?.entries ?? []) addEntry(entries, entry);
   entries.omitted += last?.omitted ?? 0;
   const about = { netns, entries, facts: facts && toFacts(facts), sockets: null, resyncs, failures, odd };
-  // A namespace is first written, or written again, without its entries where the file is bounded.
+  // In a file with a size limit a namespace may be written without its entries.
   return last === null ? { ...about, isUnknown: true, problem: problem ?? UNWRITTEN } : { ...about, problem };
 }
 

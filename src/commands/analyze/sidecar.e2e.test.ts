@@ -107,7 +107,7 @@ describe("a capture with its sidecar", { skip: reasonToSkip("nft", "ping") }, ()
 
   test("health is asked for and written, and a container of the last second is named", async () => {
     const [file, sidecar, names] = [work.path("h.pcapng"), work.path("h.ndjson"), work.path("names.json")];
-    writeFileSync(names, JSON.stringify({ web: "10.63.0.1:80", nobody: "10.63.0.1:81" }));
+    writeFileSync(names, JSON.stringify({ web: "10.63.0.1:80", closed: "10.63.0.1:81" }));
     const words = ["-i", "br0", "-o", "json", "-w", file, "--sidecar", sidecar, "--health", "--names", names];
     const run = await work.listen([...words, "--interval", "30"], {}, host);
     await until(() => linesOf(sidecar).some(({ kind }) => kind === "health"));
@@ -125,7 +125,7 @@ describe("a capture with its sidecar", { skip: reasonToSkip("nft", "ping") }, ()
       health!.targets.map(({ service, state, reason }) => [service, state, reason]),
       [
         ["web", "up", null],
-        ["nobody", "down", "nobody listens"],
+        ["closed", "down", "nobody listens"],
       ],
     );
   });

@@ -3,8 +3,8 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileS
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { HealthCourse } from "../../analyze/health.js";
-import type { TrackingContext } from "../../analyze/snapshot/build.js";
+import { HealthTracker } from "../../analyze/health.js";
+import type { ConntrackContext } from "../../analyze/snapshot/build.js";
 import { ConntrackTable } from "../../capture/conntrack/conntrack-table.js";
 import { parseConntrackText } from "../../capture/conntrack/conntrack-text.js";
 import { Names } from "../../capture/names/names.js";
@@ -36,7 +36,7 @@ function someEntries(): ConntrackTable {
 }
 
 /** A poll that found these `seconds` after the start. */
-function pollOf(entries: ConntrackTable, seconds = 0, failures = 2): TrackingContext {
+function pollOf(entries: ConntrackTable, seconds = 0, failures = 2): ConntrackContext {
   const timeouts = new Map([["udp_timeout", 30]]);
   const facts = {
     count: 1,
@@ -69,7 +69,7 @@ function write(name: string, entries: ConntrackTable): string {
   const names = someNames();
   writer.addNames(new Names(null), NOW_US);
   for (let i = 0; i < 3; i++) writer.addNames(names, NOW_US);
-  writer.addTracking(pollOf(entries), true);
+  writer.addConntrack(pollOf(entries), true);
   writer.close();
   return path;
 }
@@ -79,10 +79,10 @@ test("what is written is read again: names with their times, entries word by wor
   assert.ok(entries.count > 5);
   const path = write("whole.ndjson", entries);
   assert.equal(statSync(path).mode & 0o777, 0o600);
-  const { names, tracking, cut } = await readSidecar(path);
+  const { names, conntrack, cut } = await readSidecar(path);
   assert.equal(cut, false);
   assert.deepEqual(names!.list(), someNames().list());
-  const [read] = tracking!.namespaces;
+  const [read] = conntrack!.namespaces;
   const words = ({ words, count }: ConntrackTable) => words.subarray(0, count * 24);
   const numbers = ({ numbers, count }: ConntrackTable) => numbers.subarray(0, count * 5);
   assert.equal(read!.entries.count, entries.count);
@@ -92,7 +92,7 @@ test("what is written is read again: names with their times, entries word by wor
     [read!.facts!.limit, read!.facts!.timeouts.get("udp_timeout"), read!.problem],
     [2, 30, "late"],
   );
-  assert.deepEqual(tracking!.capture.networks, [parseCidr("10.0.0.0/24")]);
+  assert.deepEqual(conntrack!.capture.networks, [parseCidr("10.0.0.0/24")]);
   const lines = readFileSync(path, "utf8").trim().split("\n");
   assert.equal(lines.length, 4, "names are written when they have changed");
 });
@@ -164,8 +164,8 @@ test("a sidecar of a later version is read: lines, fields and words that this on
   writeFileSync(path, `${lines.flatMap((line) => [line, unknown]).join("\n")}\n`);
   const [read, expected] = [await readSidecar(path), await readSidecar(plain)];
   assert.deepEqual(read.names!.list(), expected.names!.list());
-  assert.deepEqual(read.tracking, expected.tracking);
-  assert.equal(read.tracking!.namespaces[0]!.entries.count, someEntries().count);
+  assert.deepEqual(read.conntrack, expected.conntrack);
+  assert.equal(read.conntrack!.namespaces[0]!.entries.count, someEntries().count);
   assert.equal(read.health!.targets[0]!.check, "grpc");
   assert.equal(({} as Loose).polluted, undefined);
 });
@@ -186,9 +186,9 @@ test("of a sidecar of an earlier version, facts that it lacks are not known and 
   });
   const path = join(folder, "earlier.ndjson");
   writeFileSync(path, `${lines.join("\n")}\n`);
-  const { names, tracking } = await readSidecar(path);
+  const { names, conntrack } = await readSidecar(path);
   assert.equal(names!.find("10.0.0.1", 80, NOW_US), "new");
-  const [namespace] = tracking!.namespaces;
+  const [namespace] = conntrack!.namespaces;
   assert.deepEqual([namespace!.problem, namespace!.facts!.bridgeIpv4], [null, null]);
   assert.equal(namespace!.entries.count, someEntries().count);
   assert.ok(Number.isNaN(namespace!.entries.numbers[0]));
@@ -213,7 +213,7 @@ test("many entries are not written with every poll: the counts are, and the last
   parseConntrackText(`${line}\n`.repeat(25_000), table);
   const path = join(folder, "many.ndjson");
   const writer = new SidecarWriter(path, "netwatch 0.0.0", NOW_US);
-  for (let second = 0; second < 5; second++) writer.addTracking(pollOf(table, second, second), second === 4);
+  for (let second = 0; second < 5; second++) writer.addConntrack(pollOf(table, second, second), second === 4);
   writer.close();
   const written = readFileSync(path, "utf8")
     .trim()
@@ -232,7 +232,7 @@ test("many entries are not written with every poll: the counts are, and the last
   );
   const player = new SidecarPlayer(path);
   await player.advance(NOW_US + 2.5e6);
-  const { namespaces, capture } = player.tracking!;
+  const { namespaces, capture } = player.conntrack!;
   assert.deepEqual([namespaces[0]!.entries.count, namespaces[0]!.failures], [25_000, 2]);
   assert.deepEqual([capture.pollUs, capture.endUs], [NOW_US + 3, NOW_US + 2e6 + 2]);
   await player.close();
@@ -241,7 +241,7 @@ test("many entries are not written with every poll: the counts are, and the last
 test("health is played back as it was seen, round by round", async () => {
   const path = join(folder, "health.ndjson");
   const writer = new SidecarWriter(path, "netwatch 0.0.0", NOW_US);
-  const course = new HealthCourse();
+  const course = new HealthTracker();
   const reports = [0, 10, 20].map((second) => {
     const timeUs = NOW_US + second * 1e6;
     const checks = ["web", "db"].slice(0, second === 20 ? 1 : 2).map((service, i) => ({
@@ -267,7 +267,7 @@ test("health is played back as it was seen, round by round", async () => {
     assert.deepEqual(player.health, report);
   }
   await player.advance(Number.POSITIVE_INFINITY);
-  assert.deepEqual([player.health, player.tracking], [reports[2], null]);
+  assert.deepEqual([player.health, player.conntrack], [reports[2], null]);
   assert.equal(reports[2]!.targets[0]!.history.length, 3);
   assert.deepEqual((await readSidecar(path)).health, reports[2]);
 });

@@ -70,7 +70,7 @@ describe("netwatch capture when things go wrong", { skip: reasonToSkip("mount") 
   test("the namespace is removed: said, what was captured is kept", async () => {
     const run = await work.listen(on());
     await send(3);
-    // The name goes; the namespace itself lives on in the sockets.
+    // The name is deleted; the sockets keep the namespace itself.
     execFileSync("umount", [`/run/netns/${lab.bridge}`]);
     const { code, stdout, stderr } = await run.ended;
     assert.equal(code, 4);
@@ -222,7 +222,7 @@ describe("netwatch capture when things go wrong", { skip: reasonToSkip("mount") 
     assert.equal(readFileSync(target, "utf8"), "precious");
   });
 
-  test("a ring of files where nobody may write: said before anything is captured, with a cure", async () => {
+  test("a ring of files in a folder that the user `nobody` may not write to: reported before the capture, with a cure", async () => {
     const words = ["-w", work.path("ring.pcapng"), "-b", "packets:2"];
     execFileSync("chmod", ["755", work.folder]);
     const { code, stderr } = await work.run(["capture", ...on(), ...words]);

@@ -270,7 +270,7 @@ describe("netwatch capture", { skip: reasonToSkip("tcpdump", "tshark", "capinfos
   });
 
   for (const [who, sudo, uid] of [
-    ["root itself becomes nobody", {}, NOBODY],
+    ["root itself becomes the user nobody", {}, NOBODY],
     ["who called sudo", { SUDO_UID: String(SOMEONE), SUDO_GID: String(SOMEONE) }, SOMEONE],
   ] as const) {
     test(`root is given up: ${who}`, async () => {

@@ -1,4 +1,4 @@
-/** Runs `netwatch` as a process of its own, for tests of what only a process has: signals, rights, pipes. */
+/** Runs `netwatch` as a separate process, for tests of signals, rights and pipes. */
 import assert from "node:assert/strict";
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -65,12 +65,12 @@ export class Running {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** What a run with `-o ndjson` has shown so far, an interval each. */
+  /** Snapshots of a run with `-o ndjson` so far, one per interval. */
   get shown(): Snapshot[] {
     return parseLines(Buffer.concat(this.#stdout));
   }
 
-  /** Waits until the last that a run with `-o ndjson` has shown is so. Fails where it ends before. */
+  /** Waits until the last Snapshot of a run with `-o ndjson` fits. Fails if the run ends before. */
   async shows(isSo: (snapshot: Snapshot) => boolean): Promise<void> {
     await until(() => {
       const last = this.shown.at(-1);
@@ -108,7 +108,7 @@ export class Workplace {
     return join(this.folder, name);
   }
 
-  /** `netns`: where it runs itself. `through`: a program that becomes it, with its words. */
+  /** `netns`: the namespace it runs in. `through`: a program with arguments that executes it. */
   start(
     words: readonly string[],
     options: SpawnOptions = {},
@@ -123,7 +123,7 @@ export class Workplace {
   }
 
   /**
-   * As `start`, by a user who may not enter the folder that the checkout is in: it is seen at a place where everyone may.
+   * Like `start`, for a user who may not enter the checkout's folder: the checkout is mounted in a place open to all.
    * `through`: becomes that user.
    */
   startOutside(

@@ -3,18 +3,18 @@ import { limitSnapshot } from "../../analyze/snapshot/limit.js";
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { TABLE_NAMES } from "../../analyze/tables.js";
 import type { Outputs } from "../../engine/recording/outputs.js";
-import { keptPath } from "../../engine/recording/state-folder.js";
+import { lastSnapshotPath } from "../../engine/recording/state-folder.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
 import { formatCount, formatCounted } from "../../format.js";
 import { renderCsv } from "../../report/data/csv.js";
 import { renderSnapshotJson } from "../../report/data/json.js";
 import { renderSummary, renderTableOf } from "../../report/text/text.js";
-import { keptPieces } from "../analyze/kept.js";
-import { sayMissing } from "../analyze/missing-words.js";
+import { lastSnapshotPieces } from "../analyze/last-snapshot.js";
+import { sayMissing } from "../analyze/missing-report.js";
 import type { Terminal } from "../terminal.js";
 import type { CaptureCommandOptions, CaptureFormat } from "./capture-options.js";
 import { runLive } from "./live.js";
-import { liveOptionsOf } from "./live-words.js";
+import { liveOptionsOf } from "./live-options.js";
 
 /** Rows of each table that a Snapshot of the run so far has, beside `other`: packets come in while it is shown. */
 const LIVE_ROWS = 1000;
@@ -30,7 +30,7 @@ export async function capture(
   const quiet = options.write === "-";
   const show = quiet ? null : createShow(chosen, options, terminal);
   const follower = show && { onSnapshot: show, wantsEvidence: true };
-  const kept = keptPath(terminal.env);
+  const kept = lastSnapshotPath(terminal.env);
   const result = await runLive(
     liveOptionsOf(live),
     { follower, reserve: [kept], load: null },
@@ -53,14 +53,14 @@ function checkOutput({ output, table, write }: CaptureCommandOptions): CaptureFo
   return output ?? "table";
 }
 
-/** The trailing words, or -f; not both. */
+/** The trailing arguments, or -f; not both. */
 function chosenFilter(words: readonly string[], { filter }: CaptureCommandOptions): { filter: string } {
   if (words.length > 0 && filter !== undefined)
     throw new CommandError(ExitCode.usage, "give the filter either as -f or as the last words, not both");
   return { filter: filter ?? words.join(" ") };
 }
 
-/** The bridges that were named, those of networks among them. Throws CommandError. */
+/** The named bridges, including those of named networks. Throws CommandError. */
 async function chosenBridges(
   { network, bridge = [] }: CaptureCommandOptions,
   terminal: Terminal,
@@ -78,7 +78,7 @@ async function chosenBridges(
   }
 }
 
-/** What is shown while it runs: a screen that is redrawn, lines of JSON, or a summary each time where that was asked for. */
+/** Output during the run: a redrawn screen, lines of JSON, or a summary at each interval. */
 function createShow(
   format: CaptureFormat,
   options: CaptureCommandOptions,
@@ -98,7 +98,7 @@ function createShow(
 
 type Screen = NonNullable<Terminal["screen"]>;
 
-/** Home, each line cleared behind its end, then all below: nothing flickers. */
+/** Moves home, clears each line after its end, then everything below: no flicker. */
 async function redraw(
   snapshot: Snapshot,
   screen: Screen,
@@ -142,16 +142,16 @@ function renderEnd(
   }
 }
 
-/** Keeps the Snapshot for `netwatch report`. */
+/** Saves the Snapshot for `netwatch report`. */
 export function keepLive(snapshot: Snapshot, outputs: Outputs, terminal: Terminal): void {
   try {
-    outputs.writeFile(keptPath(outputs.env), keptPieces(snapshot));
+    outputs.writeFile(lastSnapshotPath(outputs.env), lastSnapshotPieces(snapshot));
   } catch (error) {
     terminal.say(`the snapshot could not be kept for \`netwatch report\`: ${reasonOf(error)}`);
   }
 }
 
-/** tcpdump's three numbers, and the residual where there is one. */
+/** tcpdump's three numbers, and the residual if any. */
 export function summaryLine({ ledger, totals }: Snapshot): string {
   const interfaces = ledger.interfaces ?? [];
   const known = (n: number | null) => (n === null ? "unknown" : formatCount(n));

@@ -1,4 +1,4 @@
-/** A live run of a command: its pipes are waited for, its end is in the result. */
+/** A command's live run: waits for its named pipes; the result says how it ended. */
 
 import type { LiveOptions } from "../../engine/recording/recorded-options.js";
 import {
@@ -11,7 +11,7 @@ import { waitingFor } from "../signals.js";
 import type { Terminal } from "../terminal.js";
 import { asCommandError } from "./capture-errors.js";
 
-/** Runs a capture to its end. Throws CommandError where it cannot begin; what ends it early is in the result. */
+/** Runs a capture to its end. Throws CommandError if it cannot start; the result has the reason of an early end. */
 export async function runLive(
   options: LiveOptions,
   view: LiveView,

@@ -1,4 +1,4 @@
-/** `-a` and `-b` of `netwatch capture`: dumpcap's words for when to end and when to begin a new file. */
+/** `-a` and `-b` of `netwatch capture`: dumpcap's conditions for the end and for a new file. */
 import { InvalidArgumentError } from "commander";
 import { LIMITS, type Limit, type Limits } from "../../engine/recording/recorded-options.js";
 
@@ -9,7 +9,7 @@ const MOST: Readonly<Record<Limit, number>> = {
   files: 100_000,
 };
 
-/** Takes up one `duration:60`; for commander, which hands in what came before. */
+/** Parses one `duration:60`; commander passes the values before it. */
 export function parseLimit(text: string, before: Limits = {}): Limits {
   const match = /^([a-z]+):(\d{1,15}(?:\.\d{1,3})?)$/.exec(text);
   const name = LIMITS.find((limit) => limit === match?.[1]);

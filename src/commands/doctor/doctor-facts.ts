@@ -1,4 +1,4 @@
-/** What `netwatch doctor` looks at. Reads and asks; changes nothing. */
+/** Collects the facts for `netwatch doctor`. Only reads; changes nothing. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { landlockVersion } from "../../capture/kernel/landlock.js";
@@ -38,7 +38,7 @@ export interface ForwardChain {
 
 export interface ForwardFacts {
   readonly chains: readonly ForwardChain[];
-  /** Docker's chain for the operator's own rules is there: it is asked first, and Docker leaves it alone. */
+  /** Docker's chain for the operator's own rules is there: it runs first, and Docker does not change it. */
   readonly dockerUser: boolean;
   readonly error: string | null;
 }
@@ -47,16 +47,16 @@ export interface EngineFacts {
   readonly socket: string;
   readonly containers: number;
   readonly networks: number;
-  /** This host's, one for each of its networks that has one. */
+  /** Bridges of this host, one per network that has one. */
   readonly bridges: readonly string[];
   readonly error: { readonly code: string; readonly message: string } | null;
 }
 
 export interface Facts {
   readonly privilege: { readonly root: boolean; readonly netRaw: boolean; readonly netAdmin: boolean };
-  /** The kernel confines what a live run writes. */
+  /** The kernel can confine a live run's writes (Landlock). */
   readonly landlock: boolean;
-  /** What forbids a ring: a system code, or `koffi`; null: nothing does. */
+  /** Why no ring can be opened: a system error code, or `koffi`; null: it can. */
   readonly ring: string | null;
   /** The library's file, or null. */
   readonly libpcap: string | null;
@@ -65,13 +65,13 @@ export interface Facts {
   readonly charts: ChartPainter["engine"] | null;
   readonly interfaces: {
     readonly bridges: readonly InterfaceFacts[];
-    /** The one asked about by name, and what was found of it. */
+    /** The interface named on the command line, and the result. */
     readonly wanted: string | null;
     readonly chosen: InterfaceFacts | null;
   };
   readonly brNetfilter: { readonly loaded: boolean; readonly iptables: boolean };
   readonly forward: ForwardFacts;
-  /** null: the kernel's module is not there. */
+  /** null: the kernel's module is not loaded. */
   readonly conntrack: ConntrackFacts | null;
   readonly namespaces: {
     readonly read: number;
@@ -83,7 +83,7 @@ export interface Facts {
   readonly clock: { readonly synchronized: boolean | null; readonly source: string | null };
 }
 
-/** Looks at everything. Takes as long as the slowest engine or firewall tool, two seconds at most. */
+/** Collects all facts. Takes as long as the slowest engine or firewall tool, at most two seconds. */
 export async function gatherFacts(
   wanted: string | null,
   env: Readonly<Record<string, string | undefined>>,
@@ -205,7 +205,7 @@ async function engineFacts(socket: string): Promise<EngineFacts> {
   }
 }
 
-/** Chains by nft; iptables-legacy has tables of its own, asked only where such are in use, since asking makes them. */
+/** Chains by nft; iptables-legacy has tables of its own, asked only if such tables are in use, since asking creates them. */
 async function forwardFacts(): Promise<ForwardFacts> {
   try {
     const { chains, dockerUser } = parseNftChains(await runTool("nft", ["-j", "list", "chains"]));
@@ -229,7 +229,7 @@ async function forwardFacts(): Promise<ForwardFacts> {
   }
 }
 
-/** Of the answer of `nft -j list chains`: those at the forward hook with policy drop. Throws where it is no JSON. */
+/** The chains of `nft -j list chains` at the forward hook with policy drop. Throws if the text is no JSON. */
 export function parseNftChains(
   json: string,
 ): Omit<ForwardFacts, "error" | "chains"> & { chains: ForwardChain[] } {
@@ -247,7 +247,7 @@ export function parseNftChains(
 
 const STA_UNSYNC = 0x40;
 
-/** What the kernel itself says (adjtimex(2)). */
+/** The kernel's clock state (adjtimex(2)). */
 function clockFacts(): Facts["clock"] {
   const source = readText("/sys/devices/system/clocksource/clocksource0/current_clocksource").trim() || null;
   try {
@@ -257,7 +257,7 @@ function clockFacts(): Facts["clock"] {
   }
 }
 
-/** Whether a native package really loads, not only is there. */
+/** Whether a native package really loads, not only exists. */
 async function canLoad(name: string): Promise<boolean> {
   try {
     await import(name);

@@ -5,7 +5,7 @@ import { visible } from "../../format.js";
 import { expectGolden } from "../terminal.test.fixture.js";
 import { renderDoctor } from "./doctor.js";
 import { type Facts, type InterfaceFacts, parseNftChains } from "./doctor-facts.js";
-import { diagnose, quoteWord, type State } from "./doctor-findings.js";
+import { diagnose, quoteArgument, type State } from "./doctor-findings.js";
 
 const bridge = (name: string, rest: Partial<InterfaceFacts> = {}): InterfaceFacts => ({
   name,
@@ -152,7 +152,7 @@ const CASES: readonly (readonly [
   ],
   ["no Landlock", { landlock: false }, "landlock", "limited", /may write wherever its user may/, null],
   [
-    "no ring for want of privilege",
+    "no ring without privilege",
     { ring: "EPERM", privilege: BARE.privilege },
     "ring",
     "missing",
@@ -418,7 +418,7 @@ test("a name in a command is one word to the shell, whatever is in it", () => {
     "*",
   ];
   for (const name of names) {
-    const word = quoteWord(name);
+    const word = quoteArgument(name);
     const heard = execFileSync("bash", ["--norc", "-c", `printf %s ${word}`], {
       encoding: "utf8",
       env: { LC_ALL: "C.UTF-8" },

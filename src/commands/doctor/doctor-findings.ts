@@ -1,4 +1,4 @@
-/** What this machine can and cannot show, from facts alone. */
+/** Turns facts into findings about what this machine can show. Pure. */
 import { formatCount, formatCounted, formatRatio, visible } from "../../format.js";
 import { toPath } from "../../path-bytes.js";
 import type { ConntrackFacts, EngineFacts, Facts, ForwardChain, InterfaceFacts } from "./doctor-facts.js";
@@ -69,8 +69,8 @@ function landlock(facts: Facts): Line {
 function optionOf(device: InterfaceFacts | null): string {
   if (device === null) return "-D";
   return device.name.startsWith("-")
-    ? `--interface=${quoteWord(device.name)}`
-    : `-i ${quoteWord(device.name)}`;
+    ? `--interface=${quoteArgument(device.name)}`
+    : `-i ${quoteArgument(device.name)}`;
 }
 
 function ring({ ring: error, privilege }: Facts, device: InterfaceFacts | null): Line {
@@ -137,7 +137,7 @@ function bridge({ interfaces: { bridges, wanted, chosen } }: Facts): Line {
 
 function deviceLine(device: InterfaceFacts): Line {
   const { name, up, master } = device;
-  if (!up) return ["missing", `${name} is down`, `sudo ip link set dev ${quoteWord(name)} up`];
+  if (!up) return ["missing", `${name} is down`, `sudo ip link set dev ${quoteArgument(name)} up`];
   if (master !== null)
     return [
       "limited",
@@ -175,7 +175,7 @@ function brNetfilter({ brNetfilter: { loaded, iptables }, interfaces, forward }:
   ];
 }
 
-/** Docker's rules accept what stays within one of its own networks; any other bridge is left to the policy. */
+/** Docker's rules accept traffic within its own networks; the policy decides for any other bridge. */
 function forward({ forward, interfaces, brNetfilter, engines }: Facts): Line {
   const { chains, dockerUser, error } = forward;
   if (error === "ENOENT")
@@ -193,7 +193,7 @@ function forward({ forward, interfaces, brNetfilter, engines }: Facts): Line {
   const accepted = own.size > 0 ? "; Docker has such rules for each of its own networks" : "";
   const why = `${names}: policy drop (Docker sets it), so packets ${cut} pass only by rules that accept them${accepted}`;
   if (!brNetfilter.iptables || foreign.length === 0) return ["ok", why];
-  const name = quoteWord(foreign[0]!.name);
+  const name = quoteArgument(foreign[0]!.name);
   const chain = dockerUser ? "DOCKER-USER" : "FORWARD";
   return ["limited", why, `sudo iptables -I ${chain} -i ${name} -o ${name} -j ACCEPT`];
 }
@@ -202,7 +202,7 @@ function chainText({ family, table, chain }: ForwardChain): string {
   return `${family} ${table} ${chain}`;
 }
 
-/** Exactly as much of a rule as makes the kernel track. */
+/** The smallest rule that makes the kernel track connections. */
 const TRACK =
   "sudo nft 'table inet netwatch_track { chain track { type filter hook prerouting priority 0; ct state new accept; }; }'";
 const FULL_SOON = 0.75;
@@ -246,7 +246,7 @@ function namespaces({ namespaces: { read, unreadable, hidden, reason } }: Facts)
       `${known}, and ${unreadable} that cannot be read (${reason})`,
       reason.startsWith("koffi") ? "npm install koffi" : "sudo netwatch doctor",
     ];
-  // Process 1 of a container may be out of sight for everyone; a crowd is out of sight for want of privilege.
+  // In a container process 1 may be invisible even to root; many invisible processes mean missing privilege.
   if (hidden > 8)
     return ["limited", `${known}; containers are not known without privilege`, "sudo netwatch doctor"];
   return ["ok", known];
@@ -301,7 +301,7 @@ function clock({ clock: { synchronized, source } }: Facts): Line {
 }
 
 /** The text as one word of a POSIX shell, safe to show as it is (with bash's `$'...'` where it holds what cannot be shown). */
-export function quoteWord(text: string): string {
+export function quoteArgument(text: string): string {
   if (/^[A-Za-z0-9_.@%+=:,/-]+$/.test(text)) return text;
   const isShown = (character: string) => visible(character) === character;
   const characters = Array.from(text);

@@ -13,7 +13,7 @@ export interface DoctorOptions {
   readonly interface?: string;
 }
 
-/** Looks at the machine and says what it found. Ends with 0 whatever that is. */
+/** Examines the machine and prints the findings. Always ends with 0. */
 export async function doctor(options: DoctorOptions, terminal: Terminal): Promise<ExitCode> {
   const lines = diagnose(await gatherFacts(options.interface ?? null, terminal.env));
   await terminal.write(
@@ -40,10 +40,10 @@ function tableOf(lines: readonly Diagnosis[]): Table {
 
 const COLORS: Readonly<Record<State, string>> = { ok: "32", limited: "33", missing: "31" };
 const STATE_WIDTH = "limited".length;
-/** Text is never broken narrower than this. */
+/** Smallest width for wrapped text. */
 const MIN_TEXT = 20;
 
-/** The lines for a person. A cure stands on a line of its own, unbroken, to be copied. */
+/** The lines for a person. A cure is on a line of its own, not wrapped, for copying. */
 export function* renderDoctor(
   lines: readonly Diagnosis[],
   { width, color }: Pick<Terminal, "width" | "color">,

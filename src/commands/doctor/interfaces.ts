@@ -1,4 +1,4 @@
-/** `netwatch interfaces`, and `netwatch capture -D`: where one can capture, and who stands behind each port. */
+/** `netwatch interfaces`, and `netwatch capture -D`: the interfaces to capture on, and the owner of each port. */
 import type { Column, Row, Table } from "../../analyze/snapshot/snapshot.js";
 import { NetnsError, withNetns } from "../../capture/kernel/netns.js";
 import {
@@ -63,7 +63,7 @@ function readNetwork(netns: string | undefined): HostNetwork {
   }
 }
 
-/** What the engines call the containers whose namespaces were found, by id. Asks nobody where there are none. */
+/** The engines' names, by id, of the containers whose namespaces were found. Asks no engine if there are none. */
 async function containerNames(
   network: HostNetwork,
   terminal: Terminal,
@@ -131,7 +131,7 @@ async function render(table: Table, output: ListFormat, terminal: Terminal): Pro
   }
 }
 
-/** The list for a person: ports stand indented under their bridge. */
+/** The list as text: ports are indented under their bridge. */
 export function renderInterfaces(table: Table, options: TextOptions): Iterable<string> {
   const cell = (name: string) => (row: Row) => formatCell("text", row[name]);
   const choice = [
@@ -160,14 +160,14 @@ function ownerText({ owner, owner_interface, ports, addresses }: Row): string {
   return [address, count].filter((part) => part !== "").join(", ") || "-";
 }
 
-/** What the list cannot say, and why. */
+/** What the list lacks, and why. */
 function limits({ limited, unreadable, hidden }: HostNetwork): string[] {
   if (limited !== null) return [`owners are not known: ${limited}; run \`npm install koffi\``];
   if (unreadable.length > 0)
     return [
       `${formatCounted(unreadable.length, "namespace")} cannot be read (${unreadable[0]!.reason}), so some owners are not known; run \`sudo netwatch interfaces\``,
     ];
-  // Process 1 of a container may be out of sight for everyone; a crowd is out of sight for want of privilege.
+  // In a container process 1 may be invisible even to root; many invisible processes mean missing privilege.
   return hidden > 8
     ? ["owners that are containers are not known without privilege; run `sudo netwatch interfaces`"]
     : [];

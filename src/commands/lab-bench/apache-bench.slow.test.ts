@@ -4,10 +4,10 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { CommandError } from "../../exit.js";
-import { fireLoad, type LoadFigures, loadWords, parseLoad } from "./apache-bench.js";
+import { fireLoad, type LoadFigures, loadArguments, parseLoad } from "./apache-bench.js";
 import { findTool } from "./tool.js";
 
-/** As ab 2.3 printed it, but for lines that nobody reads. */
+/** Output of ab 2.3, without unused lines. */
 const PRINTED = `This is ApacheBench, Version 2.3 <$Revision$>
 Document Path:          /err
 Document Length:        106 bytes
@@ -59,7 +59,7 @@ test("what the tool does not say is an error, not a zero", () => {
 
 test("the limit of time stands before the number of requests, which it would set otherwise", () => {
   const order = { url: "http://127.0.0.1:1/", concurrency: 5, keepAlive: true, netns: null };
-  const words = loadWords({ ...order, requests: 70, durationSeconds: 9 }, "p.csv");
+  const words = loadArguments({ ...order, requests: 70, durationSeconds: 9 }, "p.csv");
   assert.ok(words.indexOf("-t") < words.indexOf("-n"));
   assert.equal(words[words.indexOf("-n") + 1], "70");
   assert.equal(words[words.indexOf("-t") + 1], "9");

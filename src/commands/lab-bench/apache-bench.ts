@@ -25,7 +25,7 @@ export interface LoadOrder {
 export interface LoadFigures {
   /** Name and version of the tool. */
   readonly tool: string;
-  /** Requests that came to an end, good or bad. */
+  /** Finished requests, good or bad. */
   readonly requests: number;
   readonly seconds: number;
   readonly requestsPerSecond: number;
@@ -34,16 +34,16 @@ export interface LoadFigures {
   readonly p99Seconds: number;
   readonly maxSeconds: number;
   readonly errors: {
-    /** The connection did not come about. */
+    /** The connection failed. */
     readonly connect: number;
-    /** It broke while the answer was read. */
+    /** It broke during the answer. */
     readonly receive: number;
     /** The socket failed in another way. One request can count here and under `receive`. */
     readonly exception: number;
     /** The status was not 2xx. */
     readonly status: number;
   };
-  /** Answers whose body was not as long as the first one's. `ab` calls them failed; nothing is wrong with them. */
+  /** Answers whose body length differs from the first one's. `ab` counts them as failed, though they are valid. */
   readonly otherLength: number;
   /** Bytes of the first answer's body. */
   readonly bodyBytes: number;
@@ -59,12 +59,12 @@ export function requireLoadTool(): void {
     throw failure("missing: apache2-utils; install with: apt-get install -y apache2-utils");
 }
 
-/** Sends one round of requests and waits for its end. Throws CommandError where the tool gives up. */
+/** Sends one round of requests and waits for its end. Throws CommandError if the tool gives up. */
 export async function fireLoad(order: LoadOrder): Promise<LoadFigures> {
   const folder = mkdtempSync(join(tmpdir(), "netwatch-bench-"));
   try {
     const percentiles = join(folder, "percentiles.csv");
-    const words = loadWords(order, percentiles);
+    const words = loadArguments(order, percentiles);
     const [program, ...args] = order.netns === null ? words : ["ip", "netns", "exec", order.netns, ...words];
     const timeoutMs = (order.durationSeconds + ANSWER_SECONDS + 30) * 1000;
     const stdout = await runTool(program!, args, timeoutMs).catch((error: Error) => {
@@ -77,7 +77,7 @@ export async function fireLoad(order: LoadOrder): Promise<LoadFigures> {
 }
 
 /** The command line. `-t` before `-n`: it sets a number of its own. `-r`: a broken connection is counted, not the end. */
-export function loadWords(order: LoadOrder, percentiles: string): string[] {
+export function loadArguments(order: LoadOrder, percentiles: string): string[] {
   return [
     ...["ab", "-q", "-r", "-s", String(ANSWER_SECONDS), "-t", String(order.durationSeconds)],
     ...["-n", String(order.requests), "-c", String(order.concurrency), "-e", percentiles],
@@ -86,7 +86,7 @@ export function loadWords(order: LoadOrder, percentiles: string): string[] {
   ];
 }
 
-/** Reads what `ab` printed and the percentiles it wrote. Throws CommandError where either is not what it should be. */
+/** Reads what `ab` printed and the percentiles it wrote. Throws CommandError if either is malformed. */
 export function parseLoad(text: string, percentiles: string): LoadFigures {
   const figure = (pattern: RegExp, otherwise?: number): number => {
     const found = pattern.exec(text)?.[1];

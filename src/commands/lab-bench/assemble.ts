@@ -14,7 +14,7 @@ import type { LabBenchOptions } from "./lab-bench.js";
 import type { Round } from "./rounds.js";
 import type { BenchMode, BenchTarget } from "./target.js";
 
-/** A round, where neither a number of requests nor a time is given. */
+/** Default size of a round, without a number of requests or a duration. */
 export const DEFAULT_REQUESTS = 1000;
 
 /** A mode that could not be measured. */
@@ -23,7 +23,7 @@ export interface LeftOut {
   reason: string;
 }
 
-/** A mode with all that was measured of it. */
+/** A mode with its measurements. */
 export interface MeasuredMode {
   readonly target: BenchTarget;
   readonly rounds: readonly { readonly turn: number; readonly round: Round }[];
@@ -31,7 +31,7 @@ export interface MeasuredMode {
   readonly wireProblem: string | null;
 }
 
-/** The value that every view reads, from what was measured. */
+/** Builds the value that every view reads from the measurements. */
 export function assembleBenchmark(
   measured: readonly MeasuredMode[],
   left_out: LeftOut[],

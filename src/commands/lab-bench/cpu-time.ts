@@ -6,7 +6,7 @@ export type CpuTimes = ReadonlyMap<number, number>;
 /**
  * What the processes have used so far: the sum over their threads of the first field of schedstat (kernel
  * Documentation/scheduler/sched-stats.rst: nanoseconds on the CPU; the ticks of `stat` would be as coarse as a short round).
- * Null where the kernel keeps no such count.
+ * Null if the kernel has no such counter.
  */
 export function readCpuTimes(pids: readonly number[], proc = "/proc"): CpuTimes | null {
   const times = new Map<number, number>();

@@ -26,7 +26,7 @@ const detailsSchema = z.object({
   }),
 });
 
-/** What a service's servers are called: all that is read of lab.json here. */
+/** The names of a service's servers: the only part of lab.json in use here. */
 const labSchema = z.object({
   services: z.record(text, z.object({ instances: z.array(z.object({ name: text })).default([]) })),
 });
@@ -43,7 +43,7 @@ const statsSchema = z.object({
     .nullish(),
 });
 
-/** What keeps an engine's shop from being measured, in one line. */
+/** Why an engine's shop cannot be measured, in one line. */
 export class NoDockerTarget extends Error {}
 
 /** The project's containers as a target. Throws NoDockerTarget. */
@@ -157,7 +157,7 @@ async function describeLimits(socketPath: string, containers: readonly Container
   return `Limits, which the lab's servers do not have: ${said.join("; ")}.`;
 }
 
-/** What the engine's own statistics say of all containers together; null where they do not say it of each. */
+/** Sum of the engine's statistics over all containers; null if one of them lacks the value. */
 async function readThrottled(socketPath: string, containers: readonly Container[]): Promise<number | null> {
   const times = await Promise.all(
     containers.map(async ({ id }) => {

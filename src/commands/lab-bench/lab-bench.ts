@@ -1,4 +1,4 @@
-/** `netwatch lab bench`: the same load on the same shop in namespaces and in containers, in turn, and what it says. */
+/** `netwatch lab bench`: the same load on the same shop in namespaces and in containers, in turn, and the results. */
 import type { Benchmark, Wire } from "../../analyze/benchmark/benchmark.js";
 import { engineSockets } from "../../capture/names/docker.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
@@ -32,13 +32,13 @@ export interface LabBenchOptions {
   readonly pdf?: string;
   /** When it begins. */
   readonly date: Date;
-  /** Ends the run after the round that is under way; nothing is reported then. */
+  /** Ends the run after the current round, without a report. */
   readonly signal: AbortSignal;
 }
 
 /** `ab` keeps 40 bytes of each. */
 const MOST_REQUESTS = 1_000_000;
-/** No round is longer, whatever was asked for. */
+/** Longest round, whatever the options say. */
 export const LONGEST_ROUND_SECONDS = 300;
 
 export async function labBench(
@@ -65,7 +65,7 @@ export async function labBench(
   return ExitCode.ok;
 }
 
-/** What a round is. Throws CommandError for what cannot be meant. */
+/** The size of a round from the options. Throws CommandError for contradicting ones. */
 export function planRounds(
   options: Pick<LabBenchOptions, "path" | "requests" | "concurrency" | "duration" | "keepAlive">,
 ): RoundPlan {

@@ -6,7 +6,7 @@ import type { BenchTarget } from "./target.js";
 
 /** What `services/lab.ts` gives. `services/lab.test.ts` holds it to this. */
 export interface Lab {
-  /** Hangs the lab's commands under `netwatch lab`. They throw LabError. */
+  /** Adds the lab's commands to `netwatch lab`. They throw LabError. */
   addLabCommands(lab: Command): void;
   /** The lab that is up, or one made for the run, as a target of `lab bench`. `progress` gets a line for each step. Throws LabError. */
   openBenchTarget(progress: (text: string) => void): Promise<BenchTarget>;
@@ -22,13 +22,13 @@ export function hasLab(): boolean {
   return existsSync(LAB);
 }
 
-/** Throws CommandError where there is no lab. */
+/** Throws CommandError if there is no lab. */
 export async function loadLab(): Promise<Lab> {
   if (!hasLab()) throw new CommandError(ExitCode.usage, WHERE_LAB_IS);
   return (await import(LAB.href)) as Lab;
 }
 
-/** Hangs `lab` under the program; without a lab, one that takes any words and says where it is. */
+/** Adds `lab` to the program; without a checkout, a command that accepts any arguments and says where the lab is. */
 export function addLab(program: Command): Command {
   const lab = program
     .command("lab")
@@ -44,7 +44,7 @@ export function addLab(program: Command): Command {
   return lab;
 }
 
-/** Whether a command of the lab failed in a way that it tells in one line; `exitCode` is one of netwatch's own. */
+/** Whether an error is one of the lab's with a message of one line; `exitCode` is one of netwatch's. */
 export function isLabError(error: unknown): error is Error & { readonly exitCode: ExitCode } {
   return error instanceof Error && error.name === "LabError" && "exitCode" in error;
 }

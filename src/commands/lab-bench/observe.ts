@@ -1,4 +1,4 @@
-/** netwatch's own look at a round: its capture as a process of its own, for the one here must stay root. */
+/** Captures a round with netwatch in a separate process, because this process must stay root. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -8,23 +8,23 @@ import { fileURLToPath } from "node:url";
 import type { Wire } from "../../analyze/benchmark/benchmark.js";
 import { median } from "../../analyze/benchmark/statistics.js";
 import type { Row, Snapshot, Table } from "../../analyze/snapshot/snapshot.js";
-import { keptPath } from "../../engine/recording/state-folder.js";
-import { readSnapshot } from "../analyze/kept.js";
+import { lastSnapshotPath } from "../../engine/recording/state-folder.js";
+import { readSnapshot } from "../analyze/last-snapshot.js";
 import type { BenchTarget } from "./target.js";
 
 const CLI = fileURLToPath(new URL("../../cli.js", import.meta.url));
-/** Past this the capture ends by itself, whatever became of us. */
+/** The capture ends after this time, even if this process has ended. */
 const LONGEST_SECONDS = 900;
 const START_MS = 120_000;
 const MAX_HOPS = 12;
 
-/** Listens on the bridges while `work` is done. Throws an Error of one line where the capture does not come about. */
+/** Captures on the bridges during `work`. Throws an Error of one line if the capture fails. */
 export async function observe<T>(
   bridges: readonly string[],
   work: () => Promise<T>,
 ): Promise<{ readonly result: T; readonly snapshot: Snapshot }> {
   const folder = mkdtempSync(join(tmpdir(), "netwatch-bench-"));
-  // Without the caller's name it keeps its last Snapshot, cut to a bounded size, where we say and not in his home.
+  // Without SUDO_USER it saves its last Snapshot in the folder given here, not in the caller's home.
   const env: NodeJS.ProcessEnv = { ...process.env, XDG_STATE_HOME: folder };
   for (const name of ["SUDO_UID", "SUDO_GID", "SUDO_USER"]) delete env[name];
   const words = ["capture", ...bridges.flatMap((bridge) => ["-i", bridge]), "-n", "--no-conntrack"];
@@ -32,7 +32,7 @@ export async function observe<T>(
   const child = spawn(process.execPath, [CLI, ...words, ...stop], {
     stdio: ["ignore", "ignore", "pipe"],
     env,
-    // Ctrl-C is for us; we end the capture.
+    // This process handles Ctrl-C and ends the capture.
     detached: true,
   });
   const ended = once(child, "close");
@@ -41,7 +41,7 @@ export async function observe<T>(
     const result = await work();
     child.kill("SIGINT");
     await ended;
-    return { result, snapshot: await readSnapshot(keptPath(env)) };
+    return { result, snapshot: await readSnapshot(lastSnapshotPath(env)) };
   } finally {
     if (child.exitCode === null && child.signalCode === null) {
       child.kill("SIGKILL");
@@ -70,7 +70,7 @@ async function untilListening(stderr: NodeJS.ReadableStream, ended: Promise<unkn
   throw new Error(words.replace(/^netwatch: /, "") || `it did not listen within ${START_MS / 1000} s`);
 }
 
-/** What the Snapshot of a round says a request. */
+/** Figures per request from the Snapshot of a round. */
 export function readWire(
   snapshot: Snapshot,
   target: Pick<BenchTarget, "services" | "entrance">,
@@ -104,7 +104,7 @@ interface Hop {
   server: string;
   packets: number;
   bytes: number;
-  /** Conversations that `client` began less those that `server` did. */
+  /** Conversations begun by `client` minus those begun by `server`. */
   begun: number;
 }
 
@@ -133,7 +133,7 @@ function isDoor(one: string, other: string, entrance: string): boolean {
   return (one === "client" && other === entrance) || (other === "client" && one === entrance);
 }
 
-/** The median handshake between the load and the entrance; null where none was seen whole. */
+/** The median handshake between the load and the entrance; null if none was complete. */
 function readHandshake(
   { tables }: Snapshot,
   { services, entrance }: Pick<BenchTarget, "services" | "entrance">,

@@ -2,7 +2,7 @@ import { fireLoad, type LoadFigures } from "./apache-bench.js";
 import { cpuUsed, readCpuTimes } from "./cpu-time.js";
 import type { BenchTarget } from "./target.js";
 
-/** What each target gets in each round. */
+/** The load for each target in each round. */
 export interface RoundPlan {
   readonly path: string;
   readonly requests: number;
@@ -14,7 +14,7 @@ export interface RoundPlan {
 export interface Round extends LoadFigures {
   /** Seconds on a CPU of the processes that serve, while the round lasted; null: not known. */
   readonly cpuSeconds: number | null;
-  /** Seconds that limits of CPU held servers back, summed over them; null: there are none, or nobody knows. */
+  /** Seconds that limits of CPU held servers back, summed over them; null: no limits, or unknown. */
   readonly throttledSeconds: number | null;
 }
 
@@ -31,8 +31,8 @@ export async function runRound(target: BenchTarget, plan: RoundPlan): Promise<Ro
 }
 
 /**
- * Whose turn it is: all once in each round, and in turned order in every other (A B, B A, A B, ...), so that neither a machine that
- * slows down nor the place behind another favours one.
+ * The order of targets: all once per round, reversed in every other round (A B, B A, A B, ...), so that neither a machine that
+ * slows down nor the position in a round favours a target.
  */
 export function turns<T>(targets: readonly T[], rounds: number): T[] {
   return Array.from({ length: rounds }, (_, i) => (i % 2 === 0 ? targets : targets.toReversed())).flat();

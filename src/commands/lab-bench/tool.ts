@@ -1,4 +1,4 @@
-/** System tools: found where the system keeps them, whatever the caller's PATH says. */
+/** System tools: searched in the system's folders, independent of the caller's PATH. */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -7,14 +7,14 @@ const TOOL_FOLDERS = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 const TOOL_TIMEOUT_MS = 2000;
 const TOOL_OUTPUT_BYTES = 8 * 1024 * 1024;
 
-/** The full path of a system tool; undefined where it is not installed. */
+/** The full path of a system tool; undefined: not installed. */
 export function findTool(tool: string): string | undefined {
   return TOOL_FOLDERS.map((folder) => join(folder, tool)).find((file) => existsSync(file));
 }
 
 /**
- * Runs a system tool by its full path, its words as an array, never through a shell. Resolves to what it prints. Throws an Error
- * with the tool's own words where it fails or is not done after `timeoutMs`; its code is ENOENT where the tool is not installed.
+ * Runs a system tool by its full path with an array of arguments, never through a shell. Resolves to its output. Throws an Error
+ * with the tool's message if it fails or takes longer than `timeoutMs`; its code is ENOENT if the tool is not installed.
  */
 export function runTool(
   tool: string,

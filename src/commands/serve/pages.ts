@@ -2,9 +2,9 @@
 
 import { type Exposition, renderExposition } from "../../report/metrics/exposition.js";
 import { CONTENT_TYPES } from "../../report/metrics/metric.js";
-import { prefersOpenMetrics } from "./negotiation.js";
 import type { ProcessMeter } from "./process-meter.js";
-import type { Page, Route } from "./web-server.js";
+import { prefersOpenMetrics } from "./web/negotiation.js";
+import type { Page, Route } from "./web/web-server.js";
 
 export interface Served {
   readonly producer: string;

@@ -134,7 +134,7 @@ describe("serve: a real Prometheus", {
     }
   });
 
-  test("an exporter that goes away is an alert at the Alertmanager, and somebody is told", async () => {
+  test("an exporter that goes away is an alert at the Alertmanager, and a notification is sent", async () => {
     assert.equal(await second.stop(), 0);
     const isFiring = async () => {
       const response = await fetch(`${alertmanager}/api/v2/alerts`);

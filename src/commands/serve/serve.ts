@@ -15,17 +15,17 @@ import type { ExposedProcess } from "../../report/metrics/process.js";
 import { analyzeCaptures } from "../analyze/captures.js";
 import { waitingFor } from "../signals.js";
 import type { Terminal } from "../terminal.js";
-import { AllowedHosts } from "./allowed-hosts.js";
-import type { Compare } from "./basic-auth.js";
-import { ConfigWatch } from "./config-watch.js";
 import { exposeHealth } from "./expose-health.js";
 import { DEFAULT_MAX_SERIES, DEFAULT_TTL_SECONDS, exposeFiles, OTHER_SAMPLES } from "./exposition.js";
-import { formatListen, isLoopback, type ListenAddress, parseListen } from "./listen-address.js";
 import { createRoutes, type Served } from "./pages.js";
-import { PasswordChecker } from "./password-checker.js";
 import { ProcessMeter } from "./process-meter.js";
-import { WatchedNetwork } from "./watched-network.js";
-import { WebServer } from "./web-server.js";
+import { ServedRun } from "./served-run.js";
+import type { Compare } from "./users/basic-auth.js";
+import { PasswordChecker } from "./users/password-checker.js";
+import { AllowedHosts } from "./web/allowed-hosts.js";
+import { ConfigReloader } from "./web/config-reloader.js";
+import { formatListen, isLoopback, type ListenAddress, parseListen } from "./web/listen-address.js";
+import { WebServer } from "./web/web-server.js";
 
 /** Fewer than other commands keep: it runs for months, and what leaves the table has been counted. */
 const DEFAULT_MAX_FLOWS = 262_144;
@@ -63,7 +63,7 @@ interface Subject {
 export async function serve(options: ServeOptions, producer: string, terminal: Terminal): Promise<ExitCode> {
   const address = parseListen(options.listen);
   const hosts = new AllowedHosts(address.host, options.allowHost ?? []);
-  const watchConfig = new ConfigWatch(options.webConfig ?? null, terminal);
+  const configReloader = new ConfigReloader(options.webConfig ?? null, terminal);
   const events = openEvents(options, terminal);
   // Capture files say themselves what they wait for.
   const waited = options.read === undefined ? [options.names] : [];
@@ -91,11 +91,14 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
   const passwords =
     options.webConfig === undefined ? null : await PasswordChecker.start((line) => terminal.say(line));
   const compare: Compare | null = passwords && ((password, hashes) => passwords.compare(password, hashes));
-  const server = new WebServer({ routes: createRoutes(served, meter), hosts, compare }, watchConfig.config);
+  const server = new WebServer(
+    { routes: createRoutes(served, meter), hosts, compare },
+    configReloader.config,
+  );
   function page(): Exposition {
     const { refused } = server;
     const { open, cut } = server.connections;
-    const { ok, failures } = watchConfig;
+    const { ok, failures } = configReloader;
     const own = {
       ...meter.measure(),
       refused,
@@ -114,14 +117,14 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
     return renderSnapshotJson(await subject.snapshot(), false);
   }
   const reload = () => {
-    watchConfig.reload((config) => server.use(config));
+    configReloader.reload((config) => server.use(config));
     rereadNames(options, subject, health, terminal);
   };
   try {
     process.on("SIGHUP", reload);
-    await listen(server, address, watchConfig, terminal);
+    await listen(server, address, configReloader, terminal);
     giveUpRoot(options, terminal, events);
-    watchConfig.start((config) => server.use(config));
+    configReloader.start((config) => server.use(config));
     health?.start();
     const failures = await subject.run(options.signal);
     state.ready = false;
@@ -131,7 +134,7 @@ export async function serve(options: ServeOptions, producer: string, terminal: T
     return failures.length > 0 ? ExitCode.noInterface : ExitCode.ok;
   } finally {
     process.removeListener("SIGHUP", reload);
-    watchConfig.stop();
+    configReloader.stop();
     health?.close();
     await server.close();
     await passwords?.close();
@@ -154,7 +157,7 @@ async function openSubject(
 ): Promise<Subject> {
   const maxSamples = (options.maxSeries ?? DEFAULT_MAX_SERIES) - OTHER_SAMPLES;
   if (options.read !== undefined) return openFiles(options.read, options, maxSamples, producer, terminal);
-  const watched = await WatchedNetwork.open(
+  const servedRun = await ServedRun.open(
     {
       ...options,
       maxFlows: options.maxFlows ?? DEFAULT_MAX_FLOWS,
@@ -165,16 +168,16 @@ async function openSubject(
     terminal,
   );
   return {
-    expose: () => watched.expose(),
-    snapshot: () => watched.snapshot(),
-    addHealth: (round) => watched.addHealth(round),
-    rereadNames: () => watched.rereadNames(),
-    polls: watched.polls.times,
+    expose: () => servedRun.expose(),
+    snapshot: () => servedRun.snapshot(),
+    addHealth: (round) => servedRun.addHealth(round),
+    rereadNames: () => servedRun.rereadNames(),
+    polls: servedRun.polls.times,
     async run(signal) {
-      await watched.run(signal, events);
-      return signal.aborted ? [] : watched.failures;
+      await servedRun.run(signal, events);
+      return signal.aborted ? [] : servedRun.failures;
     },
-    close: () => watched.close(),
+    close: () => servedRun.close(),
   };
 }
 
@@ -239,7 +242,7 @@ function untilAborted(signal: AbortSignal): Promise<readonly string[]> {
 async function listen(
   server: WebServer,
   address: ListenAddress,
-  { config }: ConfigWatch,
+  { config }: ConfigReloader,
   terminal: Terminal,
 ): Promise<void> {
   let port: number;
@@ -251,7 +254,7 @@ async function listen(
   const isGuarded = config.users !== null || (config.tls?.clientAuth ?? "").startsWith("Require");
   if (!isLoopback(address.host) && !isGuarded)
     terminal.say(
-      "warning: everybody who reaches this address can read who talks to whom; set users or client certificates with --web.config.file",
+      "warning: every client that reaches this address can read who talks to whom; set users or client certificates with --web.config.file",
     );
   const scheme = config.tls === null ? "http" : "https";
   terminal.say(`listening on ${scheme}://${formatListen({ ...address, port })}/metrics`);

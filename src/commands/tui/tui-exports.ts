@@ -1,4 +1,4 @@
-/** What the monitor writes when asked: the list that is shown, or a report. */
+/** Files that the monitor exports: the current list, or a report. */
 
 import { reasonOf } from "../../exit.js";
 import { renderCsv } from "../../report/data/csv.js";
@@ -12,18 +12,18 @@ type Report = typeof import("../../report/pdf/pdf.js");
 
 let loading: Promise<Report> | null = null;
 
-/** Reads the module, once: an import() from another file looks for it on disk again. */
+/** Loads the module once: an import() from another file reads the disk again. */
 function loadReport(): Promise<Report> {
   loading ??= import("../../report/pdf/pdf.js");
   return loading;
 }
 
-/** Reads all that a report needs, before root is given up. */
+/** Loads everything a report needs, before root is given up. */
 export async function loadExports(): Promise<void> {
   await (await loadReport()).loadPdf();
 }
 
-/** Writes into the folder netwatch was called in, under a name of the moment. Says how it went on the screen. */
+/** Writes into the current folder, with the time in the file name. Shows the result on the screen. */
 export async function carryOut(effect: Effect, app: App, now = new Date()): Promise<void> {
   const stamp = now.toISOString().slice(0, 19).replace(/[-:]/g, "");
   try {

@@ -102,5 +102,5 @@ test("what goes wrong with health is told once, until it is another", () => {
   const report = { time: "2026-11-22T10:00:00Z", targets: [] } as unknown as HealthReport;
   for (const problem of ["no registry", "no registry", null, "no registry"]) feed.health(report, problem);
   assert.deepEqual(told(feed), ["error: no registry", "error: no registry"]);
-  assert.equal(feed.app.model.health, null, "nobody was asked");
+  assert.equal(feed.app.model.health, null, "no service was checked");
 });

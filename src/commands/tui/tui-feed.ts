@@ -1,4 +1,4 @@
-/** What a run or a replay brings, handed to the monitor together with what it tells of. */
+/** Passes Snapshots of a run or a replay to the monitor, together with their events. */
 import { performance } from "node:perf_hooks";
 import { foldNewPairs, type NetworkEvent } from "../../analyze/event-tracker.js";
 import { limitSnapshot } from "../../analyze/snapshot/limit.js";
@@ -23,7 +23,7 @@ export class MonitorFeed implements ReplayView, Subscriber {
   #events: NetworkEvent[] = [];
   /** Of the last round of health checks. */
   #problem: string | null = null;
-  /** When a Snapshot was last shown, in seconds; null: none was. */
+  /** Time of the last shown Snapshot in seconds; null: none. */
   #last: number | null = null;
 
   constructor(app: App) {

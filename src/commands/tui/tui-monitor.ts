@@ -6,20 +6,20 @@ import { openScreen, type Screen } from "../../tui/screen.js";
 import type { Terminal } from "../terminal.js";
 import { carryOut } from "./tui-exports.js";
 
-/** The process's own terminal, or one that a test made. */
+/** The process's own terminal, or a test's. */
 export interface Tty {
   readonly input: NodeJS.ReadStream;
   readonly output: NodeJS.WriteStream;
 }
 
-/** What a run says first has this at its end; here it is q. */
+/** End of a run's first message; in the monitor the key is q. */
 const HOW_TO_END = "; Ctrl-C ends it";
-/** Lines said again when the screen is gone. */
-const MAX_WORDS = 20;
+/** Lines to repeat after the screen is closed. */
+const MAX_MESSAGES = 20;
 
 export class Monitor {
   readonly app: App;
-  /** What the run has to say becomes an event, and is kept for when the screen is gone. */
+  /** A message of the run becomes an event, and is repeated after the screen is closed. */
   readonly terminal: Terminal;
   readonly lastWords: string[] = [];
   readonly #screen: Screen;
@@ -85,6 +85,6 @@ export class Monitor {
     this.app.onNote("note", begun ? line.slice(0, -HOW_TO_END.length) : line, new Date().toISOString());
     if (begun) return;
     this.lastWords.push(line);
-    if (this.lastWords.length > MAX_WORDS) this.lastWords.shift();
+    if (this.lastWords.length > MAX_MESSAGES) this.lastWords.shift();
   }
 }

@@ -33,7 +33,7 @@ describe("the monitor and its interface", { skip: reasonToSkip() || noPython }, 
     sender.close();
   };
 
-  test("deleted and made anew: said, waited for, the packets after it are counted", async () => {
+  test("deleted and made again: reported, waited for, the packets after it are counted", async () => {
     await monitor.until(/w0 · live · .*0 packets/);
     send();
     await monitor.until(/ 1 packet · 0 dropped/);

@@ -17,17 +17,17 @@ import type { Terminal } from "../terminal.js";
 import type { TuiOptions } from "./tui.js";
 import { SCREEN_LIMITS } from "./tui-feed.js";
 
-/** Takes what a replay brings. */
+/** Receives the results of a replay. */
 export interface ReplayView {
   /** Something happened: the next Snapshot or round of health checks shows it. */
   onEvent(event: NetworkEvent): void;
   /** `seconds` of the capture have passed since the Snapshot before. */
   show(snapshot: Snapshot, seconds: number): void;
-  /** A further round of health checks that was made beside the capture. */
+  /** The next round of health checks, recorded with the capture. */
   showHealth(report: HealthReport): void;
 }
 
-/** Plays a file to its end, or until told to stop. Throws CommandError where it cannot be read. */
+/** Plays a file to its end, or until `stop`. Throws CommandError if it cannot be read. */
 export async function replay(
   options: TuiOptions,
   view: ReplayView,
@@ -84,7 +84,7 @@ async function play(
     view.showHealth(report);
   };
   const follow = followHealth(player, showHealth, timeOf(reader));
-  /** What was seen and known by then, microseconds since 1970. */
+  /** The Snapshot at a time, microseconds since 1970. */
   const show = async (byUs: number, seconds: number) => {
     await follow(byUs);
     const snapshot = buildSnapshot(analyzer, {
@@ -93,13 +93,13 @@ async function play(
       dropped: reader.report.dropped,
       names: numeric ? null : (names ?? namesOfCapture(reader.report.names)),
       redact: options.redact ?? false,
-      ...(player?.tracking ? { tracking: player.tracking } : {}),
+      ...(player?.conntrack ? { conntrack: player.conntrack } : {}),
     });
-    // Of the whole table: a pair that rises into the rows that are held need not be new.
+    // Compares the whole table: a pair that rises into the kept rows may be old.
     for (const event of tracker.look(snapshot)) view.onEvent(event);
     view.show(snapshot, seconds);
   };
-  /** The packets' time up to which they are taken; null: none had a time yet. */
+  /** Packet time up to which packets are counted; null: no packet had a time yet. */
   let untilUs: number | null = null;
   while (waiting && !signal.aborted) {
     if (untilUs !== null) untilUs += interval * speed * 1e6;
@@ -118,7 +118,7 @@ async function play(
   if (reader.packets === 0) await show(Number.POSITIVE_INFINITY, 0);
 }
 
-/** Takes a sidecar up to a moment, in steps that no round of health checks is shorter than: each one is shown. */
+/** Reads a sidecar up to a moment, in steps shorter than a round of health checks, so that each round is shown. */
 function followHealth(
   player: SidecarPlayer | null,
   showHealth: (report: HealthReport) => void,
@@ -142,7 +142,7 @@ function followHealth(
 const STEP_US = 1e6;
 const MAX_STEPS = 10_000;
 
-/** Negative where the packet has no time: such a packet is never waited for. */
+/** Negative: the packet has no time, and is never waited for. */
 function timeOf({ packet }: CaptureReader): number {
   return packet.timeUs;
 }

@@ -1,4 +1,4 @@
-/** The monitor in a real terminal: whichever way it ends, the terminal is as it was. */
+/** The monitor in a real terminal: the terminal is restored however the monitor ends. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ROOT } from "../terminal.test.fixture.js";
 
-/** Runs the monitor on a pseudo terminal of its own, ends it in the way that is named, prints what became of the terminal. */
+/** Runs the monitor on a pseudo terminal, ends it in the given way, and prints the terminal's state. */
 const HARNESS = `
 import fcntl, json, os, pty, select, signal, struct, subprocess, sys, termios, time
 node, cli, how, crash = sys.argv[1:5]
@@ -60,16 +60,16 @@ result['restored'] = restored()
 result['mouse'] = [had, mouse()]
 print(json.dumps(result))
 `;
-/** A module that makes the program fail where nobody foresaw it. */
+/** A module that makes the program throw an unexpected error. */
 const CRASH = join(ROOT, "dist/src/commands/tui-crash.test.fixture.cjs");
 
 const python = spawnSync("python3", ["--version"]).status === 0;
 
 const noPython = python ? false : "python3 is not installed";
 
-/** What became of the terminal when `netwatch tui WORDS` was ended in that way. */
+/** The terminal's state after `netwatch tui ARGS` was ended in that way. */
 function runAndEnd(how: string, words: readonly string[]): unknown {
-  writeFileSync(CRASH, "process.on('SIGUSR2', () => { throw new Error('nobody foresaw this'); });\n");
+  writeFileSync(CRASH, "process.on('SIGUSR2', () => { throw new Error('unexpected error'); });\n");
   const all = ["-c", HARNESS, process.execPath, join(ROOT, "dist/src/cli.js"), how, CRASH, ...words];
   const { stdout, stderr } = spawnSync("python3", all, { encoding: "utf8", timeout: 600_000 });
   rmSync(CRASH);

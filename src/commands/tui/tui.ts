@@ -10,8 +10,8 @@ import { isNamedPipe } from "../../output-path.js";
 import type { App } from "../../tui/app.js";
 import { emptyModel, type Model } from "../../tui/model.js";
 import { growTree } from "../../view/map/topology-tree.js";
-import { checkMade, readKeptSnapshot, readSnapshot } from "../analyze/kept.js";
-import { type LiveWords, liveOptionsOf } from "../capture/live-words.js";
+import { checkMade, readLastSnapshot, readSnapshot } from "../analyze/last-snapshot.js";
+import { type LiveWords, liveOptionsOf } from "../capture/live-options.js";
 import type { Terminal } from "../terminal.js";
 import { loadExports } from "./tui-exports.js";
 import { MONITOR_ROWS, MonitorFeed, SCREEN_LIMITS } from "./tui-feed.js";
@@ -23,7 +23,7 @@ export interface TuiOptions extends LiveWords {
   readonly healthInterval: number;
   readonly read?: readonly string[];
   readonly from?: string;
-  /** Of a replay: how many seconds of the capture pass in one. */
+  /** Replay speed: seconds of the capture per second. */
   readonly speed?: number;
 }
 
@@ -65,7 +65,7 @@ function checkTerminal(options: TuiOptions, terminal: Terminal, { input, output 
   throw new CommandError(ExitCode.usage, `tui needs a terminal to draw on; without one, use ${hint}`);
 }
 
-/** The keys that end the monitor are not heard while it waits. Throws CommandError. */
+/** Keys do not work while this waits. Throws CommandError. */
 function checkPipes({ read = [], from, names, sidecar, write }: TuiOptions): void {
   const pipe = [...read, from, names, sidecar, write].find(isNamedPipe);
   if (pipe !== undefined)
@@ -81,7 +81,7 @@ function modeOf({ read, from, interface: names, bridge }: TuiOptions): Model["mo
 
 async function takeSnapshot(options: TuiOptions, { env }: Terminal): Promise<Snapshot> {
   const { from } = options;
-  const snapshot = from === undefined ? await readKeptSnapshot(env) : await readSnapshot(from);
+  const snapshot = from === undefined ? await readLastSnapshot(env) : await readSnapshot(from);
   return limitSnapshot(checkMade(snapshot, options), MONITOR_ROWS);
 }
 
@@ -115,7 +115,7 @@ async function run(
   }
 }
 
-/** Live until the person at the keyboard ends it: what ends before stays on the screen. */
+/** Runs until a key ends it: if the capture ends before, the screen stays. */
 async function runMonitored(
   options: TuiOptions,
   app: App,

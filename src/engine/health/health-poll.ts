@@ -1,48 +1,53 @@
-/** Health checks again and again, by a thread of their own: never a round while one is under way. */
+/** Polls health checks in a thread of their own, never two rounds at once. */
 import { networkInterfaces } from "node:os";
-import { HealthCourse } from "../../analyze/health.js";
+import { HealthTracker } from "../../analyze/health.js";
 import type { HealthReport } from "../../analyze/snapshot/snapshot.js";
 import type { CheckResult, HealthTarget } from "../../capture/health/health.js";
-import { type Candidate, onlyLocal, readCandidates, targetsOf } from "../../capture/health/health-targets.js";
+import {
+  type HealthCandidate,
+  onlyLocal,
+  readHealthCandidates,
+  targetsOf,
+} from "../../capture/health/health-targets.js";
 import { ServiceError } from "../../capture/names/json-client.js";
 import { NamesError } from "../../capture/names/names.js";
 import type { Tenancy } from "../../capture/names/registry-names.js";
 import type { PeerThread } from "../../capture/peers/peer-thread.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
 
-/** The service that knows where the moving ones are. */
+/** The service that knows the current ports of moving services. */
 const REGISTRY_SERVICE = "service-registry";
 
-/** One answer, or none, of one target. */
+/** The result of one target. */
 export interface HealthCheck {
   readonly target: HealthTarget;
   readonly result: CheckResult;
-  /** When it was over, microseconds since 1970. */
+  /** End of the check, microseconds since 1970. */
   readonly timeUs: number;
 }
 
-/** From one round to the next, where nobody says otherwise. */
+/** Default time between rounds. */
 export const HEALTH_INTERVAL_MS = 10_000;
 
 export class HealthPoll {
   /** Of the round that ended last, in the order of the targets. */
   checks: readonly HealthCheck[] = [];
-  readonly #candidates: readonly Candidate[];
+  readonly #candidates: readonly HealthCandidate[];
   readonly #registry: URL | null;
   readonly #peers: PeerThread;
-  readonly #course = new HealthCourse();
+  readonly #course = new HealthTracker();
   #tenancies: readonly Tenancy[] = [];
-  /** What went wrong in the round that ended last, a line; null: nothing. */
+  /** The error of the last finished round in one line; null: none. */
   problem: string | null = null;
   #running: Promise<HealthReport> | null = null;
 
-  constructor(candidates: readonly Candidate[], registry: URL | null, peers: PeerThread) {
+  constructor(candidates: readonly HealthCandidate[], registry: URL | null, peers: PeerThread) {
     this.#candidates = candidates;
     this.#registry = registry;
     this.#peers = peers;
   }
 
-  /** One round; while one is under way, that one. */
+  /** Starts a round, or returns the running one. */
   round(): Promise<HealthReport> {
     this.#running ??= this.#check().finally(() => {
       this.#running = null;
@@ -60,38 +65,38 @@ export class HealthPoll {
     return this.#course.report(Date.now() * 1000);
   }
 
-  /** None where nobody could be asked: then all is as it was. */
+  /** Empty: no target could be asked, and the results stay the same. */
   async #askTargets(targets: readonly HealthTarget[]): Promise<HealthCheck[]> {
     try {
       const checked = await this.#peers.health(targets);
       return checked.map((check, i) => ({ target: targets[i]!, ...check }));
     } catch (error) {
-      this.problem = `health: ${wordsOf(error)}; nobody was asked`;
+      this.problem = `health: ${describeError(error)}; no service was checked`;
       return [];
     }
   }
 
-  /** Where the registry is silent, what it said before still holds. */
+  /** While the registry does not answer its last answer is used. */
   async #askRegistry(): Promise<void> {
     if (this.#registry === null) return;
     try {
       this.#tenancies = await this.#peers.registry(this.#registry);
     } catch (error) {
-      this.problem = `registry: ${wordsOf(error)}; moving services are asked at their last known port`;
+      this.problem = `registry: ${describeError(error)}; moving services are asked at their last known port`;
     }
   }
 }
 
-function wordsOf(error: unknown): string {
+function describeError(error: unknown): string {
   if (error instanceof ServiceError) return error.message;
   throw error;
 }
 
-/** A poll of the services of a names file by `peers`, which stays the caller's. Throws CommandError. */
+/** Polls the services of a names file through `peers`, which the caller owns. Throws CommandError. */
 export function openHealthPoll(namesFile: string, registry: URL | undefined, peers: PeerThread): HealthPoll {
-  let candidates: Candidate[];
+  let candidates: HealthCandidate[];
   try {
-    candidates = readCandidates(namesFile);
+    candidates = readHealthCandidates(namesFile);
   } catch (error) {
     const reason = error instanceof NamesError ? error.message : reasonOf(error);
     throw new CommandError(ExitCode.unreadable, `names file ${namesFile}: ${reason}`);
@@ -106,7 +111,7 @@ export function openHealthPoll(namesFile: string, registry: URL | undefined, pee
  * A file may list addresses of several set-ups. Where some lie in a network this machine is in, the others are of a set-up
  * that is not there.
  */
-function reachable(candidates: readonly Candidate[]): Candidate[] {
+function reachable(candidates: readonly HealthCandidate[]): HealthCandidate[] {
   const networks = Object.values(networkInterfaces()).flatMap((of) =>
     (of ?? []).flatMap(({ cidr }) => (cidr === null ? [] : [cidr])),
   );
@@ -114,6 +119,6 @@ function reachable(candidates: readonly Candidate[]): Candidate[] {
   return local.length > 0 ? local : [...candidates];
 }
 
-function urlOf({ address, port }: Candidate): URL {
+function urlOf({ address, port }: HealthCandidate): URL {
   return new URL(`http://${address.includes(":") ? `[${address}]` : address}:${port}`);
 }

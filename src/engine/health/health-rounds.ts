@@ -1,20 +1,20 @@
-/** Rounds of health checks beside whatever else runs: at once, then at every interval, never two at a time. */
+/** Runs rounds of health checks in the background: at once, then at every interval, never two at a time. */
 import type { HealthReport } from "../../analyze/snapshot/snapshot.js";
 import { PeerThread } from "../../capture/peers/peer-thread.js";
 import { HEALTH_INTERVAL_MS, type HealthCheck, type HealthPoll, openHealthPoll } from "./health-poll.js";
 
 /** One round that is over. */
 export interface HealthRound {
-  /** None where nobody could be asked. */
+  /** Empty: no target could be asked. */
   readonly checks: readonly HealthCheck[];
   readonly report: HealthReport;
-  /** What went wrong in it, a line; null: nothing. */
+  /** Its error in one line; null: none. */
   readonly problem: string | null;
   /** Microseconds since 1970. */
   readonly timeUs: number;
 }
 
-/** Asks the services of a names file, by a thread of its own: the work on another answer is in no duration of a check. */
+/** Checks the services of a names file in a thread of its own, so that other work does not delay a check. */
 export class HealthRounds {
   readonly #namesFile: string;
   readonly #registry: URL | undefined;
@@ -33,7 +33,7 @@ export class HealthRounds {
     this.#poll = openHealthPoll(namesFile, registry, this.#peers);
   }
 
-  /** Resolves when all that it needs is read from disk: afterwards root may be given up. */
+  /** Resolves when all its code is loaded: then root may be given up. */
   async load(): Promise<void> {
     await this.#peers.load();
   }
@@ -44,12 +44,12 @@ export class HealthRounds {
     void this.#ask();
   }
 
-  /** Asks from the next round on what the names file lists now. Throws CommandError; then it asks as before. */
+  /** Reads the names file again for the next round. Throws CommandError; then the targets stay the same. */
   reread(): void {
     this.#poll = openHealthPoll(this.#namesFile, this.#registry, this.#peers);
   }
 
-  /** A round under way is given up. */
+  /** Abandons a running round. */
   close(): void {
     this.#closed = true;
     if (this.#timer !== null) clearInterval(this.#timer);

@@ -40,7 +40,7 @@ function toAscii(value: unknown): string {
   return JSON.stringify(value).replace(/[\u007f-\uffff]/g, escapeUnits);
 }
 
-/** Follows a run and writes what happens. A line that cannot be written is counted and said once; the run goes on. */
+/** Follows a run and writes its events. A line that cannot be written is counted and reported once; the run continues. */
 export class EventWriter implements Subscriber {
   readonly #path: string;
   readonly #subject: string;
@@ -60,7 +60,7 @@ export class EventWriter implements Subscriber {
     this.#say = say;
   }
 
-  /** Opens the file to append to it, as whoever the process is now. A link is not followed. Throws CommandError. */
+  /** Opens the file for appending, as the current user. Links are not followed. Throws CommandError. */
   open(nowUs: number): void {
     const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
     try {
@@ -71,7 +71,7 @@ export class EventWriter implements Subscriber {
     this.onEvent(turn(this.#subject, "started"), nowUs);
   }
 
-  /** Why not all that happened is in the file, in one sentence; null: it is. */
+  /** Why the file lacks events, in one sentence; null: it is complete. */
   close(nowUs: number): string | null {
     if (this.#output === null) return null;
     this.onEvent(turn(this.#subject, "ended"), nowUs);

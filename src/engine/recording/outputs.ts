@@ -1,4 +1,4 @@
-/** What a live run writes, opened at the right moment: as whom it will be, or while it still can. */
+/** The outputs of a live run, opened at the right moment: before or after root is given up. */
 import { rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { Recorder } from "../../capture/file/recorder.js";
@@ -15,15 +15,15 @@ import { openPipe } from "./pipe-output.js";
 import type { Limits, RecordedOptions } from "./recorded-options.js";
 import { type ReservedFile, reserveFile } from "./reserved.js";
 import { SidecarWriter } from "./sidecar-writer.js";
-import { environmentOf, keptPath } from "./state-folder.js";
+import { environmentOf, lastSnapshotPath } from "./state-folder.js";
 
-/** Everything a run writes to. */
+/** All outputs of a run. */
 export interface Outputs {
   readonly recorder: Recorder | null;
   readonly sidecar: SidecarWriter | null;
-  /** Where state is kept: of the invoking user, whoever that was. */
+  /** State folder of the invoking user. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Writes a file; where root has been given up for nobody, one that was named to `openOutputs`. Throws the system's error. */
+  /** Writes a file; after root became the user `nobody`, only one that `openOutputs` reserved. Throws the system's error. */
   writeFile(path: string, pieces: Iterable<string | Uint8Array>): void;
 }
 
@@ -31,14 +31,14 @@ interface OutputContext {
   readonly application: string;
   /** Opened here. */
   readonly events: EventWriter | null;
-  /** Connection tracking or namespaces are still asked for when root is given up. */
+  /** Connection tracking or namespaces are still polled after root is given up. */
   readonly polls: boolean;
   readonly names: () => readonly EmbeddedName[];
 }
 
 /**
- * Opens the outputs and gives root up. The one who called sudo, or who was named, writes with his own rights: root is given
- * up first. Where root itself called, its files are opened before, and stay root's.
+ * Opens the outputs and gives root up. The caller of sudo, or the named user, writes with their own rights: root is given
+ * up first. If root itself called, its files are opened before, and root stays their owner.
  */
 export function openOutputs(
   options: RecordedOptions,
@@ -57,7 +57,7 @@ export function openOutputs(
     context.events?.open(Date.now() * 1000);
     return { recorder, sidecar: openSidecar(options, context), env, writeFile };
   }
-  const kept = keptPath(outside.env);
+  const kept = lastSnapshotPath(outside.env);
   for (const path of reserve) reserved.set(path, reservePlace(path, path === kept));
   const rotates = options.ringBuffer !== undefined;
   const early = rotates ? null : openRecorder(options, taps, outside, context);
@@ -78,7 +78,8 @@ function openRing(
     return openRecorder(options, taps, outside, context);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    const cure = "files of a ring are made as `nobody`: use a folder nobody may write to, or add --user NAME";
+    const cure =
+      "files of a ring are made as `nobody`: use a folder that user `nobody` may write to, or add --user NAME";
     throw new CommandError(error.exitCode, `${error.message}; ${cure}`);
   }
 }
@@ -130,7 +131,7 @@ function rotationOf({ filesize, duration, packets, files }: Limits) {
   };
 }
 
-/** One that another user kept is removed: it lies in our own folder, and this run keeps a new one. */
+/** Another user's file is removed: it is in this user's folder, and this run saves a new one. */
 function makeReplaceable(path: string): void {
   try {
     lookAtOutput(path);
@@ -139,7 +140,7 @@ function makeReplaceable(path: string): void {
   }
 }
 
-/** `isKept`: the Snapshot of an earlier run makes way. */
+/** `isKept`: replaces the Snapshot of an earlier run. */
 function reservePlace(path: string, isKept: boolean): ReservedFile {
   try {
     makeFolder(dirname(path), 0o700);

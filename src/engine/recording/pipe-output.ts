@@ -1,22 +1,22 @@
-/** Packets into a named pipe, whose reader may stop to read at any moment. */
+/** Writes packets into a named pipe, whose reader may stop at any moment. */
 import { constants } from "node:fs";
 import { Socket } from "node:net";
 import type { ByteStream } from "../../capture/file/recorder.js";
 import { CommandError, ExitCode } from "../../exit.js";
 import { openOutput } from "../../output-path.js";
 
-/** What a reader that is slow is given once the run is to end. */
+/** Longest wait for a slow reader at the end of the run. */
 const PATIENCE_MS = 2000;
 
 /**
- * Opens a named pipe, which waits for its reader. The stream waits for each piece to be taken, but once the signal has come not long:
- * then it throws CommandError. Throws the system's error where it cannot be opened, or the reader has gone (EPIPE). Open until the
+ * Opens a named pipe, which waits for its reader. The stream waits for each piece to be read, but only briefly after the signal:
+ * then it throws CommandError. Throws the system's error if it cannot be opened, or the reader has gone (EPIPE). Open until the
  * process ends.
  */
 export function openPipe(path: string, signal: AbortSignal): ByteStream {
   const { fd } = openOutput(path, constants.O_WRONLY | constants.O_NOFOLLOW);
   const socket = new Socket({ fd, readable: false, writable: true });
-  // Each write hears of its own.
+  // Each write handles its own errors.
   socket.on("error", () => {});
   return async (pieces) => {
     for (const piece of pieces) await write(socket, piece, signal, path);

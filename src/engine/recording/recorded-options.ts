@@ -1,9 +1,9 @@
-/** What is recorded, by whose rights and until when. Light: loaded at every start. */
+/** Options of what is recorded, with which rights and until when. Light: loaded at every start. */
 import { CommandError, ExitCode } from "../../exit.js";
 import type { CapturedOptions } from "../captured-options.js";
 import type { EnrichingOptions } from "../enriching-options.js";
 
-/** When to end, and when to begin a new file. */
+/** Conditions for the end and for a new file. */
 export const LIMITS = ["duration", "filesize", "packets", "files"] as const;
 export type Limit = (typeof LIMITS)[number];
 
@@ -12,9 +12,9 @@ export type Limits = Readonly<Partial<Record<Limit, number>>>;
 
 export interface RecordedOptions {
   readonly write?: string;
-  /** Beside the capture file: names, connection tracking and health as they were read. */
+  /** Sidecar of the capture file: names, connection tracking and health as they were read. */
   readonly sidecar?: string;
-  /** Append what happens to this file, as JSON lines. */
+  /** Append events to this file as JSON lines. */
   readonly events?: string;
   /** Ask the services of the names file for their health, for the sidecar and the events. */
   readonly health?: boolean;
@@ -23,13 +23,13 @@ export interface RecordedOptions {
   readonly ringBuffer?: Limits;
   /** Seconds between snapshots. */
   readonly interval?: number;
-  /** Whom to become once the sockets are open. */
+  /** The user to become once the sockets are open. */
   readonly user?: string;
-  /** Ends the run in good order. */
+  /** Ends the run in an orderly way. */
   readonly signal: AbortSignal;
 }
 
-/** A run that records. One that does not, such as that of `serve`, takes the first two. */
+/** Options of a recording run. Others, such as `serve`, use the first two groups. */
 export interface LiveOptions {
   readonly captured: CapturedOptions;
   readonly enriching: EnrichingOptions;

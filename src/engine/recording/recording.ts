@@ -1,7 +1,7 @@
-/** A live run that writes: the packets, what is learnt beside them, what happens. Its end is a result. */
+/** A live run with outputs: packets, sidecar, events. Its end is a result. */
 import { performance } from "node:perf_hooks";
 import type { EventLimits } from "../../analyze/event-tracker.js";
-import type { TrackingContext } from "../../analyze/snapshot/build.js";
+import type { ConntrackContext } from "../../analyze/snapshot/build.js";
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
 import type { Recorder } from "../../capture/file/recorder.js";
 import type { Packet } from "../../capture/packet.js";
@@ -10,9 +10,9 @@ import { agree, formatCounted } from "../../format.js";
 import { type CapturedOptions, chosenInterfaces } from "../captured-options.js";
 import type { EnrichingOptions } from "../enriching-options.js";
 import { type HealthRound, HealthRounds } from "../health/health-rounds.js";
+import { Next } from "../loop.js";
 import type { Outside } from "../outside.js";
 import { LiveRun, type PacketTaker, type Subscriber } from "../run.js";
-import { Next } from "../watch.js";
 import { EventWriter } from "./event-writer.js";
 import { type Outputs, openOutputs } from "./outputs.js";
 import {
@@ -25,13 +25,13 @@ import type { SidecarWriter } from "./sidecar-writer.js";
 
 /** What a run is seen by. */
 export interface LiveView {
-  /** Follows the run beside what is recorded; looks once every interval. null: nobody does. */
+  /** Follows the run besides the recording; called once every interval. null: none. */
   readonly follower: Subscriber | null;
-  /** Loads what is needed later: once root is given up, modules and fonts may be in a folder that is closed. null: nothing. */
+  /** Loads code needed later: after root is given up, modules and fonts may be unreadable. null: nothing. */
   readonly load: (() => Promise<unknown>) | null;
-  /** Also reserve this file while there is the right to; see `openOutputs`. */
+  /** Also reserve this file before rights are given up; see `openOutputs`. */
   readonly reserve?: readonly string[];
-  /** A screen is drawn on, which every end puts back: the run never waits for the other end of a pipe. */
+  /** A screen is in use, which every end restores: the run never waits for the other end of a pipe. */
   readonly isScreen?: boolean;
   /** Called once packets are about to be taken: others have something to add to the run. */
   readonly onStart?: (run: LiveRun) => void;
@@ -43,7 +43,7 @@ export interface LiveResult {
   readonly snapshot: Snapshot;
   readonly exitCode: ExitCode;
   readonly outputs: Outputs;
-  /** What ended it early, a sentence each: to be said when nothing is drawn over it any more. */
+  /** Reasons of an early end, one sentence each: print them after the screen is closed. */
   readonly troubles: readonly string[];
 }
 
@@ -94,7 +94,7 @@ function openHealth(
   });
 }
 
-/** What `--events` asks for, not open yet; null: nothing. */
+/** The writer for `--events`, not open yet; null: none. */
 export function createEvents(
   captured: CapturedOptions,
   path: RecordedOptions["events"],
@@ -104,7 +104,7 @@ export function createEvents(
   return new EventWriter(path, chosenInterfaces(captured).join(" "), (line) => outside.say(line));
 }
 
-/** Writes what has been learnt beside the packets. */
+/** Writes the sidecar. */
 class SidecarFollower implements Subscriber {
   readonly #sidecar: SidecarWriter;
   readonly #run: LiveRun;
@@ -118,17 +118,17 @@ class SidecarFollower implements Subscriber {
     this.#sidecar.addNames(this.#run.currentNames(), Date.now() * 1000);
   }
 
-  /** Where nobody could be asked there is nothing to write. */
+  /** Without a checked target there is nothing to write. */
   onHealth({ checks, timeUs }: HealthRound): void {
     if (checks.length > 0) this.#sidecar.addHealth(checks, timeUs);
   }
 
-  onTracking(context: TrackingContext, isLast: boolean): void {
-    this.#sidecar.addTracking(context, isLast);
+  onConntrack(context: ConntrackContext, isLast: boolean): void {
+    this.#sidecar.addConntrack(context, isLast);
   }
 }
 
-/** What a recording works with: opened before root is given up. null: not asked for. */
+/** The parts of a recording, opened before root is given up. null: not requested. */
 interface Parts {
   readonly run: LiveRun;
   readonly outputs: Outputs;
@@ -148,7 +148,7 @@ export class Recording implements PacketTaker {
   readonly #count: number;
   readonly #fileBytes: number;
   readonly #files: number;
-  /** Every packet that came was taken: the counts can be held against the interface's. */
+  /** Every packet was counted, so the counts can be compared with the interface's. */
   #whole = true;
   readonly #closeNow = () => this.#recorder?.closeNow();
 
@@ -172,11 +172,11 @@ export class Recording implements PacketTaker {
     );
     this.#fileBytes = (autostop.filesize ?? Number.POSITIVE_INFINITY) * 1000;
     this.#files = autostop.files ?? Number.POSITIVE_INFINITY;
-    // A reader of the pipe that goes away ends the program at once: the file must be whole all the same.
+    // The end of the pipe's reader ends the program at once, but the file must still be complete.
     process.on("exit", this.#closeNow);
   }
 
-  /** Takes packets until the options say it is enough, the signal comes or no more come. Throws nothing that an output answers. */
+  /** Takes packets until a limit of the options, the signal or the end of the sources. Errors of outputs do not throw. */
   async execute(): Promise<LiveResult> {
     const { signal, autostop, interval = DEFAULT_INTERVAL_SECONDS } = this.#options;
     const { run } = this;
@@ -194,11 +194,11 @@ export class Recording implements PacketTaker {
       run.tell(true, false);
       this.#health?.start();
       this.#view.onStart?.(run);
-      await run.watch(AbortSignal.any(ends));
+      await run.takePackets(AbortSignal.any(ends));
       if (this.#whole) run.taps.noteCounters();
       await run.end();
       await this.#recorder?.close();
-      // Nothing is waited for from here to the Snapshot: both tell the same.
+      // No await from here to the Snapshot, so that both show the same state.
       run.tell(true, true);
       this.#health?.close();
       this.#outputs.sidecar?.close();
@@ -240,7 +240,7 @@ export class Recording implements PacketTaker {
     return new CommandError(ExitCode.unwritable, `${this.#options.write ?? "output"}: ${reasonOf(error)}`);
   }
 
-  /** How it ended, and with what in hand. */
+  /** The end of the run and its results. */
   #end(before: CommandError | null): Omit<LiveResult, "outputs"> {
     const snapshot = this.run.finish();
     const untold = this.#events?.close(this.run.timeUs) ?? null;
@@ -255,7 +255,7 @@ export class Recording implements PacketTaker {
     return { snapshot, exitCode, troubles };
   }
 
-  /** Closes all that was opened; what is still under way is given up. */
+  /** Closes everything; abandons running work. */
   close(): void {
     process.removeListener("exit", this.#closeNow);
     this.#closeNow();
@@ -277,7 +277,7 @@ function embeddedNames(run: LiveRun): { address: string; name: string }[] {
   return found;
 }
 
-/** Comes after some seconds; keeps no one waiting. */
+/** Resolves after some seconds; does not keep the process alive. */
 function timeout(seconds: number): AbortSignal {
   return AbortSignal.timeout(Math.min(Math.round(seconds * 1000), 2 ** 31 - 1));
 }

@@ -1,16 +1,16 @@
-/** Files whose place is taken while there still is the right to: they are written when there no longer is. */
+/** Files reserved before rights are given up, and written after. */
 import { constants, fsyncSync, ftruncateSync, writeSync } from "node:fs";
 import { openOutput } from "../../output-path.js";
 import { gather } from "../../write.js";
 
-/** An open file that waits for its content. */
+/** An open file without its content yet. */
 export interface ReservedFile {
-  /** Writes the file anew. Not in one step, as `writeWhole` does: the right to rename has been given up. */
+  /** Replaces the content. Not atomic like `writeWhole`: the right to rename has been given up. */
   write(pieces: Iterable<string | Uint8Array>): void;
   close(): void;
 }
 
-/** Opens a file, or makes it, for its owner alone; what it holds stays until `write`. Links are not followed. */
+/** Opens or makes a file that only its owner can read; its old content stays until `write`. Links are not followed. */
 export function reserveFile(path: string): ReservedFile {
   const { O_WRONLY, O_CREAT, O_NOFOLLOW } = constants;
   const { fd, isRegular, close } = openOutput(path, O_WRONLY | O_CREAT | O_NOFOLLOW);

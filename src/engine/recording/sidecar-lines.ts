@@ -1,4 +1,4 @@
-/** The lines of a sidecar: what a capture file cannot hold, so that its replay equals the live run. */
+/** The lines of a sidecar: data that a capture file cannot hold, so that a replay equals the live run. */
 import { z } from "zod";
 import { addressText, entrySchema } from "../../capture/conntrack/conntrack-json.js";
 import { CHECKS } from "../../capture/health/health.js";

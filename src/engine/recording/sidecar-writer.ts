@@ -1,11 +1,11 @@
 /** Writes the sidecar of a live run: a line for names that changed, for each poll of connection tracking, for each round of health. */
 
 import type { CaptureFacts } from "../../analyze/evidence.js";
-import type { TrackingContext } from "../../analyze/snapshot/build.js";
+import type { ConntrackContext } from "../../analyze/snapshot/build.js";
 import { formatTime } from "../../analyze/time.js";
 import type { ConntrackFacts } from "../../capture/conntrack/conntrack-facts.js";
 import { entryToJson } from "../../capture/conntrack/conntrack-json.js";
-import type { TrackedNamespace } from "../../capture/conntrack/tracker.js";
+import type { ConntrackNamespace } from "../../capture/conntrack/tracker.js";
 import { type CaptureFile, openCaptureFile } from "../../capture/file/capture-file.js";
 import type { Names } from "../../capture/names/names.js";
 import { CommandError, ExitCode, reasonOf } from "../../exit.js";
@@ -15,7 +15,7 @@ import type { HealthCheck } from "../health/health-poll.js";
 import { type ConntrackLine, type NamesLine, SIDECAR_VERSION, type SidecarLine } from "./sidecar-lines.js";
 
 /**
- * Tracked connections written a second, on average: what is more is left out of some polls, not of the last. They take some
+ * Most tracked connections written per second, on average: beyond, some polls are written without entries, but never the last. They take some
  * 300 bytes each.
  */
 const ENTRIES_PER_SECOND = 10_000;
@@ -27,14 +27,14 @@ export class SidecarWriter {
   /** Entries are not written with a poll before this, microseconds since 1970. */
   #entriesFromUs = Number.NEGATIVE_INFINITY;
 
-  /** Opens the file anew, for its owner alone. Throws CommandError. */
+  /** Opens a new file that only its owner can read. Throws CommandError. */
   constructor(path: string, producer: string, nowUs: number) {
     this.#path = path;
     this.#file = this.#guard(() => openCaptureFile(path));
     this.#write({ kind: "netwatch-sidecar", version: SIDECAR_VERSION, time: formatTime(nowUs), producer });
   }
 
-  /** Writes the names where they are others than last time. Throws CommandError. */
+  /** Writes the names if they changed. Throws CommandError. */
   addNames(names: Names | null, nowUs: number): void {
     if (names === null || names === this.#names) return;
     this.#names = names;
@@ -42,7 +42,7 @@ export class SidecarWriter {
   }
 
   /** Writes a poll; the `last` one with its entries in any case. Throws CommandError. */
-  addTracking({ namespaces, capture }: TrackingContext, last: boolean): void {
+  addConntrack({ namespaces, capture }: ConntrackContext, last: boolean): void {
     const { pollUs } = capture;
     const whole = last || pollUs >= this.#entriesFromUs;
     if (whole) {
@@ -132,7 +132,7 @@ function captureOf(facts: CaptureFacts): ConntrackLine["capture"] {
   };
 }
 
-function namespaceOf(namespace: TrackedNamespace, whole: boolean): ConntrackLine["namespaces"][number] {
+function namespaceOf(namespace: ConntrackNamespace, whole: boolean): ConntrackLine["namespaces"][number] {
   const { netns, entries, isUnknown, facts, resyncs, failures, odd, problem } = namespace;
   return {
     netns,

@@ -1,4 +1,4 @@
-/** Where netwatch keeps what it saw last. */
+/** The folder for the last Snapshot. */
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import type { User } from "../../capture/kernel/privilege.js";
@@ -11,12 +11,12 @@ export function stateFolder(env: Environment): string {
   return join(state && isAbsolute(state) ? state : join(homedir(), ".local", "state"), "netwatch");
 }
 
-/** Where the last Snapshot is. */
-export function keptPath(env: Environment): string {
+/** Path of the last Snapshot. */
+export function lastSnapshotPath(env: Environment): string {
   return join(stateFolder(env), "last.json");
 }
 
-/** The environment by which state is kept in the home of the one who called, where somebody did who has one. */
+/** The environment for the state folder: that of the caller's home, if there is a caller with a home. */
 export function environmentOf(caller: User | null, env: Environment): Environment {
   return caller?.home ? { ...env, XDG_STATE_HOME: join(caller.home, ".local", "state") } : env;
 }

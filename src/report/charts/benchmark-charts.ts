@@ -1,9 +1,9 @@
-/** The charts of a Benchmark as chart.js wants them: every round as a point, every figure as bars with their range. */
+/** The charts of a Benchmark in chart.js' format: every round as a point, every figure as bars with their range. */
 import type { Chart, ChartConfiguration, Plugin } from "chart.js";
 import type { Benchmark, BenchmarkMode, Figure } from "../../analyze/benchmark/benchmark.js";
 import { formatBytes } from "../../format.js";
 import { FIGURE_NAMES, formatFigure, hopsOf } from "../benchmark-rows.js";
-import { FONT_FAMILY } from "../pdf/fonts.js";
+import { FONT_FAMILY } from "../pdf/page/fonts.js";
 import { byteScale } from "./charts-scale.js";
 import { MODE_COLORS } from "./palette.js";
 
@@ -11,9 +11,9 @@ const INK = "#1b1f23";
 const MUTED = "#57606a";
 const GRID = "#e1e5e9";
 const FONT = { family: FONT_FAMILY, size: 8 } as const;
-/** Told apart by shape where colour is not seen; only shapes of straight lines, which the page can draw. */
+/** Shapes differ for readers without colour; only straight lines, which the page can draw. */
 const SHAPES = ["rect", "rectRot"] as const;
-/** Height of what is not bars: the axis and its title. */
+/** Height without the bars: the axis and its title. */
 const FRAME = 42;
 const BAR = 14;
 
@@ -75,7 +75,7 @@ function medianLines(modes: readonly BenchmarkMode[]): Plugin<"scatter"> {
   };
 }
 
-/** A bar chart and the height it wants at the page's width. */
+/** A bar chart and its height at the page's width. */
 export interface ModeBars {
   readonly configuration: ChartConfiguration<"bar">;
   readonly height: number;
@@ -88,7 +88,7 @@ interface ModeBar {
   readonly text: string;
 }
 
-/** Times in milliseconds: the median a mode, the range of the rounds as a line. */
+/** Times in milliseconds: the median per mode, the range of the rounds as a line. */
 export function timesChart(modes: readonly BenchmarkMode[], figures: readonly Figure[]): ModeBars {
   const bars = modes.map((mode) =>
     figures.map((figure): ModeBar | null => {
@@ -167,7 +167,7 @@ function modeBars(
   return { configuration, height: FRAME + labels.length * (bars.length * BAR + 6) };
 }
 
-/** The range of each bar as a line, and behind bar and line what the bar stands for. */
+/** The range of each bar as a line, and after bar and line the bar's value. */
 function endMarks(bars: readonly (readonly (ModeBar | null)[])[]): Plugin<"bar"> {
   return {
     id: "endMarks",

@@ -1,8 +1,8 @@
 /** Charts as PNG: by the canvas of chartjs-node-canvas where that is installed and runs, else by resvg, which needs no install script. */
 import type { ChartConfiguration } from "chart.js";
-import { FONT_FAMILY, FONT_FILES, readFontMetrics } from "../pdf/fonts.js";
-import { openDocument } from "../pdf/pdf-document.js";
-import { Drawable } from "../pdf/pdf-type.js";
+import { openDocument } from "../pdf/page/document.js";
+import { FONT_FAMILY, FONT_FILES, readFontMetrics } from "../pdf/page/fonts.js";
+import { Drawable } from "../pdf/page/type.js";
 import { ChartMaker } from "./chart-maker.js";
 import { SvgPen } from "./chart-svg.js";
 

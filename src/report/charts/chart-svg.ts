@@ -1,5 +1,5 @@
 /** A chart as SVG: the same drawing as on the PDF's page. */
-import type { FontMetrics } from "../pdf/fonts.js";
+import type { FontMetrics } from "../pdf/page/fonts.js";
 import { xmlText } from "../xml.js";
 import type { PathStep, Pen, TextStyle } from "./chart-context.js";
 

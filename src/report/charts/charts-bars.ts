@@ -1,18 +1,18 @@
-/** The bar charts as chart.js wants them: protocols, pairs, talkers. */
+/** The bar charts in chart.js' format: protocols, pairs, talkers. */
 import type { Chart, ChartConfiguration, Plugin } from "chart.js";
 import type { Row, Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { formatBytes, formatRatio } from "../../format.js";
 import { numberOf } from "../../view/cells.js";
 import { takeTop } from "../../view/top-rows.js";
-import { FONT_FAMILY } from "../pdf/fonts.js";
-import { cutMiddle } from "../pdf/legible.js";
+import { FONT_FAMILY } from "../pdf/page/fonts.js";
+import { cutMiddle } from "../pdf/page/safe-text.js";
 import { byteScale } from "./charts-scale.js";
 import { protocolColor, SERVICE_COLOR } from "./palette.js";
 
-/** Makes a foreign text drawable. */
+/** Makes an untrusted text drawable. */
 export type Clean = (text: string) => string;
 
-/** A chart and the height it wants at a width of 483. */
+/** A chart and its height at a width of 483. */
 export interface BarChart {
   readonly configuration: ChartConfiguration<"bar">;
   readonly height: number;
@@ -34,7 +34,7 @@ export const LABEL_CHARACTERS = 32;
 const INK = "#1b1f23";
 const MUTED = "#57606a";
 const GRID = "#e1e5e9";
-/** Height of what is not bars: the axis and its title. */
+/** Height without the bars: the axis and its title. */
 export const FRAME = 42;
 const LABEL_FONT = { family: FONT_FAMILY, size: 8 } as const;
 
@@ -119,7 +119,7 @@ export function barOptions(title: string): NonNullable<ChartConfiguration<"bar">
   };
 }
 
-/** Writes at the end of each bar what it stands for; a list of texts a dataset. */
+/** Writes each bar's value at its end; one list of texts per dataset. */
 export function endLabels(...texts: readonly (readonly string[])[]): Plugin<"bar"> {
   return {
     id: "endLabels",

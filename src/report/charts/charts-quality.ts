@@ -1,24 +1,24 @@
-/** The bar charts of how well services fare: time to an answer, errors, retransmissions. */
+/** The bar charts of quality: response times, errors, retransmissions. */
 import type { ChartConfiguration } from "chart.js";
 import type { Row, Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { formatCount, formatDuration, formatRatio } from "../../format.js";
 import { heaviestOperations } from "../../view/application-rows.js";
 import { numberOf } from "../../view/cells.js";
 import { countListed } from "../../view/top-rows.js";
-import { cutMiddle } from "../pdf/legible.js";
+import { cutMiddle } from "../pdf/page/safe-text.js";
 import { type BarChart, barOptions, type Clean, endLabels, FRAME, LABEL_CHARACTERS } from "./charts-bars.js";
 import { QUANTILE_COLORS, SERVICE_COLOR } from "./palette.js";
 
 const MAX_BARS = 10;
-/** Operations of fewer requests have no tail to speak of. */
+/** Operations with fewer requests have no meaningful tail. */
 const MIN_REQUESTS = 5;
-/** Pairs of fewer segments have no ratio to speak of. */
+/** Pairs with fewer segments have no meaningful ratio. */
 const MIN_SEGMENTS = 100;
 const QUANTILES = ["p50", "p95", "p99"] as const;
 const PITCH = 25;
 const QUANTILE_PITCH = 36;
 
-/** The slowest operations, three bars each. The axis is logarithmic: a cache and a report are both to be read off. */
+/** The slowest operations, three bars each. The axis is logarithmic, so that fast and slow operations are both readable. */
 export function latencyChart(snapshot: Snapshot, clean: Clean): BarChart {
   const rows = heaviestOperations(snapshot, MAX_BARS, (row) =>
     numberOf(row.requests) >= MIN_REQUESTS ? numberOf(row.p95_ms) : 0,
@@ -47,7 +47,7 @@ export function latencyChart(snapshot: Snapshot, clean: Clean): BarChart {
   return chart;
 }
 
-/** The operations with the most errors, by the part of their answers that these are. */
+/** The operations with the most errors, by the ratio of errors to answers. */
 export function errorChart(snapshot: Snapshot, clean: Clean): BarChart {
   const rows = heaviestOperations(snapshot, MAX_BARS, (row) => numberOf(row.errors));
   const answers = (row: Row) => numberOf(row.requests) - numberOf(row.unanswered);
@@ -58,7 +58,7 @@ export function errorChart(snapshot: Snapshot, clean: Clean): BarChart {
   });
 }
 
-/** The pairs that send the largest part of their segments again. */
+/** The pairs with the highest retransmission ratio. */
 export function retransmissionChart({ tables }: Snapshot, clean: Clean): BarChart {
   const ratio = (row: Row) => Math.min(1, numberOf(row.retransmission_ratio));
   const rows = [...tables.tcp.rows]

@@ -1,4 +1,4 @@
-/** Axes that people can read: binary units, and times at round steps of the clock. */
+/** Readable axes: binary units, and times at round steps of the clock. */
 import { formatBytes } from "../../format.js";
 
 export interface ByteScale {
@@ -7,7 +7,7 @@ export interface ByteScale {
   readonly unit: string;
 }
 
-/** The binary unit in which numbers up to `max` bytes are short. */
+/** The binary unit that fits numbers up to `max` bytes. */
 export function byteScale(max: number): ByteScale {
   const [, unit = "B"] = formatBytes(max).split(" ");
   let divisor = 1;
@@ -30,7 +30,7 @@ export interface TimeMark {
 
 export interface TimeAxis {
   readonly marks: readonly TimeMark[];
-  /** What the axis says of itself. */
+  /** The axis title. */
   readonly title: string;
 }
 
@@ -56,7 +56,7 @@ function markText(seconds: number, step: number): string | null {
   return step >= 1 ? text.slice(11, 19) : text.slice(11, 23);
 }
 
-/** ISO 8601; null for a time that Date does not know. */
+/** ISO 8601; null for a time outside Date's range. */
 function instant(seconds: number): string | null {
   const date = new Date(Math.round(seconds * 1000));
   return Number.isNaN(date.getTime()) ? null : date.toISOString();

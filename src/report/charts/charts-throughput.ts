@@ -1,7 +1,7 @@
-/** Throughput over time as chart.js wants it: steps, stacked by protocol class. */
+/** Throughput over time in chart.js' format: steps, stacked by protocol class. */
 import type { ChartConfiguration, ScaleOptionsByType, Tick } from "chart.js";
 import type { SeriesData } from "../../analyze/snapshot/snapshot.js";
-import { FONT_FAMILY } from "../pdf/fonts.js";
+import { FONT_FAMILY } from "../pdf/page/fonts.js";
 import { byteScale, type TimeAxis, timeAxis } from "./charts-scale.js";
 import { protocolColor } from "./palette.js";
 
@@ -11,7 +11,7 @@ const MUTED = "#57606a";
 const GRID = "#e1e5e9";
 const FONT = { family: FONT_FAMILY, size: 8 } as const;
 
-/** null where no packet has a time. */
+/** null: no packet has a time. */
 export function throughputChart(series: SeriesData): ChartConfiguration<"line"> | null {
   const steps = series.classes[0]?.bytes.length ?? 0;
   if (series.start === null || steps === 0) return null;
@@ -40,7 +40,7 @@ export function throughputChart(series: SeriesData): ChartConfiguration<"line"> 
   };
 }
 
-/** Chart.js's own time scale wants a date library; this one has its marks given. */
+/** chart.js' own time scale needs a date library; this scale gets its marks from outside. */
 function timeScale({ marks, title }: TimeAxis, duration: number): ScaleOptionsByType<"linear"> {
   const texts = new Map(marks.map(({ at, text }) => [at, text]));
   const options = {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { wrapText } from "../../view/wrap.js";
-import { readFontCoverage } from "../pdf/fonts.js";
-import { cutMiddle, legible } from "../pdf/legible.js";
+import { readFontCoverage } from "../pdf/page/fonts.js";
+import { cutMiddle, safeText } from "../pdf/page/safe-text.js";
 import { ringSnapshot } from "../ring.test.fixture.js";
 import { type ChartPainter, openCanvas, openPainter, openResvg } from "./chart-png.js";
 import { renderChartPngs } from "./charts.js";
@@ -72,8 +72,8 @@ test("time axes are marked at round times of the clock, in UTC", () => {
 
 test("characters without a glyph are written as codes", () => {
   const covers = readFontCoverage();
-  assert.equal(legible("Жλé→µ…", covers), "Жλé→µ…");
-  assert.equal(legible("中😀\u001b\u202e", covers), "\\u4e2d\\u{1f600}\\x1b\\u202e");
+  assert.equal(safeText("Жλé→µ…", covers), "Жλé→µ…");
+  assert.equal(safeText("中😀\u001b\u202e", covers), "\\u4e2d\\u{1f600}\\x1b\\u202e");
 });
 
 test("texts are cut in the middle, by characters", () => {

@@ -1,9 +1,9 @@
-/** The charts as pictures, under the names the first scripts of the project gave them. */
+/** The charts as pictures, with the file names of the project's first scripts. */
 import type { ChartConfiguration } from "chart.js";
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { findGaps } from "../completeness.js";
-import { FONT_FAMILY, readFontCoverage } from "../pdf/fonts.js";
-import { legible } from "../pdf/legible.js";
+import { FONT_FAMILY, readFontCoverage } from "../pdf/page/fonts.js";
+import { safeText } from "../pdf/page/safe-text.js";
 import { type ChartPainter, openPainter } from "./chart-png.js";
 import { type BarChart, type Clean, pairsChart, protocolChart, talkersChart } from "./charts-bars.js";
 import { errorChart, latencyChart, retransmissionChart } from "./charts-quality.js";
@@ -37,7 +37,7 @@ export async function renderChartPngs(
   const covers = readFontCoverage();
   const mark = findGaps(snapshot).length > 0 ? " (incomplete capture)" : "";
   return Object.entries(PICTURES).map(([name, { title, build }]) => {
-    const chart = build(snapshot, (text) => legible(text, covers));
+    const chart = build(snapshot, (text) => safeText(text, covers));
     addTitle(chart, title + mark);
     const bytes = paint(
       chart.configuration as ChartConfiguration,
@@ -49,7 +49,7 @@ export async function renderChartPngs(
   });
 }
 
-/** A picture that stands alone says what it shows, and keeps clear of its edges. */
+/** A separate picture has a title and a margin. */
 function addTitle({ configuration }: BarChart, text: string): void {
   const font = { family: FONT_FAMILY, size: 11, weight: "normal" } as const;
   const title = {

@@ -1,4 +1,4 @@
-/** Colours that mean something. Protocols: Okabe and Ito's set, told apart with every common colour blindness. */
+/** Colours with a meaning. Protocols: Okabe and Ito's set, which stays distinct for common forms of colour blindness. */
 
 const PROTOCOL_COLORS: ReadonlyMap<string, string> = new Map([
   ["TCP", "#0072b2"],
@@ -10,10 +10,10 @@ const PROTOCOL_COLORS: ReadonlyMap<string, string> = new Map([
 ]);
 const OTHER_IP_COLOR = "#56b4e9";
 
-/** Bars, edges and cells that stand for services: no protocol's colour. */
+/** Bars, edges and cells of services: no protocol's colour. */
 export const SERVICE_COLOR = "#4a5f7a";
 
-/** The first and the second of two things that are held beside each other. */
+/** The two sides of a comparison. */
 export const MODE_COLORS = [SERVICE_COLOR, "#d55e00"] as const;
 
 /** The colour of a protocol, or of a class of the throughput series, on every chart. */
@@ -21,7 +21,7 @@ export function protocolColor(name: string): string {
   return PROTOCOL_COLORS.get(name) ?? OTHER_IP_COLOR;
 }
 
-/** The median, and what is slower than nearly all: one hue, darker to lighter. */
+/** The median and the high percentiles: one hue, darker to lighter. */
 export const QUANTILE_COLORS = ["#143c61", "#41749f", "#88abcb"] as const;
 
 /** Light to dark, one hue, even steps of lightness. */
@@ -35,7 +35,7 @@ const HEAT = [
   "#285882",
   "#143c61",
 ] as const;
-/** From here on the text on it is white. */
+/** From this heat on the text is white. */
 const FIRST_DARK = 4;
 
 /** The fill and the text colour of a heat of 0 to 1. */

@@ -1,16 +1,16 @@
-/** A Table as CSV (RFC 4180 with LF): full numbers, ISO times, empty where there is nothing to say, `NA` where nobody knows. */
+/** A Table as CSV (RFC 4180 with LF): full numbers, ISO times, an empty cell for a value that does not apply, `NA` for an unknown one. */
 import { stringify } from "csv-stringify/sync";
 import type { Column, Row, Table } from "../../analyze/snapshot/snapshot.js";
 import { visible } from "../../format.js";
 import { isUnknown } from "../../view/cells.js";
 
-/** Begins with a sign that makes a spreadsheet see a formula, or with what it may take off or split at before one. */
+/** Begins with a sign that starts a formula in a spreadsheet, or with characters that it strips or splits at before one. */
 const FORMULA = /^[\s;,"']*[=+\-@\uff1d\uff0b\uff0d\uff20]/;
 /** A text that is neither a formula nor unsafe, has no backslash, and needs no quotes: most are. */
 const PLAIN = /^[0-9A-Za-z][ !#-+\--[\]-~]*$/;
 /** Characters handed on at a time. */
 const PIECE = 64 * 1024;
-/** What R and pandas read as a number that is missing. */
+/** The missing value of R and pandas. */
 const NOT_AVAILABLE = "NA";
 
 /** Heading and rows. A text that a spreadsheet would run as a formula gets a quote in front. */
@@ -45,7 +45,7 @@ function field(text: string): string {
   return stringify([[inert(visible(text))]]).slice(0, -1);
 }
 
-/** A text that no spreadsheet runs. */
+/** The text, made safe for spreadsheets. */
 function inert(text: string): string {
   return FORMULA.test(text) ? `'${text}` : text;
 }

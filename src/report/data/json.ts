@@ -9,7 +9,7 @@ import type {
 } from "../../analyze/snapshot/snapshot.js";
 import { safeJson } from "../../format.js";
 
-/** Text that stands in JSON as it is. */
+/** Text that needs no escapes in JSON. */
 const PLAIN = /^[ !#-[\]-~]*$/;
 
 /** Characters handed on at a time. */

@@ -5,7 +5,7 @@ import type { Table } from "../../analyze/snapshot/snapshot.js";
 import { visible } from "../../format.js";
 import { showCell } from "../../view/cells.js";
 
-/** The whole table; numbers stand to the right. */
+/** The whole table; numbers are right-aligned. */
 export function renderMarkdown(table: Table): string {
   const head = table.columns.map((column) => escapeMarkdown(column.title));
   const rows = [...table.rows].map((row) =>

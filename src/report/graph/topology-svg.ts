@@ -1,10 +1,10 @@
-/** The topology as a picture that stands alone: SVG, laid out by dagre. */
+/** The topology as an SVG picture, laid out by dagre. */
 import stringWidth from "string-width";
 import { formatBytes, visible } from "../../format.js";
-import { layOutMap, type PlacedEdge, type PlacedNode, type Point } from "../../view/map/map-layout.js";
-import { cutMiddle } from "../pdf/legible.js";
+import { layOutTopology, type PlacedEdge, type PlacedNode, type Point } from "../../view/map/map-layout.js";
+import { cutMiddle } from "../pdf/page/safe-text.js";
 import { xmlText } from "../xml.js";
-import { mapOf, type Topology } from "./topology.js";
+import { type Topology, topologyGraphOf } from "./topology.js";
 
 /** Pixels; a map that is larger is scaled down, or loses its smallest edges. */
 const WIDTH = 1400;
@@ -15,8 +15,8 @@ const MAX_NAME = 40;
 const MARGIN = 10;
 
 export async function* renderSvg(topology: Topology): AsyncIterable<string> {
-  const layout = await layOutMap(
-    mapOf(topology),
+  const layout = await layOutTopology(
+    topologyGraphOf(topology),
     {
       nodeWidth: ({ name }) => Math.max(90, stringWidth(nameText(name)) * CHARACTER + 24),
       nodeHeight: NODE_HEIGHT,

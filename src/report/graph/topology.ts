@@ -1,10 +1,10 @@
-/** The topology, drawn from what was seen and what is there: tree, Mermaid, DOT, SVG, JSON. Every name is escaped for its language. */
+/** The topology, drawn from a Snapshot and this host's bridges: tree, Mermaid, DOT, SVG, JSON. Every name is escaped for its language. */
 import type { Snapshot, Table } from "../../analyze/snapshot/snapshot.js";
 import { formatBytes, formatCounted, formatDuration, safeJson, visible } from "../../format.js";
-import { buildServiceMap, limitServiceMap, type ServiceMap } from "../../view/map/map-graph.js";
+import { buildTopologyGraph, limitTopologyGraph, type TopologyGraph } from "../../view/map/map-graph.js";
 import { branchOf, treeOf } from "../../view/map/topology-tree.js";
 
-/** One bridge and who is on it. */
+/** One bridge and the owners of its ports. */
 export interface Bridge {
   readonly name: string;
   readonly addresses: string;
@@ -12,18 +12,18 @@ export interface Bridge {
 }
 
 export interface Topology {
-  /** Who talked to whom; null: nothing was seen yet. */
+  /** Who talked to whom; null: no Snapshot yet. */
   readonly seen: Snapshot | null;
-  /** Bridges that are here; null: nobody looked. */
+  /** Bridges of this host; null: not read. */
   readonly bridges: readonly Bridge[] | null;
 }
 
-/** Edges that a drawing can still show. */
+/** Most edges of a drawing. */
 const DRAWN_EDGES = 200;
 
-/** The graph that every form draws. */
-export function mapOf({ seen }: Topology): ServiceMap {
-  return seen === null ? { nodes: [], edges: [] } : buildServiceMap(seen.tables.pairs);
+/** The graph for every output format. */
+export function topologyGraphOf({ seen }: Topology): TopologyGraph {
+  return seen === null ? { nodes: [], edges: [] } : buildTopologyGraph(seen.tables.pairs);
 }
 
 /** Bridges of the table that `netwatch interfaces` prints. */
@@ -43,7 +43,7 @@ export function bridgesOf(interfaces: Table): Bridge[] {
 export function* renderTree(topology: Topology): Iterable<string> {
   const { seen, bridges } = topology;
   if (seen !== null) {
-    const map = mapOf(topology);
+    const map = topologyGraphOf(topology);
     const source = seen.ledger.files.map(({ name }) => visible(name)).join(", ");
     yield `${source}: ${formatCounted(map.nodes.length, "service")}, ${formatCounted(map.edges.length, "connected pair")} in ${formatDuration(seen.window.duration)}\n\n`;
     for (const line of treeOf(map)) {
@@ -59,9 +59,9 @@ export function* renderTree(topology: Topology): Iterable<string> {
   }
 }
 
-/** Mermaid flowchart. Text stands in quotes, everything but letters, digits and a few marks as a character code. */
+/** Mermaid flowchart. Text is quoted; everything except letters, digits and a few marks is a character code. */
 export function* renderMermaid(topology: Topology): Iterable<string> {
-  const map = limitServiceMap(mapOf(topology), DRAWN_EDGES);
+  const map = limitTopologyGraph(topologyGraphOf(topology), DRAWN_EDGES);
   const ids = idsOf(map);
   yield "flowchart LR\n";
   for (const { name } of map.nodes) yield `  ${ids.get(name)}["${mermaidText(name)}"]\n`;
@@ -80,7 +80,7 @@ function mermaidText(text: string): string {
 
 /** Graphviz. Inside quotes a backslash and a quote are escaped; nothing else has a meaning in a plain label. */
 export function* renderDot(topology: Topology): Iterable<string> {
-  const map = limitServiceMap(mapOf(topology), DRAWN_EDGES);
+  const map = limitTopologyGraph(topologyGraphOf(topology), DRAWN_EDGES);
   const ids = idsOf(map);
   yield "digraph netwatch {\n  rankdir=LR;\n  node [shape=box];\n";
   for (const { name } of map.nodes) yield `  ${ids.get(name)} [label=${dotText(name)}];\n`;
@@ -100,12 +100,12 @@ function dotText(text: string): string {
 }
 
 /** Numbers, not names, are the keys of a drawing: a name may be any text. */
-function idsOf(map: ServiceMap): ReadonlyMap<string, string> {
+function idsOf(map: TopologyGraph): ReadonlyMap<string, string> {
   return new Map(map.nodes.map(({ name }, i) => [name, `n${i}`]));
 }
 
 export function renderTopologyJson(topology: Topology): Iterable<string> {
-  const { nodes, edges } = mapOf(topology);
+  const { nodes, edges } = topologyGraphOf(topology);
   const { seen, bridges } = topology;
   const window = seen?.window ?? null;
   return [`${safeJson({ format: "netwatch-topology", version: 1, window, nodes, edges, bridges }, 2)}\n`];

@@ -1,4 +1,4 @@
-/** Metrics of the capture itself: what came in, and what the other numbers miss. */
+/** Metrics of the capture itself: received packets, and the gaps of the other numbers. */
 import { distinct, labelText, type Metric, type Reading } from "./metric.js";
 
 /** One interface listened to, or one file read. */
@@ -7,15 +7,15 @@ export interface ExposedInterface {
   readonly packets: number;
   /** null: not known. */
   readonly dropped: number | null;
-  /** The part of what the interface itself counted that was not taken in, 0 to 1; null: not known. */
+  /** Share of the interface's own count that was not captured, 0 to 1; null: unknown. */
   readonly residual: number | null;
-  /** Gives packets still; of a file, was read without damage. */
+  /** Still delivers packets; for a file: was read without damage. */
   readonly up: boolean;
 }
 
 export interface ExposedCapture {
   readonly interfaces: readonly ExposedInterface[];
-  /** By the protocols of the edges, and `arp` and `none` for what is not IP. */
+  /** By the protocols of the edges, and `arp` and `none` for other packets. */
   readonly traffic: readonly {
     readonly protocol: string;
     readonly packets: number;
@@ -24,7 +24,7 @@ export interface ExposedCapture {
   readonly truncated: number;
   readonly malformed: readonly { readonly reason: string; readonly packets: number }[];
   readonly evictedConversations: number;
-  /** What was not followed of a protocol, both of closed sets. */
+  /** Application and reason of data that was not followed, both from closed sets. */
   readonly missed: readonly {
     readonly application: string;
     readonly reason: string;
@@ -103,7 +103,7 @@ export const CAPTURE_METRICS: readonly Metric<ExposedCapture>[] = [
   {
     type: "counter",
     name: "netwatch_conversations_evicted_total",
-    help: "Times a conversation lost its place in the table, one that goes on each time anew; their traffic is counted.",
+    help: "Times a conversation was evicted from the table, again each time for one that continues; their traffic is counted.",
     read: ({ evictedConversations }) => [[evictedConversations]],
   },
   {

@@ -14,7 +14,7 @@ export interface ExposedEdge {
   readonly opened: number;
   readonly failed: number;
   readonly retransmitted: number;
-  /** null: not of TCP. */
+  /** null: not TCP. */
   readonly handshakes: HistogramCounts | null;
 }
 
@@ -29,7 +29,7 @@ export interface ExposedRequests {
 }
 
 export interface ExposedEdges {
-  /** No two of the same labels, which are safe to show. */
+  /** Labels are unique and safe to show. */
   readonly edges: readonly ExposedEdge[];
   /** The same of these. */
   readonly requests: readonly ExposedRequests[];
@@ -38,7 +38,7 @@ export interface ExposedEdges {
   readonly unresolvedBytes: number;
 }
 
-/** What the metrics of edges are read from; the labels of each edge are made once. */
+/** The input of the edge metrics; each edge's labels are made once. */
 interface Edges {
   readonly exposed: ExposedEdges;
   readonly edges: readonly { readonly edge: ExposedEdge; readonly labels: Labels; readonly ends: Labels }[];

@@ -1,4 +1,4 @@
-/** The exposition: what is known at this moment, as a page that Prometheus reads. The catalogue is in deploy/prometheus/README.md. */
+/** The exposition: the current values as a page for Prometheus. The catalogue is in deploy/prometheus/README.md. */
 import { CAPTURE_METRICS, type ExposedCapture } from "./capture.js";
 import { EDGE_METRICS, type ExposedEdges, prepareEdges } from "./edges.js";
 import { type ExpositionFormat, type Family, type Metric, readMetrics, renderFamilies } from "./metric.js";
@@ -12,7 +12,7 @@ import {
   HEALTH_METRICS,
 } from "./state.js";
 
-/** Everything a page is made of; what is null was not asked, and has no metrics. */
+/** Everything on a page; a part that is null was not polled and has no metrics. */
 export interface Exposition {
   /** `1.2.3`. */
   readonly version: string;
@@ -24,7 +24,7 @@ export interface Exposition {
   readonly process: ExposedProcess | null;
 }
 
-/** Renders the page. Reads its argument before it first waits: it may change afterwards. */
+/** Renders the page. Reads its argument before the first await, so the argument may change afterwards. */
 export async function renderExposition(exposition: Exposition, format: ExpositionFormat): Promise<string> {
   return await renderFamilies(buildFamilies(exposition), format);
 }

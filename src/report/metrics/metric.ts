@@ -1,4 +1,4 @@
-/** A metric is one row: name, help, type, and how its samples are read. Rows and what they read from make a page. */
+/** A metric is one row: name, help, type, and how its samples are read. A page consists of rows and the values they read. */
 import { type Metric as ClientMetric, Registry } from "prom-client";
 import { visible } from "../../format.js";
 
@@ -6,7 +6,7 @@ export type Labels = Readonly<Record<string, string>>;
 
 const MAX_LABEL = 128;
 
-/** Text from outside as the value of a label: unsafe characters written out, of bounded length. */
+/** Untrusted text as a label value: unsafe characters escaped, length bounded. */
 export function labelText(text: string): string {
   return Array.from(visible(text.slice(0, MAX_LABEL)))
     .slice(0, MAX_LABEL)
@@ -21,7 +21,7 @@ export interface HistogramCounts {
   readonly sum: number;
 }
 
-/** A value and its labels; null: it is not known, and makes no sample. No two of a metric may have the same labels. */
+/** A value and its labels; null: unknown, no sample. No two of a metric may have the same labels. */
 export type Reading = readonly [value: number | HistogramCounts | null, labels?: Labels];
 
 /** One metric of a page, read from a value. */
@@ -43,7 +43,7 @@ export function readMetrics<From>(metrics: readonly Metric<From>[], from: From):
   });
 }
 
-/** Of things with labels those whose labels no earlier one has, at most `most`. */
+/** The items with unique labels (the first of equal ones), at most `most`. */
 export function distinct<T>(things: Iterable<T>, labelOf: (thing: T) => string, most: number): T[] {
   const seen = new Map<string, T>();
   for (const thing of things) {
@@ -54,7 +54,7 @@ export function distinct<T>(things: Iterable<T>, labelOf: (thing: T) => string, 
   return [...seen.values()];
 }
 
-/** As prom-client takes it. `sharedLabels`: those of many samples, written out once. */
+/** In prom-client's form. `sharedLabels`: labels of many samples, rendered once. */
 interface Sample {
   readonly labels: Labels;
   readonly value: number;
@@ -63,8 +63,8 @@ interface Sample {
 }
 
 /**
- * All samples of one name. Takes the place of prom-client's own counters, which are found by a text in which the label
- * values `a,x:b` and `a`, `b` are not told apart: names of services come from outside.
+ * All samples of one name. Replaces prom-client's own counters: their key is a text in which the label
+ * values `a,x:b` and `a`, `b` look the same, and names of services are untrusted.
  */
 export class Family {
   name: string;
@@ -78,7 +78,7 @@ export class Family {
     this.help = help;
   }
 
-  /** Adds a sample; null is not known, and makes none. No two may have the same labels. */
+  /** Adds a sample; null: unknown, adds none. No two may have the same labels. */
   add(value: number | null, labels: Labels = {}): this {
     if (value !== null && Number.isFinite(value)) this.#samples.push({ labels, value });
     return this;
@@ -100,7 +100,7 @@ export class Family {
     return this.#samples.length;
   }
 
-  /** What prom-client's registry asks of a metric. */
+  /** The interface that prom-client's registry needs. */
   async get(): Promise<unknown> {
     return { name: this.name, help: this.help, type: this.type, values: this.#samples };
   }
@@ -113,7 +113,7 @@ export const CONTENT_TYPES: Readonly<Record<ExpositionFormat, string>> = {
   openmetrics: Registry.OPENMETRICS_CONTENT_TYPE,
 };
 
-/** The page: families without a sample are left out. The registry is made for it alone, so pages made at once do not meet. */
+/** The page: families without a sample are left out. Each page has its own registry, so concurrent pages do not mix. */
 export async function renderFamilies(families: readonly Family[], format: ExpositionFormat): Promise<string> {
   const registry = new Registry();
   if (format === "openmetrics") setOpenMetrics(registry);

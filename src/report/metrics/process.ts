@@ -1,4 +1,4 @@
-/** Metrics of netwatch itself: what a page and a poll cost, and whether the loop keeps up. */
+/** Metrics of netwatch itself: the cost of pages and polls, and the delay of the event loop. */
 import type { Metric, Reading } from "./metric.js";
 
 /** Times in seconds, sizes in bytes, counts since the start. */
@@ -7,7 +7,7 @@ export interface ExposedProcess {
   readonly residentBytes: number;
   /** Since 1970. */
   readonly startSeconds: number;
-  /** The longest and the usual time that the loop made others wait, lately. */
+  /** The longest and the median delay of the event loop, recently. */
   readonly loopDelayMax: number;
   readonly loopDelayMean: number;
   readonly scrapes: number;

@@ -1,4 +1,4 @@
-/** Metrics of what is polled beside the packets: connection tracking and health. */
+/** Metrics of polled state: connection tracking and health. */
 import type { Cell, ConnectionsSnapshot, Row } from "../../analyze/snapshot/snapshot.js";
 import { distinct, type Labels, labelText, type Metric, type Reading } from "./metric.js";
 
@@ -7,24 +7,24 @@ export interface ExposedConnections {
   readonly tables: Readonly<Pick<ConnectionsSnapshot["tables"], "services" | "states" | "limits">>;
 }
 
-/** How many conversations the wire, connection tracking or both saw, and why one did not. */
+/** How many conversations the wire, connection tracking or both saw, and why one of them did not. */
 export interface ExposedEvidence {
   readonly verdict: string;
   readonly cause: string | null;
   readonly count: number;
 }
 
-/** What a check of one target last said. */
+/** The last check of one target. */
 export interface ExposedHealth {
   readonly target: string;
   /** null: not checked yet. */
   readonly up: boolean | null;
   readonly seconds: number | null;
-  /** How much of that netwatch was at work itself; null: not known. */
+  /** Seconds of that in which netwatch itself was busy; null: unknown. */
   readonly ownSeconds: number | null;
 }
 
-/** Rows of a table that have samples; namespaces and states are few unless somebody makes them many. */
+/** Rows of a table that have samples; a bound, since a user can create many namespaces and states. */
 const MAX_ROWS = 100;
 const MAX_TARGETS = 100;
 

@@ -1,4 +1,4 @@
-/** A Benchmark as a document: what was done, what it says, charts, every round. */
+/** A Benchmark as a document: the load, the findings, charts, every round. */
 import type { Benchmark, BenchmarkMode } from "../../analyze/benchmark/benchmark.js";
 import { formatCount, formatDuration, formatFrequency, formatInstant } from "../../format.js";
 import {
@@ -18,12 +18,12 @@ import {
 } from "../charts/benchmark-charts.js";
 import { ChartMaker } from "../charts/chart-maker.js";
 import { MODE_COLORS } from "../charts/palette.js";
-import { drawChart } from "./pdf-chart.js";
-import { openDocument } from "./pdf-document.js";
-import type { Sheet } from "./pdf-sheet.js";
-import { drawFact, drawFinding, drawTitle } from "./pdf-summary.js";
-import { drawTable, type PdfColumn, TABLE_START, tableHeight } from "./pdf-table.js";
-import { PAGE, SIZE } from "./pdf-theme.js";
+import { drawChart } from "./page/chart.js";
+import { openDocument } from "./page/document.js";
+import type { Sheet } from "./page/sheet.js";
+import { drawTable, type PdfColumn, TABLE_START, tableHeight } from "./page/table.js";
+import { PAGE, SIZE } from "./page/theme.js";
+import { drawFact, drawFinding, drawTitle } from "./sections/summary.js";
 
 const LEGEND = 18;
 

@@ -1,29 +1,29 @@
-/** The report: a Snapshot as a document that one can attach to a review. */
+/** The report: a Snapshot as a PDF document. */
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
-import { loadMapLayout } from "../../view/map/map-layout.js";
+import { loadTopologyLayout } from "../../view/map/map-layout.js";
 import { ChartMaker } from "../charts/chart-maker.js";
 import { findGaps } from "../completeness.js";
-import { drawAppendixSection } from "./pdf-appendix.js";
-import { loadDocument, openDocument } from "./pdf-document.js";
-import { drawMapSection } from "./pdf-map.js";
-import { drawApplicationsSection, drawTcpSection } from "./pdf-quality.js";
-import type { Sheet } from "./pdf-sheet.js";
-import { drawMasthead, drawSummarySection } from "./pdf-summary.js";
-import { drawThroughputSection } from "./pdf-throughput.js";
+import { loadDocument, openDocument } from "./page/document.js";
+import type { Sheet } from "./page/sheet.js";
+import { drawAppendixSection } from "./sections/appendix.js";
+import { drawMapSection } from "./sections/map.js";
+import { drawApplicationsSection, drawTcpSection } from "./sections/quality.js";
+import { drawMasthead, drawSummarySection } from "./sections/summary.js";
+import { drawThroughputSection } from "./sections/throughput.js";
 import {
   drawConversationsSection,
   drawEndpointsSection,
   drawPairsSection,
   drawProtocolsSection,
   drawTalkersSection,
-} from "./pdf-traffic.js";
+} from "./sections/traffic.js";
 import { SECTIONS, type Section } from "./sections.js";
 
 export interface PdfOptions {
   readonly title: string;
-  /** When the report was made: the only time in it that is not the capture's. */
+  /** Time of the report: the only time in it that is not the capture's. */
   readonly date: Date;
-  /** All where it is not given. They always come in their own order. */
+  /** Default: all. The order is always the same. */
   readonly sections?: readonly Section[];
 }
 
@@ -43,14 +43,14 @@ const DRAW: Readonly<Record<Section, Draw>> = {
   appendix: drawAppendixSection,
 };
 
-/** Sections that have nothing to say of an empty capture. */
+/** Sections left out for an empty capture. */
 const NEEDS_PACKETS: ReadonlySet<Section> = new Set(
   SECTIONS.filter((section) => section !== "summary" && section !== "appendix"),
 );
 
-/** Reads all that `renderPdf` needs, which then opens no file. */
+/** Loads everything for `renderPdf`, which then opens no file. */
 export async function loadPdf(): Promise<void> {
-  await Promise.all([ChartMaker.open(), loadDocument(), loadMapLayout()]);
+  await Promise.all([ChartMaker.open(), loadDocument(), loadTopologyLayout()]);
 }
 
 /** Renders the report. The same Snapshot and options give the same bytes. */

@@ -1,4 +1,4 @@
-/** The parts a report can have, in their order. Light: the command line loads it at every start. */
+/** The sections of a report, in order. Small: the command line loads it at every start. */
 export const SECTIONS = [
   "summary",
   "map",

@@ -3,7 +3,7 @@ import type { ConnectionsSnapshot } from "../../analyze/snapshot/snapshot.js";
 import { formatCounted, formatInstant, visible } from "../../format.js";
 import { renderFinding, renderTable, strong, type TextOptions } from "./text.js";
 
-/** The summary: how much is tracked, findings, the head of each table that has rows. */
+/** The summary: counts, findings, the first rows of each table. */
 export function* renderConnections(snapshot: ConnectionsSnapshot, options: TextOptions): Iterable<string> {
   const { tables, time, findings, complete } = snapshot;
   const count = formatCounted(tables.connections.rows.length, "tracked connection");

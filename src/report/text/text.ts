@@ -1,4 +1,4 @@
-/** A Snapshot as text for a terminal: aligned, readable at 80 columns, nothing in it that could move the cursor. */
+/** A Snapshot as text for a terminal: aligned, readable at 80 columns, without control characters. */
 import stringWidth from "string-width";
 import type { ColumnKind, Finding, Ledger, Row, Snapshot, Table } from "../../analyze/snapshot/snapshot.js";
 import {
@@ -14,29 +14,29 @@ import { captureLosses, describeEntered, describeTunnels, describeUnknown } from
 import { describeEvidence } from "../../view/evidence.js";
 import { describeMissing, describeRequests, missingHere, missingOf } from "../../view/missing.js";
 import { columnsUpTo, shortTitle } from "../../view/tables.js";
-import { cutMiddle as cutLong } from "../pdf/legible.js";
+import { cutMiddle as cutLong } from "../pdf/page/safe-text.js";
 
-/** How text is to look. */
+/** Format of the text. */
 export interface TextOptions {
   /** Columns of the terminal. */
   readonly width: number;
   readonly color: boolean;
 }
 
-/** A name is never cut shorter than this to fit the line. */
+/** Least width of a cut name. */
 const MIN_TEXT = 12;
 const GAP = "  ";
 /** Characters. Longer text is cut before its width is asked for, which takes the square of its length. */
 const MAX_TEXT = 2000;
 
-/** A column as text shows it. Title and text may be foreign: the table makes them safe. */
+/** A column of a text table. Title and text may be foreign: the table makes them safe. */
 export interface TextColumn {
   readonly title: string;
   readonly kind: ColumnKind;
   readonly text: (row: Row) => string;
 }
 
-/** The summary: what was read, how complete it is, findings, and the head of each table. */
+/** The summary: source, completeness, findings, and the first rows of each table. */
 export function* renderSummary(snapshot: Snapshot, options: TextOptions): Iterable<string> {
   const { totals, window, ledger, tables } = snapshot;
   const names = ledger.files.map((file) => visible(file.name));
@@ -65,7 +65,7 @@ export function* renderSummary(snapshot: Snapshot, options: TextOptions): Iterab
   }
 }
 
-/** A table of a Snapshot, and all that it misses. */
+/** A table of a Snapshot, and its known gaps. */
 export function* renderTableOf(snapshot: Snapshot, table: Table, options: TextOptions): Iterable<string> {
   yield* renderTable(table, options);
   yield* renderMissing(describeMissing(missingOf(snapshot, table)), options);
@@ -75,7 +75,7 @@ function* renderMissing(sentence: string, options: TextOptions): Iterable<string
   if (sentence !== "") yield* wrapWords(visible(sentence), GAP, GAP, options);
 }
 
-/** A table with its title and its main columns, or those given; the first `limit` rows, then how many more there are. */
+/** A table with its title and its main columns, or the given ones; the first `limit` rows, then the number of further rows. */
 export function* renderTable(
   table: Table,
   options: TextOptions,
@@ -110,7 +110,7 @@ function mainColumns(table: Table): TextColumn[] {
   }));
 }
 
-/** Widths that fit `room`: numbers as they need, texts shortened, the widest first. */
+/** Widths that fit `room`: numbers get what they need, texts are shortened, the widest first. */
 function columnWidths(
   columns: readonly TextColumn[],
   titles: readonly string[],
@@ -131,7 +131,7 @@ function columnWidths(
   return widths;
 }
 
-/** Cuts in the middle where too long, fills up where too short: texts to the left, numbers to the right. */
+/** Shortens in the middle or pads: texts left-aligned, numbers right-aligned. */
 function fit(text: string, width: number, kind: ColumnKind): string {
   const cut = stringWidth(text) > width ? cutMiddle(text, width) : text;
   const space = " ".repeat(Math.max(0, width - stringWidth(cut)));

@@ -1,4 +1,4 @@
-/** Text in a grid of cells: what takes one column, what takes two, and cutting by that. Nothing here can move a cursor. */
+/** Text in a grid of cells: widths of one and two columns, and cutting by width. Output never has control characters. */
 import stringWidth from "string-width";
 
 export type Style =
@@ -21,14 +21,14 @@ export interface Span {
 }
 export type Line = readonly Span[];
 
-/** What stands in one cell, or in two. */
+/** The content of one cell, or of two. */
 export interface Unit {
   readonly text: string;
   readonly width: 1 | 2;
 }
 
 const ASCII = /^[\x20-\x7e]*$/;
-/** Marks on one letter; more of them would paint over the lines above. */
+/** Most combining marks on a letter; more would paint over the lines above. */
 const MAX_MARKS = 2;
 const REGIONAL_A = 0x1f1e6;
 const LETTERS = 26;
@@ -70,7 +70,7 @@ function plainUnit(character: string, code: number, width: 1 | 2): Unit {
 function widthOf(character: string, code: number): 0 | 1 | 2 {
   if (code < 0x300) return 1;
   if (isSelector(code) || (code >= 0x1f3fb && code <= 0x1f3ff)) return 0;
-  // Box drawing, blocks and geometric shapes: most of what is not ASCII on the screen.
+  // Box drawing, blocks and geometric shapes: most non-ASCII characters on the screen.
   if (code >= 0x2500 && code < 0x25fd) return 1;
   let width = widths.get(code);
   if (width === undefined) {
@@ -81,7 +81,7 @@ function widthOf(character: string, code: number): 0 | 1 | 2 {
   return width;
 }
 
-/** Widths once found out: to find one out costs microseconds. */
+/** Cache of widths: computing one costs microseconds. */
 const widths = new Map<number, 0 | 1 | 2>();
 const MAX_WIDTHS = 4096;
 
@@ -95,7 +95,7 @@ export function columnsOf(text: string): number {
   return unitsOf(text).reduce((sum, { width }) => sum + width, 0);
 }
 
-/** Longer text is cut before anything else is done with it. */
+/** Longer text is cut first. */
 const MAX_TEXT = 2000;
 
 /** The beginning and the end of the text, `ellipsis` between them, in at most `width` columns. */
@@ -155,14 +155,14 @@ export function wrap(text: string, width: number): string[] {
   return line === "" && lines.length > 0 ? lines : [...lines, line];
 }
 
-/** Exactly `width` columns: cut, or filled up on the side that `align` does not name. */
+/** Exactly `width` columns: cut, or padded on the side opposite to `align`. */
 export function fit(text: string, width: number, align: "left" | "right", ellipsis: string): string {
   const shown = cut(text, width, ellipsis);
   const space = " ".repeat(Math.max(0, width - columnsOf(shown)));
   return align === "left" ? shown + space : space + shown;
 }
 
-/** The line in exactly `width` columns: what is beyond is left out, what is missing is blank. */
+/** The line in exactly `width` columns: cut or padded with blanks. */
 export function clip(line: Line, width: number): Line {
   const spans: Span[] = [];
   let left = width;
@@ -182,7 +182,7 @@ export function plain(text: string): Line {
   return [{ text, style: "plain" }];
 }
 
-/** The line as text, without trailing blanks: what tests and exports see. */
+/** The line as text, without trailing blanks: for tests and exports. */
 export function textOf(line: Line): string {
   return line
     .map(({ text }) => text)

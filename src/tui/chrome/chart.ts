@@ -40,7 +40,7 @@ export function chartLines(classes: readonly ChartClass[], looks: ChartLooks): L
   });
 }
 
-/** What stands under the first and the last step of a chart of so many. */
+/** Labels under the first and the last step of a chart with so many steps. */
 export function axisLine(
   steps: number,
   first: string,
@@ -56,7 +56,7 @@ export function axisLine(
   return [{ text: `${" ".repeat(AXIS + 1)}${text}`, style: "dim" }];
 }
 
-/** As many values as there are columns: means where there are more steps, steps drawn wide where there are fewer. */
+/** As many values as there are columns: means if there are more steps, wide steps if there are fewer. */
 export function resample(values: readonly number[], columns: number): number[] {
   if (values.length === 0) return [];
   if (values.length <= columns) {

@@ -33,13 +33,13 @@ export interface Size {
 }
 
 export interface Frame {
-  /** As many as the screen has rows, each as wide as it. */
+  /** One line per row of the screen, each of full width. */
   readonly lines: readonly Line[];
-  /** What keys move in. */
+  /** The list that keys move in. */
   readonly shown: Shown;
-  /** What an export writes; null: the screen is no list. */
+  /** The grid for exports; null: the screen has no list. */
   readonly grid: Grid | null;
-  /** What stands in a cell, counted from 0; null: nothing that a click could mean. */
+  /** The click target in a cell, counted from 0; null: none. */
   hit(x: number, y: number): Hit | null;
 }
 
@@ -47,7 +47,7 @@ export interface FrameLooks {
   readonly size: Size;
   readonly color: boolean;
   readonly glyphs: Glyphs;
-  /** A word on what was just done; null: none. */
+  /** A short message on the last action; null: none. */
   readonly notice: string | null;
 }
 
@@ -199,7 +199,7 @@ function tabAt(tabs: readonly Span[], x: number): Hit | null {
   return at < 0 ? null : { on: "screen", screen: SCREENS[at]! };
 }
 
-/** What the keys do here, the longest that has room. */
+/** The keys of this screen, the longest text that fits. */
 function hintsOf({ help, detail, screen }: State): readonly string[] {
   if (help) return ["any key goes back"];
   if (detail) return ["Esc back  j k next row  e export  ? help  q quit", "Esc back  q quit"];
@@ -212,7 +212,7 @@ function hintsOf({ help, detail, screen }: State): readonly string[] {
   ];
 }
 
-/** The filter, what was just done, how many rows there are, or a word on the keys. */
+/** The filter, the last message, the number of rows, or a hint on keys. */
 function promptLine(state: State, grid: Grid | null, { notice, size, glyphs }: FrameLooks): Line {
   if (state.typing !== null) {
     const shown = cut(state.typing, Math.max(8, size.columns - 36), glyphs.ellipsis);
@@ -250,7 +250,7 @@ function listText(state: State, grid: Grid | null, columns: number, glyphs: Glyp
   return parts.join(", ");
 }
 
-/** As many reasons as there is room for, one at least, and how many more there are. */
+/** As many reasons as fit, at least one, and the number of further ones. */
 function missesText(misses: readonly string[], room: number): string {
   for (let n = misses.length; ; n--) {
     const more = n < misses.length ? `, and ${formatCount(misses.length - n)} more` : "";
@@ -285,7 +285,7 @@ function statusLine(model: Model, state: State, columns: number, glyphs: Glyphs)
   ];
 }
 
-/** Why what is shown live no longer moves; null: it does. */
+/** Why the live screen no longer changes; null: it still does. */
 function troubleOf({ mode, snapshot, ended }: Model): string | null {
   if (mode !== "live") return null;
   const interfaces = snapshot?.ledger.interfaces ?? [];
@@ -295,7 +295,7 @@ function troubleOf({ mode, snapshot, ended }: Model): string | null {
   return away === interfaces.length ? "AWAY, waiting" : `${away} OF ${interfaces.length} AWAY, waiting`;
 }
 
-/** Of no packet there is no time. */
+/** Without packets there is no time. */
 function windowTexts(
   { start, end, duration }: { start: string | null; end: string | null; duration: number },
   columns: number,

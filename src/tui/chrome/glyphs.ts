@@ -1,4 +1,4 @@
-/** The signs that are drawn with: for terminals that know UTF-8, and for those that do not. */
+/** The characters for drawing: for terminals with UTF-8 and without. */
 import type { HealthState } from "../../analyze/snapshot/snapshot.js";
 import { type Line, type Span, unitsOf } from "./cells.js";
 
@@ -10,7 +10,7 @@ export interface Glyphs {
   readonly gaugeEmpty: string;
   /** From nothing to a full cell. */
   readonly columns: readonly string[];
-  /** What a class of traffic is drawn with where there are no colours. */
+  /** Fill of a class of traffic without colours. */
   readonly classes: readonly string[];
   readonly health: Readonly<Record<HealthState, string>>;
   readonly up: string;
@@ -45,7 +45,7 @@ export const ASCII: Glyphs = {
 
 const SIMPLE: Readonly<Record<string, string>> = { µ: "u", "·": "-", "…": "~", "–": "-", "’": "'" };
 
-/** The line for a terminal that shows ASCII only; what has no likeness becomes `?`, as wide as it was. */
+/** The line for a terminal that shows ASCII only; others become `?` of the same width. */
 export function toAscii(line: Line): Line {
   return line.map(
     (span): Span => (/^[\x20-\x7e]*$/.test(span.text) ? span : { ...span, text: asciiOf(span.text) }),

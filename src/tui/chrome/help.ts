@@ -16,7 +16,7 @@ const KEYS: readonly (readonly [keys: string, what: string])[] = [
   ["e, E", "write the list shown to a file: as CSV, as JSON"],
   ["r", "write a PDF report"],
   ["m", "mouse: the terminal's, to select text, or the monitor's"],
-  ["Ctrl-L, Ctrl-Z", "draw anew; suspend (fg brings it back)"],
+  ["Ctrl-L, Ctrl-Z", "redraw; suspend (fg brings it back)"],
   ["q", "quit"],
 ];
 const KEYS_WIDTH = 16;

@@ -1,4 +1,4 @@
-/** One row with everything that is known of it. Pure. */
+/** All values of one row. Pure. */
 import type { Row } from "../../analyze/snapshot/snapshot.js";
 import { formatCell, formatCounted, visible } from "../../format.js";
 import { clip, columnsOf, cut, type Line, wrap } from "../chrome/cells.js";
@@ -17,11 +17,11 @@ type Entry = readonly [label: string, text: string];
 
 const LABEL = 26;
 const SHORT_LABEL = 20;
-/** Narrower than this there is one column of entries. */
+/** Below this width there is one column of entries. */
 const TWO_COLUMNS = 80;
-/** As many entries stand in one column without need. */
+/** Up to so many entries stay in one column. */
 const FEW = 8;
-/** Rows shown of a list that belongs to the row. */
+/** Rows shown of a list inside the detail. */
 const RELATED_ROWS = 12;
 
 export function detailLines(grid: Grid, row: Row, looks: DetailLooks): Line[] {
@@ -37,7 +37,7 @@ export function detailLines(grid: Grid, row: Row, looks: DetailLooks): Line[] {
   return [...kept, [{ text: ` ${left}: a larger window shows them`, style: "dim" }]];
 }
 
-/** The columns of the screen, then what else the row has. */
+/** The columns of the screen, then the row's other cells. */
 function entriesOf(grid: Grid, row: Row, { bits }: DetailLooks): Entry[] {
   const told = new Set(grid.columns.flatMap(({ name, of = [] }) => [name, ...of]));
   const shown = grid.columns.filter(
@@ -56,7 +56,7 @@ function entriesOf(grid: Grid, row: Row, { bits }: DetailLooks): Entry[] {
   return entries;
 }
 
-/** Beside each other where there are many; what is too long for that stands below them. */
+/** In two columns if there are many; long entries below them. */
 function entryLines(entries: readonly Entry[], { width, glyphs }: DetailLooks): Line[] {
   if (width < TWO_COLUMNS || entries.length <= FEW) return entries.flatMap((entry) => wrapped(entry, width));
   const room = Math.floor((width - 1) / 2);
@@ -82,7 +82,7 @@ function entryLine([name, text]: Entry, label: number, { ellipsis }: Glyphs): Li
   ];
 }
 
-/** A long text goes on in the lines below. */
+/** A long text continues in the lines below. */
 function wrapped([name, text]: Entry, width: number, label = LABEL): Line[] {
   return wrap(text, width - label - 2).map(
     (part, i): Line => [

@@ -22,7 +22,7 @@ export type Filter = (row: Row) => boolean;
 /** Longest filter that is read. */
 export const MAX_FILTER = 200;
 
-/** Never fails: what is no prefix is a word. Case does not matter; a port is whole, anything else a part. Linear in the text. */
+/** Never fails: text without a known prefix is a word. Ignores case; ports match as a whole, other cells by a part. Linear in the text. */
 export function parseFilter(text: string): Filter {
   const terms = text
     .slice(0, MAX_FILTER)

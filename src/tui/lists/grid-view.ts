@@ -7,7 +7,7 @@ import { type Sort, UNSORTED } from "../state.js";
 import { type Grid, type GridColumn, shownCell, tellingColumns } from "./grid.js";
 
 const GAP = 2;
-/** A text column is never made narrower than this to save another. */
+/** Least width of a shortened text column. */
 const MIN_TEXT = 10;
 
 export interface GridLooks {
@@ -19,12 +19,12 @@ export interface GridLooks {
   readonly sort?: Sort;
 }
 
-/** How many rows a grid of this height shows: its heading takes one line. */
+/** Number of rows of a grid with this height: the heading takes one line. */
 export function rowsThatFit(height: number): number {
   return Math.max(1, height - 1);
 }
 
-/** Where a column's heading stands, from the left: `from` is its first cell, `to` the one behind its last. */
+/** Position of a column's heading from the left: `from` is its first cell, `to` the cell after its last. */
 export interface Heading {
   readonly name: string;
   readonly from: number;
@@ -33,9 +33,9 @@ export interface Heading {
 
 export interface GridView {
   readonly lines: readonly Line[];
-  /** Of the columns that have room. */
+  /** Headings of the columns that fit. */
   readonly headings: readonly Heading[];
-  /** Row of the grid in the line behind the headings. */
+  /** Index of the row in the line below the headings. */
   readonly first: number;
 }
 
@@ -71,7 +71,7 @@ function headingsOf(columns: readonly GridColumn[], widths: readonly number[]): 
   return headings;
 }
 
-/** 0: not shown. Wide columns go first where there is no room, then texts are shortened, the widest first. */
+/** 0: not shown. Without room, columns with `wide` above 0 are dropped first, then texts are shortened, the widest first. */
 function columnWidths(
   columns: readonly GridColumn[],
   texts: readonly (readonly string[])[],

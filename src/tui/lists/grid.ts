@@ -1,4 +1,4 @@
-/** A grid: the one shape that every list of the monitor has. Which columns, which rows, in which order. Pure. */
+/** A grid: the shape of every list in the monitor: its columns, rows and order. Pure. */
 import type { Cell, Column, ColumnKind, Row, Table } from "../../analyze/snapshot/snapshot.js";
 import { formatCell, visible } from "../../format.js";
 import { joined, numberOf, showCell } from "../../view/cells.js";
@@ -11,22 +11,22 @@ import { amount, formatFrequency, rate } from "./numbers.js";
 export interface GridColumn extends Pick<Column, "of_answers"> {
   readonly name: string;
   readonly title: string;
-  /** `rate` is bytes a second, `frequency` times a second, `bar` a ratio that is drawn, `strip` text of signs. */
+  /** `rate` is bytes a second, `frequency` times a second, `bar` a ratio drawn as a bar, `strip` text of glyphs. */
   readonly kind: ColumnKind | "rate" | "frequency" | "bar" | "strip";
-  /** The value it is sorted by and shown as; else the row's cell of its name. */
+  /** The value to sort and show; default: the row's cell of the same name. */
   readonly value?: (row: Row) => Cell;
-  /** Shown only where there is room for all before it; 0: always. */
+  /** 0: always shown. Above 0: dropped if there is no room, the last column first. */
   readonly wide?: number;
-  /** A sentence: of a long one the beginning is shown. */
+  /** A sentence: cut at its end if too long. */
   readonly sentence?: boolean;
-  /** Left out where no row has a value. */
+  /** Left out if no row has a value. */
   readonly ifAny?: boolean;
-  /** Cells that it is made of, besides the one of its name: they need not be told again. */
+  /** Further cells that it is made from: the detail does not repeat them. */
   readonly of?: readonly string[];
   readonly style?: (row: Row) => Style;
 }
 
-/** One of the lists that a screen has. */
+/** One of a screen's lists. */
 export interface GridPart {
   readonly title: string;
   readonly rows: number;
@@ -42,15 +42,15 @@ export interface Grid {
   readonly all: number;
   /** Rows that are only summed. */
   readonly omitted: number;
-  /** Why there is nothing; null: there may be nothing to say. */
+  /** Why the list is empty; null: no reason known. */
   readonly empty: string;
-  /** What is exported besides the columns that are shown. */
+  /** Columns that only exports have. */
   readonly table: Table | null;
   /** Lists that belong to a row, for its detail. */
   readonly related?: (row: Row) => readonly Grid[];
-  /** All lists of the screen, this one among them; not given: there is one. */
+  /** All lists of the screen, this one included; absent: only this one. */
   readonly parts?: readonly GridPart[];
-  /** What it is known to miss, beside rows that are only summed. */
+  /** Its known gaps, besides rows that are only summed. */
   readonly misses?: readonly string[];
   /** Which of them it is. */
   readonly part?: number;
@@ -114,12 +114,12 @@ export function arrange(grid: Grid, filterText: string, sort: Sort = UNSORTED): 
   return { ...grid, rows: [...keyed.map(({ row }) => row), ...last] };
 }
 
-/** The columns that say something: those that may be left out have a value in some row. */
+/** The columns to show: optional ones only if some row has a value. */
 export function tellingColumns({ columns, rows }: Grid): GridColumn[] {
   return columns.filter((column) => !column.ifAny || rows.some((row) => cellOf(column, row) !== null));
 }
 
-/** Numbers largest first, texts by their code units, what is not known last. */
+/** Numbers largest first, texts by code units, unknown values last. */
 function compare(a: Cell, b: Cell): number {
   if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
   if (typeof a === "number" && typeof b === "number") return b - a;

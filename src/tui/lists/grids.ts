@@ -1,13 +1,13 @@
-/** The grid of each screen, made of the model. */
+/** Builds the grid of each screen from the model. */
 import type { Cell, Row, Table } from "../../analyze/snapshot/snapshot.js";
 import { formatClock } from "../../format.js";
 import { endpoint, numberOf } from "../../view/cells.js";
 import type { Glyphs } from "../chrome/glyphs.js";
 import { type Model, pairKey } from "../model.js";
 import type { ScreenName, State } from "../state.js";
-import { applicationsGrid, pairLists, qualityGrid } from "./depth.js";
 import { columnsOf, type Grid, type GridColumn, insertAfter } from "./grid.js";
 import { numericPairs, numericTalkers } from "./numeric.js";
+import { applicationsGrid, pairLists, qualityGrid } from "./quality.js";
 import { serviceGrid } from "./services.js";
 
 const WAITING = "Nothing seen yet.";
@@ -96,7 +96,7 @@ function talkers({ snapshot }: Model, numeric: boolean): Grid {
 function conversations(model: Model, numeric: boolean): Grid {
   const end = (side: "source" | "destination") => (row: Row) =>
     endpoint((numeric ? row[`${side}_address`] : null) ?? row[side], row[`${side}_port`]);
-  const trackedAs = trackedStates(model);
+  const trackedAs = conntrackStates(model);
   const grid = ofTable(model.snapshot?.tables.conversations ?? null, "Conversation", {
     source: { value: end("source") },
     destination: { value: end("destination") },
@@ -114,8 +114,8 @@ function conversations(model: Model, numeric: boolean): Grid {
   return { ...grid, columns: insertAfter(grid.columns, "tcp_state", tracked), rows };
 }
 
-/** The state that connection tracking gives a conversation; null where it tells of none between the same ends. */
-function trackedStates({ snapshot }: Model): (row: Row) => Cell {
+/** A conversation's state in connection tracking; null: no entry between the same ends. */
+function conntrackStates({ snapshot }: Model): (row: Row) => Cell {
   const keyOf = (row: Row) =>
     [row.transport, row.source, row.source_port, row.destination, row.destination_port].join("\0");
   const states = new Map<string, Cell>();
@@ -123,7 +123,7 @@ function trackedStates({ snapshot }: Model): (row: Row) => Cell {
   return (row) => states.get(keyOf(row)) ?? null;
 }
 
-/** By service and state: what connection tracking knows, whoever saw it on the wire. */
+/** Tracked connections by service and state, captured or not. */
 function connections({ snapshot, mode }: Model): Grid {
   const tracked = snapshot?.conntrack?.connections ?? null;
   const rows = tracked === null ? [] : byServiceAndState(tracked);

@@ -1,11 +1,11 @@
-/** What the numbers miss, in one line. */
+/** The gaps of the numbers, in one line. */
 import type { Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { formatCount, visible } from "../../format.js";
 import { captureLosses, captureNotes } from "../../view/completeness.js";
 import { isKnown, missingOfRequests, tablesThatMiss } from "../../view/missing.js";
 import type { Style } from "../chrome/cells.js";
 
-/** What is missing first: the line's end is cut where there is no room. */
+/** The most important gap first: the end of the line may be cut. */
 export function completenessText(snapshot: Snapshot): string {
   const { ledger } = snapshot;
   const losses = captureLosses(ledger).map(({ phrase }) => phrase);
@@ -27,7 +27,7 @@ export function completenessStyle(snapshot: Snapshot): Style {
   return misses > 0 ? "warn" : "dim";
 }
 
-/** Packets the kernel dropped, as the status line says it. */
+/** The kernel's drop count for the status line. */
 export function dropsText({ ledger }: Snapshot): string {
   return ledger.dropped === null ? "drops unknown" : `${formatCount(ledger.dropped)} dropped`;
 }

@@ -1,9 +1,9 @@
-/** Numbers as the monitor shows them: bits or bytes, a second or in all. */
+/** Number formats of the monitor: bits or bytes, per second or in total. */
 import { formatBytes, formatCount, formatRate } from "../../format.js";
 
 const BIT_UNITS = ["bit", "kbit", "Mbit", "Gbit", "Tbit", "Pbit"] as const;
 
-/** Bits in decimal units, as lines are rated: `1.5 Mbit`. */
+/** Bits in decimal units, as for network links: `1.5 Mbit`. */
 function formatBits(bits: number): string {
   let value = bits;
   let unit = 0;
@@ -14,7 +14,7 @@ function formatBits(bits: number): string {
   return unit === 0 ? `${Math.round(value)} bit` : `${value.toFixed(1)} ${BIT_UNITS[unit]}`;
 }
 
-/** Times a second: `0.4/s`, `12/s`. */
+/** Rate per second: `0.4/s`, `12/s`. */
 export function formatFrequency(perSecond: number): string {
   return `${perSecond < 9.95 ? perSecond.toFixed(1) : formatCount(Math.round(perSecond))}/s`;
 }

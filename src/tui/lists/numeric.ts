@@ -1,11 +1,11 @@
-/** Pairs and talkers by address, where the Snapshot's own go by name. */
+/** Pairs and talkers by address; the Snapshot's own are by name. */
 
 import { OTHER } from "../../analyze/snapshot/limit.js";
 import type { Row, Snapshot, Table } from "../../analyze/snapshot/snapshot.js";
 import { numberOf } from "../../view/cells.js";
 import { pairKey } from "../model.js";
 
-/** By the addresses of the conversations listed; what the list left out is in its last row, `other`. */
+/** Summed from the listed conversations; the last row `other` has the rest. */
 export function numericPairs({ tables, totals }: Snapshot): Table {
   const { conversations, pairs } = tables;
   const sums = new Map<

@@ -1,4 +1,4 @@
-/** The first screen: throughput, health, top pairs and talkers, connection tracking, what is missing. Pure. */
+/** The first screen: throughput, health, top pairs and talkers, connection tracking, missing data. Pure. */
 import type { HealthTargetReport, Row, Snapshot } from "../../analyze/snapshot/snapshot.js";
 import {
   formatClock,
@@ -13,9 +13,9 @@ import { clip, columnsOf, cut, cutEnd, fit, type Line, plain, type Span, textOf 
 import { axisLine, type ChartClass, chartLines, classStyle } from "../chrome/chart.js";
 import type { Glyphs } from "../chrome/glyphs.js";
 import { type Model, pairKey } from "../model.js";
-import { findingStyle, sortFindings } from "./depth.js";
 import { completenessStyle, completenessText } from "./ledger.js";
 import { amount, rate } from "./numbers.js";
+import { findingStyle, sortFindings } from "./quality.js";
 import { HEALTH_STYLES } from "./services.js";
 
 export interface OverviewLooks {
@@ -26,7 +26,7 @@ export interface OverviewLooks {
   readonly glyphs: Glyphs;
 }
 
-/** Classes that the chart tells apart; the rest is one. */
+/** Classes of the chart; all others are one class. */
 const CLASSES = 4;
 const MIN_CHART = 4;
 const MAX_CHART = 16;
@@ -44,7 +44,7 @@ export function overviewLines(model: Model, looks: OverviewLooks): Line[] {
     ...chartLines(classes, { ...looks, height }),
     timeLine(model, snapshot, looks),
     healthLine(model, looks),
-    trackingLine(model, looks),
+    conntrackLine(model, looks),
     ledgerLine(snapshot, looks),
     findingsLine(snapshot, looks),
     [],
@@ -57,12 +57,12 @@ function ledgerLine(snapshot: Snapshot, { width, glyphs }: OverviewLooks): Line 
   return [{ text: ` ${text}`, style: completenessStyle(snapshot) }];
 }
 
-/** Whether there is a present: between looks at something that goes on. */
+/** Whether there are current rates: a running source with two Snapshots. */
 function isNow({ throughput, ended }: Model): boolean {
   return throughput.length >= 2 && !ended;
 }
 
-/** Between looks where there were some, else the series of the whole window. */
+/** Rates between Snapshots if there are any, else the series of the whole window. */
 function chartClasses(model: Model, snapshot: Snapshot): ChartClass[] {
   const { throughput } = model;
   const classes: ChartClass[] = [];
@@ -144,7 +144,7 @@ function healthLine({ health, mode }: Model, { glyphs, width }: OverviewLooks): 
   return spans;
 }
 
-/** As many as have room, and how many more there are. */
+/** As many as fit, and the number of further ones. */
 function listWhole(texts: readonly string[], room: number, { ellipsis }: Glyphs): string {
   for (let count = texts.length; count > 1; count--) {
     const more = count < texts.length ? ` and ${texts.length - count} more` : "";
@@ -155,7 +155,7 @@ function listWhole(texts: readonly string[], room: number, { ellipsis }: Glyphs)
   return `${cut(texts[0]!, Math.max(0, room - more.length), ellipsis)}${more}`;
 }
 
-/** The gravest of the findings. */
+/** The most severe findings. */
 function findingsLine({ findings }: Snapshot, { width, glyphs }: OverviewLooks): Line {
   const [first] = sortFindings(findings);
   if (first === undefined) return [{ text: " Findings    nothing out of the ordinary", style: "dim" }];
@@ -172,14 +172,14 @@ function troubleText({ service, state, reason }: HealthTargetReport): string {
 }
 
 const NOT_ASKED: Readonly<Record<Model["mode"], string>> = {
-  live: "nobody is asked: --names FILE says who can be",
+  live: "no health checks: --names FILE lists services to check",
   replay: "not recorded: `capture --health --sidecar FILE` does",
   snapshot: "not part of a snapshot",
 };
 
 const GAUGE = 20;
 
-function trackingLine({ snapshot, mode }: Model, { glyphs }: OverviewLooks): Line {
+function conntrackLine({ snapshot, mode }: Model, { glyphs }: OverviewLooks): Line {
   const tracked = snapshot?.conntrack?.namespaces[0];
   if (tracked === undefined)
     return [

@@ -1,12 +1,12 @@
-/** Services: how they fare, and what they send and get. */
+/** Services: their health and traffic. */
 import type { Cell, HealthState, HealthTargetReport, Row } from "../../analyze/snapshot/snapshot.js";
 import { formatClock } from "../../format.js";
 import { numberOf } from "../../view/cells.js";
 import type { Style } from "../chrome/cells.js";
 import type { Glyphs } from "../chrome/glyphs.js";
 import type { Model } from "../model.js";
-import { serviceLists } from "./depth.js";
 import type { Grid, GridColumn } from "./grid.js";
+import { serviceLists } from "./quality.js";
 
 export const HEALTH_STYLES: Readonly<Record<HealthState, Style>> = {
   up: "good",
@@ -14,7 +14,7 @@ export const HEALTH_STYLES: Readonly<Record<HealthState, Style>> = {
   down: "bad",
   unknown: "dim",
 };
-/** Checks that a strip shows. */
+/** Checks shown in a strip. */
 const STRIP = 20;
 
 export function strip(history: readonly HealthState[], glyphs: Glyphs, length = STRIP): string {
@@ -24,7 +24,7 @@ export function strip(history: readonly HealthState[], glyphs: Glyphs, length = 
     .join("");
 }
 
-/** One row a server that is asked, then one a service that is only seen. */
+/** One row per checked server, then one per service without checks. */
 export function serviceGrid(model: Model, glyphs: Glyphs): Grid {
   const traffic = trafficByService(model);
   const asked = model.health?.targets ?? [];
@@ -73,7 +73,7 @@ function columnsOf(health: boolean): GridColumn[] {
   ];
 }
 
-/** When the state last changed. */
+/** Time of the last change of state. */
 function sinceOf({ changed }: Row): Cell {
   return changed == null ? null : formatClock(String(changed)).slice(0, 8);
 }

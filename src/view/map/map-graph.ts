@@ -1,10 +1,10 @@
-/** Who talks to whom as a graph: one edge a pair of services, whichever way the bytes go. */
+/** Who talks to whom as a graph: one edge per pair of services, for both directions. */
 import type { Table } from "../../analyze/snapshot/snapshot.js";
 import { numberOf } from "../cells.js";
 import { countListed } from "../top-rows.js";
 
-export interface MapEdge {
-  /** Who begins the conversations of the pair, or more of them. */
+export interface TopologyEdge {
+  /** The side that begins all or most conversations of the pair. */
   readonly client: string;
   readonly server: string;
   /** Bytes of both directions. */
@@ -13,7 +13,7 @@ export interface MapEdge {
   readonly mutual: boolean;
 }
 
-export interface MapNode {
+export interface TopologyNode {
   readonly name: string;
   /** Bytes to, from and within. */
   readonly bytes: number;
@@ -21,22 +21,22 @@ export interface MapNode {
   readonly within: number;
 }
 
-export interface ServiceMap {
+export interface TopologyGraph {
   /** In the order of their first edge. */
-  readonly nodes: readonly MapNode[];
+  readonly nodes: readonly TopologyNode[];
   /** Most bytes first. */
-  readonly edges: readonly MapEdge[];
+  readonly edges: readonly TopologyEdge[];
 }
 
-/** A map and what of the table it leaves out. */
-export interface WholeMap extends ServiceMap {
+/** A map and the bytes that it leaves out. */
+export interface WholeTopology extends TopologyGraph {
   /** Bytes of all pairs, those within a service apart. */
   readonly total: number;
-  /** Whether there are pairs of which it knows nothing but their bytes. */
+  /** Whether some pairs are known only by their bytes. */
   readonly partial: boolean;
 }
 
-/** Rows read of the table: what comes after them is never among the edges that are drawn. */
+/** Rows read from the table: later rows are too small to be drawn. */
 const MAX_ROWS = 4000;
 
 interface Half {
@@ -45,9 +45,9 @@ interface Half {
 }
 
 /** The graph of the largest pairs. */
-export function buildServiceMap(pairs: Table): WholeMap {
+export function buildTopologyGraph(pairs: Table): WholeTopology {
   const halves = readHalves(pairs);
-  const edges: MapEdge[] = [];
+  const edges: TopologyEdge[] = [];
   const nodes = new Map<string, { name: string; bytes: number; within: number }>();
   const node = (name: string) => {
     const known = nodes.get(name) ?? { name, bytes: 0, within: 0 };
@@ -84,8 +84,8 @@ export function buildServiceMap(pairs: Table): WholeMap {
   };
 }
 
-/** The `n` largest edges and their nodes; nodes that only talk to themselves where there is room. */
-export function limitServiceMap(map: ServiceMap, n: number): ServiceMap {
+/** The `n` largest edges and their nodes; nodes that only talk to themselves if there is room. */
+export function limitTopologyGraph(map: TopologyGraph, n: number): TopologyGraph {
   const edges = map.edges.slice(0, n);
   const shown = new Set(edges.flatMap(({ client, server }) => [client, server]));
   for (const { name } of map.nodes
@@ -95,8 +95,8 @@ export function limitServiceMap(map: ServiceMap, n: number): ServiceMap {
   return { nodes: map.nodes.filter(({ name }) => shown.has(name)), edges };
 }
 
-/** The parts of the map between which nothing is drawn, in the order of their first node. */
-export function splitServiceMap(map: ServiceMap): ServiceMap[] {
+/** The connected parts of the map, in the order of their first node. */
+export function splitTopologyGraph(map: TopologyGraph): TopologyGraph[] {
   const neighbours = new Map<string, string[]>(map.nodes.map(({ name }) => [name, []]));
   for (const { client, server } of map.edges) {
     neighbours.get(client)!.push(server);

@@ -1,6 +1,6 @@
-/** Where everything of the service map stands. Pure: a graph and sizes in, coordinates out. */
-import type { MapEdge, MapNode, ServiceMap } from "./map-graph.js";
-import { limitServiceMap, splitServiceMap } from "./map-graph.js";
+/** The layout of the service map. Pure: a graph and sizes in, coordinates out. */
+import type { TopologyEdge, TopologyGraph, TopologyNode } from "./map-graph.js";
+import { limitTopologyGraph, splitTopologyGraph } from "./map-graph.js";
 import { packRows } from "./map-pack.js";
 
 export interface Point {
@@ -8,7 +8,7 @@ export interface Point {
   readonly y: number;
 }
 
-export interface PlacedNode extends MapNode {
+export interface PlacedNode extends TopologyNode {
   /** The middle of its box. */
   readonly x: number;
   readonly y: number;
@@ -16,34 +16,34 @@ export interface PlacedNode extends MapNode {
   readonly height: number;
 }
 
-export interface PlacedEdge extends MapEdge {
+export interface PlacedEdge extends TopologyEdge {
   /** From the client's box to the server's. */
   readonly points: readonly Point[];
-  /** The middle of its label; null: it has none. */
+  /** Centre of its label; null: no label. */
   readonly label: Point | null;
 }
 
-export interface MapLayout {
+export interface TopologyLayout {
   readonly width: number;
   readonly height: number;
-  /** What all coordinates and sizes are to be multiplied by; at most 1. */
+  /** Factor for all coordinates and sizes; at most 1. */
   readonly scale: number;
   readonly nodes: readonly PlacedNode[];
   readonly edges: readonly PlacedEdge[];
 }
 
-export interface MapSizes {
-  readonly nodeWidth: (node: MapNode) => number;
+export interface TopologySizes {
+  readonly nodeWidth: (node: TopologyNode) => number;
   readonly nodeHeight: number;
-  readonly labelWidth: (edge: MapEdge) => number;
+  readonly labelWidth: (edge: TopologyEdge) => number;
   readonly labelHeight: number;
 }
 
-/** Edges tried, most first, until the map can be read. */
+/** Numbers of edges to try, largest first, until the map is readable. */
 const EDGES = [48, 36, 26, 18, 12, 8] as const;
-/** Type set smaller than this part of its size cannot be read. */
+/** Smallest readable scale of the text. */
 const MIN_SCALE = 0.74;
-/** Edges that say how much they carry. */
+/** Number of edges with a label. */
 const LABELLED = 14;
 const COMPONENT_GAP = 14;
 
@@ -51,25 +51,25 @@ type Dagre = typeof import("@dagrejs/dagre");
 
 let loading: Promise<Dagre> | null = null;
 
-/** Reads the module, once. */
-export function loadMapLayout(): Promise<Dagre> {
+/** Loads the module once. */
+export function loadTopologyLayout(): Promise<Dagre> {
   loading ??= import("@dagrejs/dagre");
   return loading;
 }
 
-/** The largest part of the map that can be read within the box. */
-export async function layOutMap(
-  map: ServiceMap,
-  sizes: MapSizes,
+/** The largest part of the map that is readable in the box. */
+export async function layOutTopology(
+  map: TopologyGraph,
+  sizes: TopologySizes,
   width: number,
   height: number,
-): Promise<MapLayout> {
-  const dagre = await loadMapLayout();
-  let best: MapLayout | null = null;
+): Promise<TopologyLayout> {
+  const dagre = await loadTopologyLayout();
+  let best: TopologyLayout | null = null;
   for (const n of EDGES) {
     if (best !== null && n >= map.edges.length && n !== EDGES.at(-1)) continue;
-    const part = limitServiceMap(map, n);
-    const components = splitServiceMap(part);
+    const part = limitTopologyGraph(map, n);
+    const components = splitTopologyGraph(part);
     for (const direction of ["LR", "TB"] as const) {
       const layouts = components.map((component) => layOut(dagre, component, sizes, direction));
       const layout = join(layouts, width);
@@ -81,7 +81,7 @@ export async function layOutMap(
   return best!;
 }
 
-type Unscaled = Omit<MapLayout, "scale">;
+type Unscaled = Omit<TopologyLayout, "scale">;
 
 /** Parts of the map beside and below each other, as one layout. */
 function join(parts: readonly Unscaled[], width: number): Unscaled {
@@ -102,7 +102,7 @@ function join(parts: readonly Unscaled[], width: number): Unscaled {
   return { width: packing.width, height: packing.height, nodes: moved.flatMap((part) => part.nodes), edges };
 }
 
-function layOut(dagre: Dagre, map: ServiceMap, sizes: MapSizes, rankdir: "LR" | "TB"): Unscaled {
+function layOut(dagre: Dagre, map: TopologyGraph, sizes: TopologySizes, rankdir: "LR" | "TB"): Unscaled {
   const graph = new dagre.graphlib.Graph();
   graph.setGraph({
     rankdir,
@@ -142,7 +142,7 @@ function layOut(dagre: Dagre, map: ServiceMap, sizes: MapSizes, rankdir: "LR" | 
   return { width, height, nodes, edges };
 }
 
-/** Where the smooth line along the points passes the one of them that is nearest to `place`. */
+/** Point of the smooth line beside the control point nearest to `place`. */
 function onCurve(points: readonly Point[], place: Point): Point {
   const distance = ({ x, y }: Point) => Math.hypot(x - place.x, y - place.y);
   let nearest = 0;

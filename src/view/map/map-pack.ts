@@ -1,4 +1,4 @@
-/** Rectangles side by side: the parts of a graph that have nothing to do with each other. */
+/** Packs rectangles side by side: the unconnected parts of a graph. */
 
 export interface Size {
   readonly width: number;
@@ -10,7 +10,7 @@ export interface Packing extends Size {
   readonly corners: readonly { readonly x: number; readonly y: number }[];
 }
 
-/** Sets the rectangles in rows no wider than `width`, tallest first; a wider one gets a row of its own. */
+/** Places the rectangles in rows no wider than `width`, tallest first; a wider one gets a row of its own. */
 export function packRows(sizes: readonly Size[], width: number, gap: number): Packing {
   const corners = sizes.map(() => ({ x: 0, y: 0 }));
   const order = sizes.map((_, i) => i).sort((i, j) => sizes[j]!.height - sizes[i]!.height || i - j);

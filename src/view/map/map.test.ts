@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ringSnapshot, sumRows } from "../../report/ring.test.fixture.js";
-import { buildServiceMap, limitServiceMap, splitServiceMap } from "./map-graph.js";
-import { layOutMap, type MapSizes } from "./map-layout.js";
+import { buildTopologyGraph, limitTopologyGraph, splitTopologyGraph } from "./map-graph.js";
+import { layOutTopology, type TopologySizes } from "./map-layout.js";
 import { packRows } from "./map-pack.js";
 
-const SIZES: MapSizes = { nodeWidth: () => 60, nodeHeight: 27, labelWidth: () => 30, labelHeight: 10 };
+const SIZES: TopologySizes = { nodeWidth: () => 60, nodeHeight: 27, labelWidth: () => 30, labelHeight: 10 };
 
 function pairs(rows: readonly [source: string, destination: string, bytes: number, conversations: number][]) {
   const { tables } = ringSnapshot([]);
@@ -21,7 +21,7 @@ function pairs(rows: readonly [source: string, destination: string, bytes: numbe
 }
 
 test("both directions of a pair are one edge, from the side that began", () => {
-  const map = buildServiceMap(
+  const map = buildTopologyGraph(
     pairs([
       ["db", "web", 90, 0],
       ["web", "db", 10, 2],
@@ -37,7 +37,7 @@ test("both directions of a pair are one edge, from the side that began", () => {
 });
 
 test("names that objects have of their own are ordinary names", () => {
-  const map = buildServiceMap(
+  const map = buildTopologyGraph(
     pairs([
       ["__proto__", "constructor", 2, 1],
       ["toString", "__proto__", 1, 1],
@@ -53,20 +53,20 @@ test("names that objects have of their own are ordinary names", () => {
 });
 
 test("a part of a map keeps the largest edges and their nodes; separate parts are told apart", () => {
-  const map = buildServiceMap(
+  const map = buildTopologyGraph(
     pairs([
       ["a", "b", 9, 1],
       ["c", "d", 8, 1],
       ["e", "f", 7, 1],
     ]),
   );
-  const part = limitServiceMap(map, 2);
+  const part = limitTopologyGraph(map, 2);
   assert.deepEqual(
     part.nodes.map(({ name }) => name),
     ["a", "b", "c", "d"],
   );
   assert.deepEqual(
-    splitServiceMap(part).map(({ edges }) => edges.length),
+    splitTopologyGraph(part).map(({ edges }) => edges.length),
     [1, 1],
   );
 });
@@ -92,7 +92,7 @@ test("rectangles are set in rows within the width", () => {
 test("the map is within its box, its boxes apart, its edges where their nodes are", async () => {
   const services = Array.from({ length: 60 }, (_, i) => `s${i}`);
   const star = pairs(services.map((name, i) => [name, i % 7 === 0 ? "hub" : services[i - 1]!, 1000 - i, 1]));
-  const layout = await layOutMap(buildServiceMap(star), SIZES, 483, 560);
+  const layout = await layOutTopology(buildTopologyGraph(star), SIZES, 483, 560);
   assert.ok(layout.width * layout.scale <= 483.01 && layout.height * layout.scale <= 560.01);
   assert.ok(layout.scale >= 0.74 && layout.edges.length >= 8);
   for (const [i, a] of layout.nodes.entries())
@@ -105,8 +105,8 @@ test("the map is within its box, its boxes apart, its edges where their nodes ar
 });
 
 test("a small map stands where it stood", async () => {
-  const layout = await layOutMap(
-    buildServiceMap(
+  const layout = await layOutTopology(
+    buildTopologyGraph(
       pairs([
         ["web", "api", 10, 1],
         ["api", "db", 5, 1],

@@ -1,4 +1,4 @@
-/** Who sends how much to whom, as a square of the busiest services. */
+/** Bytes from each of the busiest services to each other, as a square. */
 import type { Table } from "../../analyze/snapshot/snapshot.js";
 import { numberOf } from "../cells.js";
 import { countListed } from "../top-rows.js";
@@ -15,7 +15,7 @@ export interface Matrix {
   readonly partial: boolean;
 }
 
-/** Rows of the table that are read: it holds the largest first. */
+/** Rows read from the table, whose largest rows come first. */
 const MAX_ROWS = 4000;
 
 export function buildMatrix(pairs: Table, most: number): Matrix {
@@ -45,7 +45,7 @@ export function buildMatrix(pairs: Table, most: number): Matrix {
   return { services, cells, bytes, total, partial: busy.size > services.length || bytes < total };
 }
 
-/** The services of the largest pairs: of those that talk most in all, no two may talk to each other. */
+/** The services of the largest pairs: the services with the most traffic in total need not talk to each other. */
 function choose(rows: readonly { source: string; destination: string }[], most: number): string[] {
   const chosen = new Set<string>();
   for (const { source, destination } of rows) {
@@ -56,7 +56,7 @@ function choose(rows: readonly { source: string; destination: string }[], most: 
   return [...chosen];
 }
 
-/** Where `bytes` stands between the smallest and the largest cell, by the logarithm: 0 to 1. */
+/** Position of `bytes` between the smallest and the largest cell on a logarithmic scale: 0 to 1. */
 export function heatOf(bytes: number, min: number, max: number): number {
   return max <= min ? 1 : Math.log(bytes / min) / Math.log(max / min);
 }

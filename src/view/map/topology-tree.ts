@@ -1,28 +1,28 @@
 /** Who calls whom as a tree: every service is opened once, where it is first reached. */
 import type { Table } from "../../analyze/snapshot/snapshot.js";
-import { buildServiceMap, type MapEdge, type ServiceMap } from "./map-graph.js";
+import { buildTopologyGraph, type TopologyEdge, type TopologyGraph } from "./map-graph.js";
 
 /** One line of the tree. */
 export interface TreeLine {
   readonly name: string;
-  /** For each level above, whether more of it comes further down; the last one is this line's own. Empty: a root. */
+  /** For each level above and this line's own (last): whether more lines of that level follow. Empty: a root. */
   readonly more: readonly boolean[];
-  /** What led here; null: a root. */
-  readonly edge: MapEdge | null;
-  /** What it calls is listed at another line. */
+  /** The edge that leads here; null: a root. */
+  readonly edge: TopologyEdge | null;
+  /** Its calls are listed at another line. */
   readonly again: boolean;
 }
 
-/** Lines of a tree that is too large to read end here; how many edges are left out is told by `countEdges`. */
+/** Most lines of a tree; `countEdges` tells how many edges are left out. */
 const MAX_LINES = 2000;
 
 export function growTree(pairs: Table): TreeLine[] {
-  return treeOf(buildServiceMap(pairs));
+  return treeOf(buildTopologyGraph(pairs));
 }
 
-/** Roots are whom nobody calls, then, of what is left in circles, the one that sends most. */
-export function treeOf(map: ServiceMap): TreeLine[] {
-  const calls = new Map<string, MapEdge[]>(map.nodes.map(({ name }) => [name, []]));
+/** Roots are the services without callers; then, of the remaining cycles, the service that sends most. */
+export function treeOf(map: TopologyGraph): TreeLine[] {
+  const calls = new Map<string, TopologyEdge[]>(map.nodes.map(({ name }) => [name, []]));
   const called = new Set(map.edges.map(({ server }) => server));
   for (const edge of map.edges) calls.get(edge.client)!.push(edge);
   const opened = new Set<string>();
@@ -40,7 +40,7 @@ type Seed = Omit<TreeLine, "again">;
 /** Without recursion: a chain of services can be as long as an attacker likes. */
 function grow(
   root: Seed,
-  calls: ReadonlyMap<string, readonly MapEdge[]>,
+  calls: ReadonlyMap<string, readonly TopologyEdge[]>,
   opened: Set<string>,
   lines: TreeLine[],
 ): void {
@@ -57,7 +57,7 @@ function grow(
   }
 }
 
-/** What stands in front of a line's name. */
+/** The text before a line's name. */
 export function branchOf({ more }: Pick<TreeLine, "more">, ascii = false): string {
   const [through, branch, last] = ascii ? ["| ", "|-", "`-"] : ["│ ", "├─", "└─"];
   if (more.length === 0) return "";

@@ -1,4 +1,4 @@
-/** The head and first question of a DNS message (RFC 1035 4), read where it lies. */
+/** Decodes the header and first question of a DNS message (RFC 1035 4) in place. */
 import { Looks } from "../application.js";
 
 /** RFC 1035 4.1.1 */
@@ -95,17 +95,17 @@ function bytesOf(text: string): Uint8Array {
   return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 }
 
-/** What an outcome, a response code, is called. */
+/** The name of an outcome, a response code. */
 export function dnsOutcome(outcome: number): string {
   return RCODES[outcome] ?? `RCODE${outcome}`;
 }
 
-/** Whether a response code says that the query failed. A name that does not exist (NXDOMAIN) is an answer. */
+/** Whether a response code means failure. A name that does not exist (NXDOMAIN) is an answer. */
 export function isDnsError(rcode: number): boolean {
   return rcode !== 0 && rcode !== NXDOMAIN;
 }
 
-/** One message. Reused: decoding makes nothing but the name of a type that has none. */
+/** One message. Reused: decoding allocates only for types without a name. */
 export class DnsMessage {
   id = 0;
   isResponse = false;
@@ -115,7 +115,7 @@ export class DnsMessage {
   /** Hash of the first question's name, without case (RFC 4343), and type; 0: there is none. */
   question = 0;
 
-  /** Decodes bytes [at, end). False: they are none, or the question is not whole. */
+  /** Decodes bytes [at, end). False: no DNS message, or an incomplete question. */
   decode(view: DataView, at: number, end: number): boolean {
     if (end - at < Head.length) return false;
     this.id = view.getUint16(at + Head.id);
@@ -185,7 +185,7 @@ function skipName(view: DataView, at: number, end: number, mayPoint: boolean): n
   return -1;
 }
 
-/** Whether nothing in a head speaks against a message, as far as it is there. */
+/** Whether the bytes of a header, as far as present, are plausible. */
 export function mayBeDns(view: DataView, at: number, end: number): boolean {
   if (end - at < Head.questions) return true;
   const flags = view.getUint16(at + Head.flags);
@@ -244,7 +244,7 @@ function isMarked(view: DataView, at: number, end: number): boolean {
   return end - at === 2 && view.getUint16(at) === 0x4d53;
 }
 
-/** A head alone: some servers answer so what they cannot read or will not do. */
+/** Only a header: some servers answer like this to queries that they cannot read or refuse. */
 function isRefusal(view: DataView, at: number, end: number): boolean {
   return end - at === Head.length && isDnsError(view.getUint16(at + Head.flags) & Flag.rcode);
 }

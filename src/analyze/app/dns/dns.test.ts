@@ -83,7 +83,7 @@ test("a query sent again counts again, and the answer is of the first", () => {
   assert.equal(operations[0]!.durations.sumUs, 5100);
 });
 
-test("an answer without a question goes by its id, one that nobody asked for is passed over", () => {
+test("an answer without a question is matched by its id, one without a query is skipped", () => {
   const { client, server, operations } = udp();
   server(answer({ id: 0 }));
   client(query({ id: 5 }));

@@ -23,9 +23,9 @@ import { DnsMessage, dnsOutcome, isDnsError, looksLikeDns, MAX_QUESTION, mayBeDn
 
 /** RFC 1035 4.2.2: a length stands before each message. */
 const PREFIX = 2;
-/** Bytes of an answer that are waited for: EDNS' record stands at its end. Of longer ones the head's response code counts. */
+/** Most bytes of an answer to wait for: EDNS' record is at its end. For longer ones the header's response code counts. */
 const MAX_ANSWER = 8192;
-/** Shortest message that is looked for: a head, the root and a type. */
+/** Shortest message to search for: a header, the root and a type. */
 const MIN_MESSAGE = 17;
 /** Bytes that a message is recognised by: head, question, and the beginning of a record. */
 const MAX_LOOKED = MAX_QUESTION + 4;
@@ -66,21 +66,21 @@ export const dns: Application = {
   },
 };
 
-/** Over TCP. Where the connection begins a message is judged by the same bytes in whatever segments they come; amid it by what is there. */
+/** Over TCP. At the start of a connection the same bytes decide in any segmentation; within it the available bytes. */
 function looksPrefixed(
   view: DataView,
   at: number,
   end: number,
   _fromClient: boolean,
-  isAmid?: boolean,
+  isMidway?: boolean,
 ): Looks {
   if (end - at < PREFIX) return Looks.short;
   const length = view.getUint16(at);
   if (length < MIN_MESSAGE) return Looks.no;
   const from = at + PREFIX;
   const seen = from + Math.min(length, MAX_LOOKED);
-  if (end >= seen) return looksLikeDns(view, from, isAmid ? Math.min(end, from + length) : seen);
-  const looks = isAmid ? looksLikeDns(view, from, end) : Looks.no;
+  if (end >= seen) return looksLikeDns(view, from, isMidway ? Math.min(end, from + length) : seen);
+  const looks = isMidway ? looksLikeDns(view, from, end) : Looks.no;
   return looks === Looks.no && mayBeDns(view, from, end) ? Looks.short : looks;
 }
 
@@ -116,15 +116,15 @@ class DnsDialogue implements Dialogue {
   end(): void {}
 }
 
-/** Queries over UDP that may wait at once; of more, the oldest is forgotten. */
+/** Most waiting queries over UDP; beyond, the oldest is forgotten. */
 const MAX_PENDING = 16_384;
-/** A query that waited longer than this is unanswered, where it is forgotten; one that waited less is lost. */
+/** A forgotten query counts as unanswered if it waited longer than this, else as lost. */
 const GIVEN_UP_US = 10_000_000;
-/** Queries that may wait in one bucket: a client that repeats one id for ever costs no more than this. */
+/** Queries that may wait in one bucket: bounds the cost of a client that repeats one id. */
 const MAX_IN_BUCKET = 32;
 const NONE = -1;
 
-/** Joins queries and answers over UDP, of all channels. Bounded, in typed arrays: a datagram makes nothing. */
+/** Matches queries and answers over UDP, of all channels. Bounded, in typed arrays: no allocation per datagram. */
 export class DnsQueries implements Datagrams {
   /** Queries that wait. */
   open = 0;
@@ -154,7 +154,7 @@ export class DnsQueries implements Datagrams {
 
   /**
    * A datagram for which `looksLikeDns` said yes: bytes [at, end), borrowed. `fromClient`: its sender is the channel's client, whose port
-   * `clientPort` is. A query that a server sends, and an answer that nobody was seen to ask for (multicast DNS), are passed over.
+   * `clientPort` is. A query that a server sends, and an answer without a captured query (multicast DNS), are skipped.
    */
   datagram(
     channel: Channel,
@@ -205,7 +205,7 @@ export class DnsQueries implements Datagrams {
     this.#forget(entry);
   }
 
-  /** Forgets the oldest where there are too many, in all or in the bucket. */
+  /** Forgets the oldest if there are too many, in total or in the bucket. */
   #makeRoom(bucket: number, nowUs: number): void {
     if (this.open === MAX_PENDING) this.#giveUp(this.#oldest, nowUs);
     let count = 0;

@@ -11,7 +11,7 @@ const enum Letter {
   comma = 0x2c,
 }
 
-/** Longest method that is believed; it is any token (RFC 9110 5.6.2, 9.1). */
+/** Longest accepted method; a method is any token (RFC 9110 5.6.2, 9.1). */
 const MAX_METHOD = 127;
 const TOKEN = new Uint8Array(256);
 for (let byte = 0x30; byte < 0x7b; byte++)
@@ -21,7 +21,7 @@ for (const mark of "!#$%&'*+-.^_`|~") TOKEN[mark.charCodeAt(0)] = 1;
 /** `HTTP/1.1 200`; a space or the line's end follows. */
 export const STATUS_LINE = 12;
 
-/** What `methodLength` says of bytes that may become a method. */
+/** Result of `methodLength` for an incomplete method. */
 export const UNKNOWN_YET = -1;
 
 /** Length of the method at `at` that a space follows; 0: none; UNKNOWN_YET: more bytes tell. */
@@ -65,16 +65,16 @@ export function endsAsRequest(view: DataView, at: number, feed: number): boolean
   return equals(view, stop - 8, "http/1.") && digit >= Letter.zero && digit <= Letter.nine;
 }
 
-/** What the fields say of the body. */
+/** Framing of the body by the header fields. */
 export const enum Framing {
-  /** Nothing is said. */
+  /** No framing field. */
   none = 0,
   /** `Head.length` bytes. */
   length = 1,
   chunked = 2,
   /** A coding that ends with the connection. */
   close = 3,
-  /** The fields contradict each other (RFC 9112 6.3): where the body ends is anybody's guess. */
+  /** The fields contradict each other (RFC 9112 6.3): the end of the body is unknown. */
   invalid = 4,
 }
 
@@ -84,7 +84,7 @@ const MAX_FIELD = 4096;
 /** The rest of a field decides: it is shown again with more. */
 const FIELD_SHORT = 0;
 
-/** Reads the fields of one message, line by line as they come: holds nothing, however long they are. */
+/** Reads the fields of one message line by line as they come: keeps none of them, of any length. */
 export class Fields {
   /** The empty line was read. */
   isDone = false;
@@ -94,20 +94,20 @@ export class Fields {
   /** The body is sent once the server has said 100 (RFC 9110 10.1.1). */
   expectsContinue = false;
   #isCoded = false;
-  /** Amid a line that only has to end. */
+  /** Inside a line that is skipped to its end. */
   #isPassing = false;
 
-  /** `isAmid`: the rest of the first line comes first. */
-  begin(isAmid: boolean): void {
+  /** `isMidway`: the rest of the first line comes first. */
+  begin(isMidway: boolean): void {
     this.isDone = false;
     this.framing = Framing.none;
     this.length = 0;
     this.expectsContinue = false;
     this.#isCoded = false;
-    this.#isPassing = isAmid;
+    this.#isPassing = isMidway;
   }
 
-  /** Reads bytes [at, end) as far as the empty line. Returns how many are done with; the others are shown again with more. */
+  /** Reads bytes [at, end) up to the empty line. Returns how many it has consumed; the others come again with more. */
   read(view: DataView, at: number, end: number): number {
     let next = at;
     while (next < end && !this.isDone) {

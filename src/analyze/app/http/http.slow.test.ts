@@ -326,7 +326,7 @@ test("both a coding and a length: the coding counts; identity is none; an answer
     );
 });
 
-test("amid a connection: an answer nobody was seen to ask for is passed over, its body too, even if there is none", () => {
+test("within a connection: an answer without a captured request is skipped, its body too, even if there is none", () => {
   const tail = [client(get("/a")), server(ok("a"))];
   const inBody = [server("rest of a body"), ...tail];
   assert.deepEqual(lines(inBody, { certain: false }), ["GET /a 1/1 200"]);
@@ -335,7 +335,7 @@ test("amid a connection: an answer nobody was seen to ask for is passed over, it
   assert.deepEqual(lines([toHead, ...tail], { certain: false }), ["GET /a 1/1 200"]);
 });
 
-test("holes within a body of known length matter to nobody; one in a head is a gap", () => {
+test("holes within a body of known length do not matter; one in a head is a gap", () => {
   const script = [
     client(get("/file")),
     server("HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n"),

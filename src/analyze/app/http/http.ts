@@ -27,7 +27,7 @@ import { writeRoute } from "./route.js";
 const LINE_SEEN = 256;
 /** Bytes of a request line that are read for the route. */
 const MAX_LINE = 8192;
-/** Longest method that is shown; longest that is believed amid a connection. */
+/** Longest method shown; longest one accepted within a connection. */
 const MAX_SHOWN = 32;
 const MAX_USUAL = 24;
 const LONG_METHOD = Uint8Array.from("{method}", (letter) => letter.charCodeAt(0));
@@ -51,10 +51,10 @@ export const http: Application = {
     tcp: {
       isPipelined: false,
       resumes: "line",
-      looks(view, at, end, _, isAmid) {
+      looks(view, at, end, _, isMidway) {
         let from = at;
         while (from < end && isLineBreak(view.getUint8(from)) && from - at < MAX_EMPTY) from++;
-        return from === end ? Looks.short : looksLikeHead(view, from, end, isAmid === true);
+        return from === end ? Looks.short : looksLikeHead(view, from, end, isMidway === true);
       },
       open: (exchanges) => new HttpDialogue(exchanges),
     },
@@ -80,13 +80,13 @@ function errorClasses(outcomes: OutcomeCounts): string {
   return client === 0 ? "5xx" : "4xx and 5xx";
 }
 
-function looksLikeHead(view: DataView, at: number, end: number, isAmid: boolean): Looks {
+function looksLikeHead(view: DataView, at: number, end: number, isMidway: boolean): Looks {
   const status = statusOf(view, at, end);
   if (status !== 0 && status !== UNKNOWN_YET) return Looks.response;
   const method = methodLength(view, at, end);
   if (status === UNKNOWN_YET) return Looks.short;
   if (method === 0) return Looks.no;
-  if (isAmid && !isUsual(view, at, method === UNKNOWN_YET ? end : at + method)) return Looks.no;
+  if (isMidway && !isUsual(view, at, method === UNKNOWN_YET ? end : at + method)) return Looks.no;
   if (method === UNKNOWN_YET) return Looks.short;
   const seen = Math.min(end, at + LINE_SEEN);
   const feed = lineEnd(view, at, seen);
@@ -148,7 +148,7 @@ const enum State {
   chunkExtension = 6,
   trailers = 7,
   untilClose = 8,
-  /** Whether it is another protocol is told by the answer to CONNECT. */
+  /** The answer to CONNECT decides whether another protocol follows. */
   perhapsTunnel = 9,
   /** The same, and what came first is no request. */
   likelyTunnel = 10,
@@ -331,7 +331,7 @@ class HttpDialogue implements Dialogue {
     return used;
   }
 
-  /** The head of a request has ended. False: where its body ends cannot be told. */
+  /** The head of a request has ended. False: the end of its body is unknown. */
   #takeRequest(half: Half): boolean {
     const { framing, length, expectsContinue } = half.fields;
     if (framing >= Framing.close) return false;
@@ -349,7 +349,7 @@ class HttpDialogue implements Dialogue {
     return true;
   }
 
-  /** The head of an answer has ended. False: where its body ends cannot be told. */
+  /** The head of an answer has ended. False: the end of its body is unknown. */
   #takeResponse(half: Half): boolean {
     const { status, timeUs } = half;
     if (status === 100 && this.#client.state === State.withheldBody) this.#sendBody();
@@ -386,7 +386,7 @@ class HttpDialogue implements Dialogue {
     if (!isChunked) this.#grow(true, half, half.length);
   }
 
-  /** The server has not asked for the body: it comes all the same, or the next request. */
+  /** The server has not asked for the body: either it comes anyway, or the next request. */
   #readWithheld(half: Half, view: DataView, at: number, end: number, firstUs: number): number {
     const isRequestBehind =
       half.length > 0 &&

@@ -1,6 +1,6 @@
-/** Whether a piece of a path is a word that a programmer chose, or may be somebody's value: a number, a key, a token. */
+/** Decides whether a path segment is a word chosen by a programmer, or may be a private value: a number, a key, a token. */
 
-/** Longest word that is believed, and longest part of it between hyphens, underscores and dots. */
+/** Longest accepted word, and longest part of it between hyphens, underscores and dots. */
 const MAX_WORD = 32;
 const MAX_PART = 16;
 const MAX_PARTS = 5;
@@ -29,7 +29,7 @@ const PAIRS = Int32Array.from(FOLLOWERS, (letters) => {
   return bits;
 });
 
-/** Names with digits that are nobody's value. */
+/** Common names with digits that are no private values. */
 const WITH_DIGITS = ["oauth2", "s3", "k8s", "ipv4", "ipv6", "http2", "i18n", "l10n", "web3", "p2p", "x509"];
 const MAX_WITH_DIGITS = 6;
 

@@ -60,7 +60,7 @@ export function writeRoute(
     const start = written;
     into[written++] = Letter.slash;
     written = writeSegment(view, from + 1, stop, into, written, vocabulary, place);
-    // What was written behind the end is not there: bytes outside a typed array are nobody's.
+    // Writes past the end had no effect: a typed array ignores them.
     if (written + REST.length > into.length) return write(into, start, REST);
     for (let i = start; i < written; i++) place = Math.imul(place ^ into[i]!, 0x01000193);
     from = nextSlash(view, stop, end);

@@ -1,6 +1,6 @@
-/** How messages of PostgreSQL's protocol 3 are told from anything else, and a client's from a server's. */
+/** Recognises messages of PostgreSQL's protocol 3, and whether a client or a server sent them. */
 import { Looks } from "../application.js";
-import { Verb, verbOf } from "./postgres-words.js";
+import { Verb, verbOf } from "./postgres-keywords.js";
 
 /** Before the first message of a client: a length and one of these (postgresql.org/docs/current/protocol-message-formats.html). */
 export const enum Start {

@@ -1,5 +1,5 @@
 /** The verbs of statements that a connection has prepared, by a hash of their names; names are not kept. */
-import { Verb } from "./postgres-words.js";
+import { Verb } from "./postgres-keywords.js";
 
 /** Statements, and portals, that are remembered of a connection; further ones are called prepared. */
 const MAX_NAMES = 1024;
@@ -33,7 +33,7 @@ export class Statements {
     else this.#named?.delete(hashOf(view, at, end));
   }
 
-  /** What was said of them may have been missed. */
+  /** Messages about them may have been missed: forgets all. */
   clear(): void {
     this.#unnamed = Verb.prepared;
     this.#named = null;

@@ -1,4 +1,4 @@
-/** What a client of PostgreSQL has sent and the server has not yet dealt with, in order. */
+/** A PostgreSQL client's messages that the server has not yet handled, in order. */
 import type { Exchanges } from "../exchanges.js";
 
 /** What was sent. */
@@ -15,9 +15,9 @@ export const enum Unit {
 }
 
 const MAX_UNITS = 2 ** 21;
-/** What each connection has of its own; more is taken from the room that all share. */
+/** Room of each connection; more comes from the shared room. */
 const OWN = 8;
-/** A ring that was larger is not kept once nothing waits. */
+/** Largest ring to keep when nothing waits. */
 const MANY = 16_384;
 
 /** A ring in typed arrays; grows to MAX_UNITS, or as far as there is room. */

@@ -10,7 +10,7 @@ import {
   type Said,
 } from "../stream.test.fixture.js";
 import { postgres } from "./postgres.js";
-import { postgresOutcome } from "./postgres-words.js";
+import { postgresOutcome } from "./postgres-keywords.js";
 
 const int32 = (n: number) => String.fromCharCode(...[24, 16, 8, 0].map((shift) => (n >>> shift) & 0xff));
 const int16 = (n: number) => int32(n).slice(2);
@@ -210,15 +210,15 @@ test("an execution lasts from its Bind to its end, and large rows are passed ove
   assert.equal(heldBytes, 0);
 });
 
-test("a connection is recognised amid its life, and other protocols are not", () => {
-  const amid = { certain: false };
+test("a connection is recognised in its middle, and other protocols are not", () => {
+  const midway = { certain: false };
   const turn = [
     client(query("SELECT 1")),
     server(message("T", int16(0)), row("1"), complete("SELECT 1"), ready),
   ];
-  assert.deepEqual(found(turn, amid), ["SELECT 1/1"]);
-  assert.deepEqual(found([turn[1]!, ...turn], amid), ["SELECT 1/1"]);
-  assert.deepEqual(found([client(bind("", "s1"), execute(), sync), server(result(1), ready)], amid), [
+  assert.deepEqual(found(turn, midway), ["SELECT 1/1"]);
+  assert.deepEqual(found([turn[1]!, ...turn], midway), ["SELECT 1/1"]);
+  assert.deepEqual(found([client(bind("", "s1"), execute(), sync), server(result(1), ready)], midway), [
     "(prepared) 1/1",
   ]);
   for (const text of [
@@ -230,7 +230,7 @@ test("a connection is recognised amid its life, and other protocols are not", ()
     "D\0\0\0\x09\0\x02abc",
     "\0\0\0\x08\0\0\0\0",
   ])
-    assert.equal(follow([postgres], [client(text)], amid).application, null, text);
+    assert.equal(follow([postgres], [client(text)], midway).application, null, text);
 });
 
 /** Turns of a conversation, each of what a client sends up to Sync, and what a server answers. */

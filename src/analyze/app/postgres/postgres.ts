@@ -15,14 +15,14 @@ import { Missed } from "../missed.js";
 import { commonestErrorColumn } from "../outcomes.js";
 import { seekHello } from "../tls/seek-hello.js";
 import { tls } from "../tls/tls.js";
+import { NO_SQLSTATE, packSqlstate, postgresOutcome, VERB_NAMES, Verb, verbOf } from "./postgres-keywords.js";
 import { looksLikePostgres, MAX_LENGTH, MAX_START, Start, tellsPostgres } from "./postgres-looks.js";
 import { Statements } from "./postgres-statements.js";
 import { isEnd, Unit, Units } from "./postgres-units.js";
-import { NO_SQLSTATE, packSqlstate, postgresOutcome, VERB_NAMES, Verb, verbOf } from "./postgres-words.js";
 
-/** Bytes of a message that are waited for: for a verb behind comments, names, the fields of an error. */
+/** Most bytes of a message to wait for: a verb after comments, names, the fields of an error. */
 const MAX_READ = 1024;
-/** Longest message of an unknown type that is believed. */
+/** Longest accepted message of an unknown type. */
 const MAX_UNKNOWN = 65_536;
 /** Type and length. */
 const HEADER = 5;
@@ -40,8 +40,8 @@ export const postgres: Application = {
     tcp: {
       isPipelined: false,
       resumes: "byte",
-      looks: (view, at, end, _fromClient, isAmid) =>
-        isAmid ? looksLikePostgres(view, at, end) : tellsPostgres(view, at, end),
+      looks: (view, at, end, _fromClient, isMidway) =>
+        isMidway ? looksLikePostgres(view, at, end) : tellsPostgres(view, at, end),
       tells: tellsPostgres,
       open: (exchanges) => new PostgresDialogue(exchanges),
     },
@@ -103,7 +103,7 @@ class PostgresDialogue implements Dialogue {
   /** The query at the front has its answer, or the last CommandComplete, so far. */
   #isFailed = false;
   #completeUs: number | null = null;
-  /** The server passes over everything up to Sync. */
+  /** The server skips everything up to Sync. */
   #isSkipping = false;
   /** Behind the units are others for which there was no room, and so many of them end with ReadyForQuery. */
   #isBeyond = false;
@@ -120,7 +120,7 @@ class PostgresDialogue implements Dialogue {
       if (this.#encryption !== null)
         return next > at ? next - at : this.#readEncrypted(fromClient, view, at, end);
       const isAsked = this.#askedUs !== null;
-      // What follows the request for encryption depends on the answer: it waits.
+      // Bytes after the request for encryption wait, because their meaning depends on the answer.
       if (fromClient && isAsked) break;
       const used = fromClient
         ? this.#readClient(view, next, end, next === at ? firstUs : nowUs)
@@ -252,7 +252,7 @@ class PostgresDialogue implements Dialogue {
     if (!this.#isSkipping || this.#units.ends > 0) this.#push(Unit.parse, verb, timeUs);
   }
 
-  /** Bind: portal, statement, and parameters that nobody looks at. */
+  /** Bind: portal, statement, and parameters that are not read. */
   #bind(view: DataView, at: number, end: number, timeUs: number): void {
     this.#bindUs ??= timeUs;
     const portal = endOfString(view, at, end);
@@ -345,7 +345,7 @@ class PostgresDialogue implements Dialogue {
     const { front } = this.#units;
     if (front === Unit.query) this.#completeUs = nowUs;
     else if (front === Unit.execute || front === Unit.none) {
-      // Of what nobody was seen to ask, an answer is one too.
+      // An answer without a captured request counts too.
       if (front === Unit.execute) this.#units.shift();
       this.#answer(nowUs, 0);
     }

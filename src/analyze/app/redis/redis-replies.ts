@@ -1,6 +1,6 @@
-/** What a Redis server sends, read over without keeping any of it: where each message ends, and what kind it was. */
+/** Walks over a Redis server's messages without keeping them: finds the end and kind of each. */
 import { Read } from "../application.js";
-import { ERRORS, Outcome } from "./redis-words.js";
+import { ERRORS, Outcome } from "./redis-keywords.js";
 import { FIRST_CONFIRMATION, LengthLine, Line, PUSHES, STREAMED, Type } from "./resp.js";
 
 /** Deepest nesting that is followed, and that there is room for at first. */
@@ -28,7 +28,7 @@ const enum Level {
   chunks = 2,
 }
 
-/** Who is told of the messages. */
+/** The receiver of the messages. */
 export interface ReplyListener {
   /** Whether a request waits. */
   readonly isAwaited: boolean;

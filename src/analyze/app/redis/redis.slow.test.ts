@@ -10,7 +10,7 @@ import {
   type Said,
 } from "../stream.test.fixture.js";
 import { redis } from "./redis.js";
-import { redisOutcome } from "./redis-words.js";
+import { redisOutcome } from "./redis-keywords.js";
 
 /** A command as clients send it. */
 function command(...words: string[]): string {
@@ -258,7 +258,7 @@ test("a large value is passed over unseen, and the answer lasts up to its last b
   assert.equal(heldBytes, 0);
 });
 
-test("segments of any size follow one that ends amid a message", () => {
+test("segments of any size follow one that ends within a message", () => {
   const reply = `*2\r\n${bulk("x".repeat(20))}${bulk("y".repeat(70_000))}`;
   const script = [
     client(["LRANGE", "k", "0", "-1"], ["PING"]),
@@ -283,12 +283,12 @@ test("segments of any size follow one that ends amid a message", () => {
   );
 });
 
-test("a connection is recognised amid its life by either side, and other protocols are not", () => {
-  const amid = { certain: false };
+test("a connection is recognised in its middle by either side, and other protocols are not", () => {
+  const midway = { certain: false };
   assert.deepEqual(
     found(
       [server(bulk("v")), client(["GET", "a"]), server(bulk("v")), client(["GET", "b"]), server(bulk("v"))],
-      amid,
+      midway,
     ),
     ["GET 2/2"],
   );
@@ -301,7 +301,7 @@ test("a connection is recognised amid its life by either side, and other protoco
     "-----BEGIN\r\n",
     "*3\r\nab\r\n",
   ])
-    assert.equal(follow([redis], [{ from: "server", text }], amid).application, null, text);
+    assert.equal(follow([redis], [{ from: "server", text }], midway).application, null, text);
 });
 
 /** Commands with their answers, and how many go ahead. */

@@ -18,8 +18,8 @@ import {
 import type { Exchanges } from "../exchanges.js";
 import { MAX_NAME, OTHER_OPERATION } from "../operations.js";
 import { commonestErrorColumn } from "../outcomes.js";
+import { COMMANDS, Outcome, redisOutcome, SECOND_WORDS } from "./redis-keywords.js";
 import { RedisReplies, type ReplyListener } from "./redis-replies.js";
-import { COMMANDS, Outcome, redisOutcome, SECOND_WORDS } from "./redis-words.js";
 import { isType, LengthLine, Line, looksLikeReply, Type, tellsReply } from "./resp.js";
 
 /** Longest inline command that is recognised; of a longer one that was begun so much is read. */
@@ -72,8 +72,8 @@ export const redis: Application = {
     tcp: {
       isPipelined: true,
       resumes: "line",
-      looks: (view, at, end, fromClient, isAmid) =>
-        looksLikeMessage(view, at, end, fromClient, isAmid ? looksLikeReply : tellsReply),
+      looks: (view, at, end, fromClient, isMidway) =>
+        looksLikeMessage(view, at, end, fromClient, isMidway ? looksLikeReply : tellsReply),
       tells: (view, at, end, fromClient) => looksLikeMessage(view, at, end, fromClient, tellsReply),
       open: (exchanges) => new RedisDialogue(exchanges),
     },
@@ -93,7 +93,7 @@ function looksLikeMessage(
   return reply === Looks.no ? looksInline(view, at, end) : reply;
 }
 
-/** An array of bulk strings is what a client sends, and what a server may answer: a command's name in front decides, then who sent it. */
+/** An array of bulk strings is what a client sends, and what a server may answer: a command's name at the start decides, then the sender. */
 function looksLikeArray(view: DataView, at: number, end: number, fromClient: boolean): Looks {
   const length = new LengthLine();
   const first = length.read(view, at + 1, end);
@@ -228,7 +228,7 @@ class RedisDialogue implements Dialogue, ReplyListener {
     this.#unproven = [];
     if (fromClient) {
       this.#at = At.message;
-      // Whether replies were turned on or off meanwhile cannot be known.
+      // Replies may have been turned on or off in the gap.
       this.#mute = Mute.no;
     } else {
       this.#confirmations = 0;

@@ -1,7 +1,7 @@
 /** The lines of RESP, the Redis serialization protocol, and how a server's message is told from anything else. */
 import { Looks } from "../application.js";
-import { Words } from "../words.js";
-import { ERRORS } from "./redis-words.js";
+import { Keywords } from "../keywords.js";
+import { ERRORS } from "./redis-keywords.js";
 
 /** First bytes of RESP's types. */
 export const enum Type {
@@ -179,7 +179,7 @@ const TYPES = new Uint8Array(256);
 for (const letter of "+-:$*_#,(!=%~>|") TYPES[letter.charCodeAt(0)] = 1;
 
 /** First words of what a server sends to a subscriber: messages, then confirmations. */
-export const PUSHES = new Words([
+export const PUSHES = new Keywords([
   "message",
   "pmessage",
   "smessage",

@@ -21,8 +21,8 @@ export const startTls: Application = {
   requests: null,
 };
 
-function looksClear(view: DataView, at: number, end: number, fromClient: boolean, isAmid?: boolean): Looks {
-  if (isAmid) return Looks.no;
+function looksClear(view: DataView, at: number, end: number, fromClient: boolean, isMidway?: boolean): Looks {
+  if (isMidway) return Looks.no;
   let looks = Looks.no;
   for (const { begunBy, begins } of START_TLS) {
     if ((begunBy === "client") !== fromClient) continue;
@@ -41,7 +41,7 @@ class ClearDialogue implements Dialogue {
   #asked: StartTls | null = null;
   #hasAgreed = false;
   /** Of each side: the message that was looked at goes on. */
-  readonly #isAmid = { client: false, server: false };
+  readonly #isMidway = { client: false, server: false };
 
   read(fromClient: boolean, view: DataView, at: number, end: number): number {
     if (this.#rows.length === 0)
@@ -52,19 +52,19 @@ class ClearDialogue implements Dialogue {
     const side = fromClient ? "client" : "server";
     if (fromClient && this.#asked) {
       const found = seekHello(view, at, end);
-      const isAgreed = this.#hasAgreed && !this.#isAmid.server;
+      const isAgreed = this.#hasAgreed && !this.#isMidway.server;
       return found === Read.turns && !isAgreed ? Read.more : found;
     }
-    if (!fromClient && this.#hasAgreed && !this.#isAmid.server && isRecord(view.getUint8(at)))
+    if (!fromClient && this.#hasAgreed && !this.#isMidway.server && isRecord(view.getUint8(at)))
       return Read.turns;
     const { ends } = this.#rows[0]!;
     const length = ends === "ber" ? lengthOfBer(view, at, end) : lengthOf(view, at, end, ends);
     if (length < 0) return Read.foreign;
-    if (!this.#isAmid[side]) {
+    if (!this.#isMidway[side]) {
       if (end - at < Math.min(length, MAX_SEEN)) return Read.more;
       this.#see(fromClient, textOf(view, at, Math.min(end, at + Math.min(length, MAX_SEEN))));
     }
-    this.#isAmid[side] = length === Number.POSITIVE_INFINITY;
+    this.#isMidway[side] = length === Number.POSITIVE_INFINITY;
     return Math.min(length, ends === "ber" ? length : end - at);
   }
 

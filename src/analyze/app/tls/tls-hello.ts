@@ -1,4 +1,4 @@
-/** The two hellos of a TLS handshake (RFC 8446 4.1): what of them is readable and tells who is asked and what is agreed on. */
+/** The two hellos of a TLS handshake (RFC 8446 4.1): reads the requested host and the agreed parameters. */
 import { protocolOf } from "./tls-outcome.js";
 
 /** Extension types (IANA). */

@@ -1,4 +1,4 @@
-/** What a TLS handshake came to, as one number that an Operation can count, and back. */
+/** Encodes the result of a TLS handshake as a number that an Operation can count, and decodes it. */
 
 /** Versions as they are on the wire. */
 export const enum TlsVersion {
@@ -49,13 +49,13 @@ const VERSIONS: ReadonlyMap<number, string> = new Map([
   [TlsVersion.tls13, "TLS 1.3"],
 ]);
 
-/** What a handshake came to. */
+/** The result of a handshake. */
 export interface TlsOutcome {
   /** null: none was agreed on. */
   readonly version: string | null;
   /** ALPN: as chosen; with TLS 1.3, whose choice is encrypted, as offered where the client offered one alone. null: not known. */
   readonly alpn: string | null;
-  /** What the alert that ended it is called (RFC 8446 6), or null. */
+  /** The name of the alert that ended it (RFC 8446 6), or null. */
   readonly alert: string | null;
 }
 

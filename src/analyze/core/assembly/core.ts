@@ -52,7 +52,7 @@ export function begin(
   placeConnections(connectionsAt, troublesAt);
 }
 
-/** Makes the index of a version anew: entries have new places. */
+/** Rebuilds the index of a version: entries have new places. */
 export function relink(isIpv6: bool): void {
   makeIndex(isIpv6, cell(isIpv6 ? Cell.slots6 : Cell.slots4));
 }

@@ -233,7 +233,7 @@ function link(index: usize, mask: i32, hash: i32, place: i32): void {
   store<i32>(index + ((<usize>slot) << 2), (place + 1) | (hash & Slot.tagMask));
 }
 
-/** Makes an index anew with so many slots. */
+/** Rebuilds an index with so many slots. */
 export function makeIndex(isIpv6: bool, slots: i32): void {
   const index = isIpv6 ? index6 : index4;
   store<i32>(Place.cells + ((isIpv6 ? Cell.slots6 : Cell.slots4) << 2), slots);

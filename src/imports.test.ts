@@ -283,7 +283,6 @@ const LATE = [
   "src/commands/analyze/analyze.ts",
   "src/commands/analyze/captures.ts",
   "src/commands/analyze/last-snapshot.ts",
-  "src/commands/analyze/machine-forms.ts",
   "src/commands/capture/capture.ts",
   "src/commands/doctor/doctor-facts.ts",
   "src/commands/doctor/interfaces.ts",

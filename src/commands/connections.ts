@@ -115,7 +115,7 @@ async function showFile(
     problem: null,
   };
   const snapshot = buildConnectionsSnapshot([file], { ...setting, timeUs: null });
-  await terminal.write(await render(snapshot, options, terminal));
+  await terminal.write(render(snapshot, options, terminal));
   return odd > 0 ? ExitCode.damaged : ExitCode.ok;
 }
 
@@ -196,7 +196,7 @@ async function poll(
     const last = !options.watch || signal.aborted;
     if (last || options.output !== "json") {
       if (!first && options.output === "table") await terminal.write(["\n"]);
-      await terminal.write(await render(snapshot, options, terminal));
+      await terminal.write(render(snapshot, options, terminal));
     }
     if (last) return;
     await pause(intervalMs - (performance.now() - startedMs), signal);
@@ -213,11 +213,11 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
   }
 }
 
-async function render(
+function render(
   snapshot: ConnectionsSnapshot,
   { output, table }: ConnectionsOptions,
   terminal: Terminal,
-): Promise<Iterable<string>> {
+): Iterable<string> {
   if (output !== "table")
     return renderForm(output, snapshot, table === undefined ? null : snapshot.tables[table]);
   return table === undefined

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConntrackTable } from "../../capture/conntrack/conntrack-table.js";
 import { ConntrackPoller } from "../../capture/conntrack/tracker.js";
-import { summarizeNamespaces } from "../conntrack/joined.js";
-import { buildLimits } from "../conntrack/limits.js";
+import { summarizeNamespaces } from "./joined.js";
+import { buildLimits } from "./limits.js";
 
 const KNOWN = {
   netns: "shop",

@@ -1,7 +1,7 @@
 /** The order of many items of which mostly the first few are read: the rest is sorted only when read. */
 
-/** Found in one pass over all; a table on a screen or in a Snapshot has no more rows. */
-const HEAD = 1024;
+/** Found in one pass over all: more than a screen or a report shows, or a kept Snapshot holds. */
+export const HEAD = 1024;
 
 export class HeadOrder {
   readonly #count: number;
@@ -18,29 +18,33 @@ export class HeadOrder {
   /** The number at place `i`. */
   at(i: number): number {
     if (this.#whole === null && i < HEAD) {
-      this.#head ??= this.#findHead();
+      this.#head ??= findHead(this.#count, this.#compare);
       return this.#head[i]!;
     }
     this.#whole ??= Uint32Array.from({ length: this.#count }, (_, n) => n).sort(this.#compare);
     return this.#whole[i]!;
   }
+}
 
-  /** Keeps the first ones so far in order: of things in no order few get in among them. */
-  #findHead(): Uint32Array {
-    const compare = this.#compare;
-    const room = Math.min(HEAD, this.#count);
-    const head = Uint32Array.from({ length: room }, (_, n) => n).sort(compare);
-    for (let n = room; n < this.#count; n++) {
-      if (compare(n, head[room - 1]!) > 0) continue;
-      let [low, high] = [0, room - 1];
-      while (low < high) {
-        const middle = (low + high) >> 1;
-        if (compare(n, head[middle]!) < 0) high = middle;
-        else low = middle + 1;
-      }
-      head.copyWithin(low + 1, low, room - 1);
-      head[low] = n;
+/** The first HEAD, or fewer, of the numbers from 0 to n - 1 that `keep` wants, in an order without ties: of things in no order few get in among those so far. */
+export function findHead(
+  n: number,
+  compare: (x: number, y: number) => number,
+  keep: (i: number) => boolean = () => true,
+): Uint32Array {
+  const head = new Uint32Array(HEAD);
+  let size = 0;
+  for (let i = 0; i < n; i++) {
+    if (!keep(i) || (size === HEAD && compare(i, head[HEAD - 1]!) > 0)) continue;
+    let [low, high] = [0, size];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (compare(i, head[middle]!) < 0) high = middle;
+      else low = middle + 1;
     }
-    return head;
+    if (size < HEAD) size++;
+    head.copyWithin(low + 1, low, size - 1);
+    head[low] = i;
   }
+  return head.subarray(0, size);
 }

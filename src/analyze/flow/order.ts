@@ -1,10 +1,9 @@
 /** Sorting numbers of things by a key each, in linear time and without objects: a table may have a million rows. */
+import { findHead, HEAD } from "./head-order.js";
 import { Scratch } from "./scratch.js";
 
 const RADIX = 256;
 const KEY_BYTES = 8;
-/** Rows of an order that are found without sorting all: more than a report shows or a kept Snapshot holds. */
-const TOP = 1024;
 
 type Direction = "ascending" | "descending";
 
@@ -114,11 +113,14 @@ export class Ranking {
   readonly #scratch: Scratch;
   #top: Uint32Array | null = null;
   #whole: Uint32Array | null = null;
+  #known = -1;
+  readonly #knownKeys: Float64Array;
 
   /** Of the numbers from 0 to n - 1 that `keep` wants, by their keys, the most important first. */
   constructor(n: number, keys: readonly Key[], scratch: Scratch, keep?: (i: number) => boolean) {
     this.#n = n;
     this.#keys = keys;
+    this.#knownKeys = new Float64Array(keys.length);
     this.#scratch = scratch;
     this.#keep = keep ?? (() => true);
     this.length = keep ? count(n, keep) : n;
@@ -127,12 +129,12 @@ export class Ranking {
   /** The number at place `i`. */
   at(i: number): number {
     if (this.#whole !== null) return this.#whole[i]!;
-    if (i >= TOP || this.length <= TOP) {
+    if (i >= HEAD || this.length <= HEAD) {
       this.#whole = this.#sort();
       this.#top = null;
       return this.#whole[i]!;
     }
-    this.#top ??= this.#select();
+    this.#top ??= this.#findTop();
     return this.#top[i]!;
   }
 
@@ -143,41 +145,20 @@ export class Ranking {
     return order;
   }
 
-  /** The first TOP, in order: a heap whose root is the last of them. */
-  #select(): Uint32Array {
-    const heap = new Uint32Array(TOP);
-    let size = 0;
-    for (let n = 0; n < this.#n; n++) {
-      if (!this.#keep(n)) continue;
-      if (size < TOP) {
-        heap[size++] = n;
-        if (size === TOP) for (let at = TOP >> 1; at >= 0; at--) this.#sink(heap, at);
-      } else if (this.#compare(n, heap[0]!) < 0) {
-        heap[0] = n;
-        this.#sink(heap, 0);
-      }
-    }
-    return heap.sort((x, y) => this.#compare(x, y));
+  #findTop(): Uint32Array {
+    this.#known = -1;
+    return findHead(this.#n, (x, y) => this.#compare(x, y), this.#keep);
   }
 
-  /** Moves what is at `at` down until nothing below comes after it. */
-  #sink(heap: Uint32Array, at: number): void {
-    for (let parent = at; ; ) {
-      let last = parent;
-      for (let child = 2 * parent + 1; child <= 2 * parent + 2 && child < TOP; child++)
-        if (this.#compare(heap[child]!, heap[last]!) > 0) last = child;
-      if (last === parent) return;
-      const moved = heap[parent]!;
-      heap[parent] = heap[last]!;
-      heap[last] = moved;
-      parent = last;
-    }
-  }
-
-  /** Below 0: x comes before y. */
+  /** Below 0: x comes before y. Most are held against the last of the top, one after the other: so its keys are kept. */
   #compare(x: number, y: number): number {
-    for (const { direction, of } of this.#keys) {
-      const difference = of(x) - of(y);
+    if (y !== this.#known) {
+      this.#known = y;
+      for (let i = 0; i < this.#keys.length; i++) this.#knownKeys[i] = this.#keys[i]!.of(y);
+    }
+    for (let i = 0; i < this.#keys.length; i++) {
+      const { direction, of } = this.#keys[i]!;
+      const difference = of(x) - this.#knownKeys[i]!;
       if (difference !== 0) return direction === "ascending" ? difference : -difference;
     }
     return x - y;

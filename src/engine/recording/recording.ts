@@ -145,7 +145,8 @@ export class Recording implements PacketTaker {
   readonly #health: HealthRounds | null;
   readonly #subscribers: readonly Subscriber[];
   readonly #view: LiveView;
-  readonly #count: number;
+  /** Packets still to be taken. */
+  #left: number;
   readonly #fileBytes: number;
   readonly #files: number;
   /** Every packet was counted, so the counts can be compared with the interface's. */
@@ -166,7 +167,7 @@ export class Recording implements PacketTaker {
       ...[events, view.follower].filter((one) => one !== null),
     ];
     const { autostop = {} } = options;
-    this.#count = Math.min(
+    this.#left = Math.min(
       options.count ?? Number.POSITIVE_INFINITY,
       autostop.packets ?? Number.POSITIVE_INFINITY,
     );
@@ -218,7 +219,8 @@ export class Recording implements PacketTaker {
 
   take(packet: Packet, source: number): Next {
     const next = this.#recorder === null ? Next.packet : this.#record(this.#recorder, packet, source);
-    if (this.run.analyzer.packets < this.#count && next !== Next.stop) return next;
+    // Counted here: to ask the analyzer would count each batch at its first packet.
+    if (--this.#left > 0 && next !== Next.stop) return next;
     this.#whole = false;
     return Next.stop;
   }

@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { waitFor } from "./e2e/shop-steps.js";
+import { until } from "../src/until.test.fixture.js";
 
 const folder = mkdtempSync(join(tmpdir(), "netwatch-guard-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -27,6 +27,6 @@ test("the command runs once the process was killed, and never where all is in or
   await once(killed.stdout!, "data");
   assert.ok(!existsSync(join(folder, "killed")));
   killed.kill("SIGKILL");
-  await waitFor(async () => existsSync(join(folder, "killed")));
+  await until(() => existsSync(join(folder, "killed")));
   assert.ok(!existsSync(join(folder, "good")));
 });

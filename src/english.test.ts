@@ -50,6 +50,7 @@ const WANTED =
 
 const PLACES = [
   "src",
+  "bench",
   "services",
   "deploy",
   "docs",

@@ -57,6 +57,22 @@ function escapeOf(code: number): string {
   return code < 0x1_0000 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\u{${code.toString(16)}}`;
 }
 
+/** UTF-16 units of a label's value. */
+const MAX_LABEL = 128;
+
+/** Untrusted text as a label's value: unsafe characters escaped, length bounded. */
+export function labelText(text: string): string {
+  return Array.from(visible(text.slice(0, MAX_LABEL)))
+    .slice(0, MAX_LABEL)
+    .join("");
+}
+
+/** The same of a service at an end of an edge: not mistakable for `~other`. */
+export function edgeLabel(name: string): string {
+  const label = labelText(name);
+  return label.startsWith("~") ? `\\${label}` : label;
+}
+
 /** The value as JSON, indented by so many spaces. Unsafe characters stand as \u escapes, so that it parses to the same value. */
 export function safeJson(value: unknown, indent = 0): string {
   const json = JSON.stringify(value, null, indent);

@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { edgeLabel } from "./analyze/edges/edge-book.js";
+
 import { EventTracker } from "./analyze/event-tracker.js";
 import type {
   ConnectionsSnapshot,
@@ -31,7 +31,7 @@ import { createFakeTerminal, type FakeTerminal, ROOT } from "./commands/terminal
 import { TOPOLOGY_FORMATS, topology } from "./commands/topology.js";
 import { EventWriter } from "./engine/recording/event-writer.js";
 import { SidecarWriter } from "./engine/recording/sidecar-writer.js";
-import { safeJson, visible } from "./format.js";
+import { edgeLabel, safeJson, visible } from "./format.js";
 import { renderCsv } from "./report/data/csv.js";
 import { renderSnapshotJson, renderTableJson, renderTableNdjson } from "./report/data/json.js";
 import { escapeMarkdown, renderMarkdown } from "./report/data/markdown.js";
@@ -245,6 +245,15 @@ const poppler = spawnSync("pdftotext", ["-v"]).error
   : false;
 
 test("PDF: text, title", { skip: poppler }, async (t) => {
+  test("connections of a service that begins as `~other` does are its edge's, not those beyond the bound", async () => {
+    const page = fullExposition(manyEdges(1).map((edge) => ({ ...edge, source: edgeLabel("~x") })));
+    const { tables } = page.connections!;
+    const rows = [...tables.services.rows].map((row) => ({ ...row, source: "~x" }));
+    const connections = { tables: { ...tables, services: { ...tables.services, rows } } };
+    const text = await renderExposition({ ...page, connections }, "text");
+    assert.match(text, /netwatch_edge_connections_active\{source="\\\\~x",destination="service-0"\} 3\n/);
+  });
+
   const folder = mkdtempSync(join(tmpdir(), "netwatch-outputs-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const path = join(folder, "a.pdf");

@@ -10,10 +10,11 @@ const STEP_MS = 20;
 /** Waits until the condition holds. Fails after minutes, with `what` in the message. */
 export async function until(
   isSo: () => boolean | Promise<boolean>,
-  what: () => string = () => String(isSo),
+  what: string | (() => string) = () => String(isSo),
 ): Promise<void> {
   for (const end = performance.now() + PATIENCE_MS; !(await isSo()); await setTimeout(STEP_MS))
-    if (performance.now() > end) assert.fail(`waited too long for ${what()}`);
+    if (performance.now() > end)
+      assert.fail(`waited too long for ${typeof what === "string" ? what : what()}`);
 }
 
 /**

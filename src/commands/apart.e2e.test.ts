@@ -6,7 +6,8 @@ import type { Snapshot } from "../analyze/snapshot/snapshot.js";
 import { landlockVersion } from "../capture/kernel/landlock.js";
 import { reasonToSkip, TestNetwork } from "../capture/kernel/netns.test.fixture.js";
 import { capIsMissing } from "../capture/live/live.test.fixture.js";
-import { childrenOf, openerOf, rightsOf, until } from "../capture/opener/opener.test.fixture.js";
+import { childrenOf, openerOf, rightsOf } from "../capture/opener/opener.test.fixture.js";
+import { until } from "../until.test.fixture.js";
 import { type Running, Workplace } from "./capture/capture.test.fixture.js";
 import { PtyProgram } from "./pty.test.fixture.js";
 

@@ -1,5 +1,4 @@
 /** Edges between services: counters of packets, connections and requests. They only grow. */
-import { visible } from "../../format.js";
 import { HANDSHAKE_BOUNDS, Histogram, REQUEST_BOUNDS } from "./histogram.js";
 import { type Listing, SampleBudget, SeriesBook, type SeriesBounds } from "./series-book.js";
 
@@ -36,16 +35,6 @@ export const EDGE_PROTOCOLS = ["tcp", "udp", "icmp", "sctp", "gre", "esp", "othe
 export function edgeProtocol(transport: string): string {
   const word = transport === "ICMPv6" ? "icmp" : transport.toLowerCase();
   return (EDGE_PROTOCOLS as readonly string[]).includes(word) ? word : "other";
-}
-
-const MAX_LABEL = 128;
-
-/** A name as the value of a label: unsafe characters written out, of bounded length, not mistakable for `~other`. */
-export function edgeLabel(name: string): string {
-  const label = Array.from(visible(name.slice(0, MAX_LABEL)))
-    .slice(0, MAX_LABEL)
-    .join("");
-  return label.startsWith("~") ? `\\${label}` : label;
 }
 
 /** A histogram's buckets, the one without a bound, its sum and its count. */

@@ -9,11 +9,12 @@ import {
   talks,
 } from "../../capture/file/sample.test.fixture.js";
 import { Names } from "../../capture/names/names.js";
+import { edgeLabel } from "../../format.js";
 import { Analyzer } from "../analyzer.js";
 import { buildSnapshot } from "../snapshot/build.js";
 import type { Snapshot } from "../snapshot/snapshot.js";
 import { flowTotal } from "../tables/table.js";
-import { type Edge, EdgeBook, EXTERNAL, edgeLabel, samplesOfEdge } from "./edge-book.js";
+import { type Edge, EdgeBook, EXTERNAL, samplesOfEdge } from "./edge-book.js";
 import { EdgeCounter } from "./edges.js";
 import { OTHER_EDGE, type SeriesBook, type SeriesBounds } from "./series-book.js";
 

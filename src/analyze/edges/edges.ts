@@ -1,5 +1,7 @@
 /** From flows to edges: adds each flow's growth since the last look to the edge between its ends' names. */
+
 import type { Names } from "../../capture/names/names.js";
+import { edgeLabel } from "../../format.js";
 import { protocolName } from "../../net.js";
 import type { Analyzer } from "../analyzer.js";
 import type { FlowTable } from "../flow/flows.js";
@@ -7,7 +9,7 @@ import type { FlowStore } from "../flow/flowstore.js";
 import { numbers, Sorter } from "../flow/order.js";
 import type { Subscription } from "../flow/subscription.js";
 import type { FlowObserver, Growth } from "../flow-observer.js";
-import { type Edge, EXTERNAL, edgeLabel, edgeProtocol } from "./edge-book.js";
+import { type Edge, EXTERNAL, edgeProtocol } from "./edge-book.js";
 import { TcpGrowth } from "./edge-tcp.js";
 import type { SeriesBook } from "./series-book.js";
 

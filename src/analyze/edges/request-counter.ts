@@ -1,8 +1,10 @@
 /** From operations to edges: adds each operation's growth since the last look to the edge between its ends' names. */
+
 import type { Names } from "../../capture/names/names.js";
+import { edgeLabel } from "../../format.js";
 import type { Channel } from "../app/operations.js";
 import type { Inspector } from "../inspector.js";
-import { EXTERNAL, edgeLabel, type RequestEdge } from "./edge-book.js";
+import { EXTERNAL, type RequestEdge } from "./edge-book.js";
 import { REQUEST_BOUNDS } from "./histogram.js";
 import type { SeriesBook } from "./series-book.js";
 

@@ -5,6 +5,7 @@ import { closeSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { reasonUnreadable } from "../../readable.test.fixture.js";
+import { until } from "../../until.test.fixture.js";
 import { ConntrackPoller } from "../conntrack/tracker.js";
 import { SystemError } from "../kernel/libc.js";
 import { openPair, optionOf } from "../kernel/messages.js";
@@ -12,7 +13,7 @@ import type { NetlinkFamily } from "../kernel/netlink.js";
 import { NetnsError } from "../kernel/netns.js";
 import { reasonToSkip, TestNetwork } from "../kernel/netns.test.fixture.js";
 import { DIRECT, type Opener, openRoute, SocketType, useOpener } from "./opener.js";
-import { rightsOf, until } from "./opener.test.fixture.js";
+import { rightsOf } from "./opener.test.fixture.js";
 import { OpenerGone, RemoteOpener } from "./remote-opener.js";
 
 const PROGRAM = fileURLToPath(new URL("./opener-process.js", import.meta.url));

@@ -41,12 +41,3 @@ function textOf(path: string): string {
     return ""; // it has ended
   }
 }
-
-/** Waits for the condition. Fails after two minutes. */
-export async function until(isSo: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 120_000;
-  while (!isSo()) {
-    if (performance.now() > end) throw new Error(`waited too long: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}

@@ -12,7 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), "netwatch-without-lab-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 cpSync(join(ROOT, "dist/src"), join(folder, "dist/src"), {
   recursive: true,
-  filter: (path) => !/\.(test|bench|fuzz)\./.test(path),
+  filter: (path) => !/\.(test|fuzz)\./.test(path),
 });
 copyFileSync(join(ROOT, "package.json"), join(folder, "package.json"));
 symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { CommandError, ExitCode } from "../../exit.js";
 import type { BenchTarget } from "./target.js";
 
-/** What `services/lab.ts` gives. `services/lab.test.ts` holds it to this. */
+/** What `services/lab.ts` gives. `services/lab.slow.test.ts` holds it to this. */
 export interface Lab {
   /** Adds the lab's commands to `netwatch lab`. They throw LabError. */
   addLabCommands(lab: Command): void;

@@ -25,8 +25,13 @@ export async function openPainter(): Promise<ChartPainter> {
 
 /** Null where the optional packages are not installed, or their native part does not run. */
 export async function openCanvas(): Promise<ChartPainter | null> {
-  // The first has the native part; the second loads it only when it draws.
-  const canvas = await import("canvas").then(() => import("chartjs-node-canvas")).catch(() => null);
+  // Its own canvas, loaded by the first one made: the native part may be absent.
+  const canvas = await import("chartjs-node-canvas")
+    .then((module) => {
+      new module.ChartJSNodeCanvas({ width: 1, height: 1 });
+      return module;
+    })
+    .catch(() => null);
   if (canvas === null) return null;
   const paint: PaintChart = (chart, width, height, density) => {
     const target = new canvas.ChartJSNodeCanvas({ width, height, backgroundColour: "#ffffff" });

@@ -1,5 +1,6 @@
 /** Metrics of the capture itself: received packets, and the gaps of the other numbers. */
-import { distinct, labelText, type Metric, type Reading } from "./metric.js";
+import { labelText } from "../../format.js";
+import { distinct, type Metric, type Reading } from "./metric.js";
 
 /** One interface listened to, or one file read. */
 export interface ExposedInterface {

@@ -1,5 +1,6 @@
 /** Metrics of the edges: which service talks to which, by name, how well, and how it answers. */
-import { type HistogramCounts, type Labels, labelText, type Metric, type Reading } from "./metric.js";
+import { edgeLabel } from "../../format.js";
+import type { HistogramCounts, Labels, Metric, Reading } from "./metric.js";
 import type { ExposedConnections } from "./state.js";
 
 export interface ExposedEdge {
@@ -68,7 +69,7 @@ function activeConnections({ tables }: ExposedConnections): ReadonlyMap<string, 
   const active = new Map<string, number>();
   for (const row of tables.services.rows) {
     if (row.transport !== "TCP" || row.state !== "ESTABLISHED") continue;
-    const key = keyOf(labelText(String(row.source)), labelText(String(row.destination)));
+    const key = keyOf(edgeLabel(String(row.source)), edgeLabel(String(row.destination)));
     active.set(key, (active.get(key) ?? 0) + Number(row.connections));
   }
   return active;

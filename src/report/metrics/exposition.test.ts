@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { labelText } from "../../format.js";
 import { type Exposition, renderExposition } from "./exposition.js";
-import { Family, labelText, renderFamilies } from "./metric.js";
+import { Family, renderFamilies } from "./metric.js";
 
 const EMPTY: Exposition = {
   version: "0",

@@ -1,17 +1,7 @@
 /** A metric is one row: name, help, type, and how its samples are read. A page consists of rows and the values they read. */
 import { type Metric as ClientMetric, Registry } from "prom-client";
-import { visible } from "../../format.js";
 
 export type Labels = Readonly<Record<string, string>>;
-
-const MAX_LABEL = 128;
-
-/** Untrusted text as a label value: unsafe characters escaped, length bounded. */
-export function labelText(text: string): string {
-  return Array.from(visible(text.slice(0, MAX_LABEL)))
-    .slice(0, MAX_LABEL)
-    .join("");
-}
 
 /** Cumulative counts up to each bound, in seconds. */
 export interface HistogramCounts {

@@ -1,6 +1,8 @@
 /** Metrics of polled state: connection tracking and health. */
+
 import type { Cell, ConnectionsSnapshot, Row } from "../../analyze/snapshot/snapshot.js";
-import { distinct, type Labels, labelText, type Metric, type Reading } from "./metric.js";
+import { labelText } from "../../format.js";
+import { distinct, type Labels, type Metric, type Reading } from "./metric.js";
 
 /** The tables of connection tracking that have metrics. */
 export interface ExposedConnections {

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 
 export const FONT_FAMILY = "IBM Plex Sans";
 
-/** From dist/src/report/pdf/ to the package, and there to the source: the compiler copies no fonts. */
+/** From dist/src/report/pdf/page/ to the package, and there to the source: the compiler copies no fonts. */
 const FOLDER = new URL("../../../../../src/report/fonts/", import.meta.url);
 
 export const FONT_FILES = {

@@ -2,7 +2,18 @@
 import type { Packet } from "../capture/packet.js";
 import { IpProtocol, LinkType } from "../net.js";
 import { Core, type CoreHost, type Exports, rowAt } from "./core/core.js";
-import { Batch, Cell, Mark, MarkShift, Meta, Place, Row, Total } from "./core/layout.js";
+import {
+  Batch,
+  Cell,
+  Mark,
+  MarkShift,
+  Meta,
+  Place,
+  ProtocolSlot,
+  Row,
+  SeriesClass,
+  Total,
+} from "./core/layout.js";
 import type { Timeouts } from "./flow/ageing.js";
 import { Decapsulator } from "./flow/decapsulate.js";
 import { FlowTable } from "./flow/flows.js";
@@ -16,26 +27,8 @@ export const DEFAULT_MAX_FLOWS = 1_000_000;
 /** TCP connections kept unless told otherwise. */
 const DEFAULT_MAX_CONNECTIONS = 262_144;
 
-/** Index of a packet's protocol in `Analyzer.protocols`: the IPv4 numbers, the IPv6 numbers, and what is not IP. */
-export const enum ProtocolSlot {
-  ipv4 = 0,
-  ipv6 = 256,
-  arp = 512,
-  other = 513,
-  count = 514,
-}
-
-/** The classes that the throughput series tells apart. */
+/** The classes that the throughput series tells apart, by SeriesClass. */
 export const SERIES_CLASSES = ["TCP", "UDP", "ICMP", "other IP", "ARP", "OTHER"] as const;
-const enum SeriesClass {
-  tcp = 0,
-  udp = 1,
-  icmp = 2,
-  otherIp = 3,
-  arp = 4,
-  other = 5,
-}
-
 /** Class of every protocol slot. */
 const CLASS_OF_SLOT = Uint8Array.from({ length: ProtocolSlot.count }, (_, slot) => {
   if (slot === ProtocolSlot.arp) return SeriesClass.arp;
@@ -80,9 +73,8 @@ const NOTHING = new DataView(new ArrayBuffer(0));
  * given stay where they are until `flush`, or until anything is asked.
  */
 export class Analyzer {
-  /** Packets by reason, as indexed in MALFORMED. They are OTHER in the tables. */
-  readonly malformed = new Float64Array(MALFORMED.length);
-  readonly udpTunnels = new UdpTunnels();
+  readonly #malformed = new Float64Array(MALFORMED.length);
+  readonly #udpTunnels = new UdpTunnels();
   /** null: tunnels are not entered. */
   readonly decapsulator: Decapsulator | null;
   readonly #core: Core;
@@ -114,7 +106,7 @@ export class Analyzer {
     const host: CoreHost = {
       moveSeries: (timeUs) => this.#moveSeries(timeUs),
       evictFlows: () => this.#flows.makeRoom(),
-      expireFlow: (place, isIpv6) => this.#flows.expireAt(place, isIpv6),
+      expireFlow: (place, isIpv6) => this.#flows.expire(isIpv6 ? this.#flows.ipv6 : this.#flows.ipv4, place),
       evictConnections: () => this.#inspector.makeRoom(),
       conclude: (connection) => this.#inspector.conclude(connection),
       follow: (row, connection) => this.#inspector.follow(this.#views[row]!, row, connection),
@@ -127,6 +119,17 @@ export class Analyzer {
     this.#flows.observe(this.#inspector);
     const classes = SERIES_CLASSES.length;
     this.#series = new Series(classes, core.doubles.subarray(Place.series / 8, Place.rows / 8));
+  }
+
+  /** Packets by reason, as indexed in MALFORMED. They are OTHER in the tables. */
+  get malformed(): Float64Array {
+    this.flush();
+    return this.#malformed;
+  }
+
+  get udpTunnels(): UdpTunnels {
+    this.flush();
+    return this.#udpTunnels;
   }
 
   get flows(): FlowTable {
@@ -235,7 +238,7 @@ export class Analyzer {
     this.#here = 0;
     const core = this.#core;
     if (here !== 0) {
-      for (let left = core.decode(count, here) & here; left !== 0; left &= left - 1)
+      for (let left = core.decode(count, here); left !== 0; left &= left - 1)
         this.#readHere(31 - Math.clz32(left & -left));
     }
     core.run(count);
@@ -278,12 +281,12 @@ export class Analyzer {
         slot = ProtocolSlot.arp;
         break;
       case Network.malformed:
-        this.malformed[headers.malformed]!++;
+        this.#malformed[headers.malformed]!++;
         break;
     }
     const seriesClass = CLASS_OF_SLOT[slot]!;
     if (seriesClass === SeriesClass.udp && this.decapsulator === null)
-      this.udpTunnels.note(packet.view, headers);
+      this.#udpTunnels.note(packet.view, headers);
     const { words } = this.#core;
     words[(row + Row.slot) >> 2] = slot;
     words[(row + Row.marks) >> 2] = marks | (seriesClass << MarkShift.seriesClass);

@@ -27,22 +27,13 @@ export class Series {
   currentCell = 0;
 
   /** `cells`: where the counts are kept; whoever counts there itself asks `moveTo` when a time is of another step. */
-  constructor(classes: number, cells: Float64Array = new Float64Array(MAX_STEPS * classes * FIELDS)) {
+  constructor(classes: number, cells: Float64Array) {
     this.classes = classes;
     this.#cells = cells;
   }
 
   get stepUs(): number {
     return WIDTHS_US[this.#width]!;
-  }
-
-  /** Counts one packet of `length` bytes at `time` (microseconds, not negative) in class `index`. */
-  add(index: number, time: number, length: number): void {
-    if (time < this.currentStart || time >= this.currentEnd) this.moveTo(time);
-    const cell = this.currentCell + index * FIELDS;
-    const cells = this.#cells;
-    cells[cell] = cells[cell]! + 1;
-    cells[cell + 1] = cells[cell + 1]! + length;
   }
 
   packets(step: number, index: number): number {

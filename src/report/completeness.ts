@@ -1,8 +1,8 @@
 /** The known gaps of a Snapshot as sentences for a report. */
 import type { Snapshot } from "../analyze/snapshot/snapshot.js";
 import { captureLosses, captureNotes } from "../view/completeness.js";
+import { cutMiddle } from "../view/cut.js";
 import { describeRequests, tablesThatMiss } from "../view/missing.js";
-import { cutMiddle } from "./pdf/page/safe-text.js";
 
 /** Characters of a name that a reason shows. */
 const NAME_CHARACTERS = 48;

@@ -172,7 +172,7 @@ export class Core {
 
   /**
    * Reads the headers of the first `count` rows whose packets bit i of `here` says to lie in this memory, as Ethernet frames. Gives the
-   * bits of all rows whose headers it has not read: the others' are to be filled in before `run`.
+   * bits of those whose headers it has not read: they are to be filled in before `run`, as the others'.
    */
   decode(count: number, here: number): number {
     return this.#exports.decode(count, here);

@@ -359,3 +359,28 @@ export const enum Bound {
   flows = 16_000_000,
   connections = 1_000_000,
 }
+
+/** Index of a packet's protocol in `Analyzer.protocols`: the IPv4 numbers, the IPv6 numbers, and what is not IP. */
+export const enum ProtocolSlot {
+  ipv4 = 0,
+  ipv6 = 256,
+  arp = 512,
+  other = 513,
+  count = 514,
+}
+
+/** The class of a packet in the throughput series; analyzer.ts has their names. */
+export const enum SeriesClass {
+  tcp = 0,
+  udp = 1,
+  icmp = 2,
+  otherIp = 3,
+  arp = 4,
+  other = 5,
+}
+
+/** Ports of tunnels over UDP, which are told apart by what they carry (IANA service names). */
+export const enum TunnelPort {
+  vxlan = 4789,
+  geneve = 6081,
+}

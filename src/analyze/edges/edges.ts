@@ -75,7 +75,6 @@ export class EdgeCounter implements FlowObserver {
   readonly #book: SeriesBook<Edge>;
   readonly #ipv4: FlowCounts;
   readonly #ipv6: FlowCounts;
-  readonly #analyzer: Analyzer;
   #names: Names | null = null;
   #nowUs = 0;
   #freed = 0;
@@ -83,7 +82,6 @@ export class EdgeCounter implements FlowObserver {
   unresolvedBytes = 0;
 
   constructor(analyzer: Analyzer, book: SeriesBook<Edge>) {
-    this.#analyzer = analyzer;
     this.#flows = analyzer.flows;
     this.#book = book;
     this.#ipv4 = new FlowCounts(analyzer);
@@ -93,7 +91,7 @@ export class EdgeCounter implements FlowObserver {
 
   /** Counts what has come since the last call. */
   update(names: Names | null, nowUs: number): void {
-    this.#analyzer.flush();
+    this.#flows.settle();
     if (names !== this.#names) {
       this.#names = names;
       this.#ipv4.edges.fill(null);

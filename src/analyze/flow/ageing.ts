@@ -54,7 +54,7 @@ export class Ageing {
   }
 
   /** Whether the flow is over at this time. A flow of which no packet has a time is never. */
-  isIdle(store: FlowStore, entry: number, timeUs: number): boolean {
+  #isIdle(store: FlowStore, entry: number, timeUs: number): boolean {
     const lastUs = store.lastUs(entry);
     return timeUs - lastUs >= this.#idleUs && Number.isFinite(lastUs);
   }
@@ -99,7 +99,7 @@ export class Ageing {
     if (this.#handStore.count === 0) return;
     const [store, entry] = [this.#handStore, this.#handEntry];
     // Another flow takes the place of one that is over: the hand stays.
-    if (this.isIdle(store, entry, timeUs)) this.#flows.expire(store, entry);
+    if (this.#isIdle(store, entry, timeUs)) this.#flows.expire(store, entry);
     else {
       this.#handEntry++;
       const reportedUs = this.#reportedOf(store)[entry] || store.firstUs(entry);

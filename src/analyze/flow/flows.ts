@@ -199,11 +199,6 @@ export class FlowTable implements ObservedFlows, AgeingFlows {
     if (entry !== last) this.#moved(store, last, entry);
   }
 
-  /** The same, of the core: a packet has come for a flow that is over, and what comes on its ports is another one. */
-  expireAt(entry: number, isIpv6: boolean): void {
-    this.expire(isIpv6 ? this.ipv6 : this.ipv4, entry);
-  }
-
   /** The flow goes on for long; see AgeingFlows. */
   report(store: FlowStore, entry: number): void {
     for (const subscription of this.subscriptions) subscription.tell(store, entry);

@@ -1,5 +1,7 @@
 /** Counts packets that carry another IP packet. Without `--decapsulate` all tables count by the outermost header, and the ledger says so. */
+
 import { EtherType, IpProtocol } from "../../net.js";
+import { TunnelPort } from "../core/layout.js";
 import { type Headers, Network } from "./headers.js";
 
 /** Index into TUNNELS. */
@@ -22,11 +24,6 @@ export interface TunnelCount {
   readonly reason?: string;
 }
 
-/** IANA service names. */
-const enum Port {
-  vxlan = 4789,
-  geneve = 6081,
-}
 /** Both headers are as long (RFC 7348 5, RFC 8926 3.4). */
 export const TUNNEL_HEADER = 8;
 const VXLAN_FLAGS = 0x08;
@@ -41,11 +38,11 @@ const MIN_ETHER_TYPE = 0x0600;
 /** The tunnel over UDP that the packet is in, or Tunnel.none: a port alone does not tell. */
 function tunnelOverUdp(view: DataView, { destinationPort, payload, end }: Headers): Tunnel {
   if (payload + TUNNEL_HEADER > end) return Tunnel.none;
-  if (destinationPort === Port.vxlan)
+  if (destinationPort === TunnelPort.vxlan)
     return view.getUint8(payload) === VXLAN_FLAGS && view.getUint8(payload + RESERVED_AT) === 0
       ? Tunnel.vxlan
       : Tunnel.none;
-  if (destinationPort !== Port.geneve || view.getUint8(payload) >> 6 !== 0) return Tunnel.none;
+  if (destinationPort !== TunnelPort.geneve || view.getUint8(payload) >> 6 !== 0) return Tunnel.none;
   const type = view.getUint16(payload + GENEVE_TYPE_AT);
   const isKnown = type === ETHERNET_BRIDGED || type === EtherType.ipv4 || type === EtherType.ipv6;
   const isReserved0 =

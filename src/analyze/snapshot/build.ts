@@ -3,11 +3,12 @@
 import type { ConntrackNamespace } from "../../capture/conntrack/tracker.js";
 import type { Names } from "../../capture/names/names.js";
 import type { SourceFailure } from "../../capture/polled-source.js";
-import { type Analyzer, ProtocolSlot, SERIES_CLASSES } from "../analyzer.js";
+import { type Analyzer, SERIES_CLASSES } from "../analyzer.js";
 import { APPLICATION_NAMES } from "../app/applications.js";
 import { EndNames } from "../conntrack/ends.js";
 import { buildJoined, countVerdicts, summarizeNamespaces } from "../conntrack/joined.js";
 import { reconcile } from "../conntrack/reconcile.js";
+import { ProtocolSlot } from "../core/layout.js";
 import { type CaptureFacts, Evidence } from "../evidence.js";
 import { findFindings } from "../findings.js";
 import { MALFORMED } from "../flow/headers.js";

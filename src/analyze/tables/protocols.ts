@@ -1,6 +1,7 @@
 /** The table of protocols. */
 import { protocolName } from "../../net.js";
-import { type Analyzer, ProtocolSlot } from "../analyzer.js";
+import type { Analyzer } from "../analyzer.js";
+import { ProtocolSlot } from "../core/layout.js";
 import type { Column, Table } from "../snapshot/snapshot.js";
 import { createTable, share } from "./table.js";
 
@@ -13,14 +14,15 @@ const COLUMNS: readonly Column[] = [
 
 /** Protocols are few: always listed whole, evicted flows included. */
 export function buildProtocols(analyzer: Analyzer): Table {
+  const { protocols } = analyzer;
   const byName = new Map<string, { packets: number; bytes: number }>();
   for (let slot = 0; slot < ProtocolSlot.count; slot++) {
-    const packets = analyzer.protocols[slot * 2]!;
+    const packets = protocols[slot * 2]!;
     if (packets === 0) continue;
     const name = slotName(slot);
     const sum = byName.get(name) ?? { packets: 0, bytes: 0 };
     sum.packets += packets;
-    sum.bytes += analyzer.protocols[slot * 2 + 1]!;
+    sum.bytes += protocols[slot * 2 + 1]!;
     byName.set(name, sum);
   }
   const rows = [...byName].map(([protocol, sum]) => ({

@@ -1,5 +1,6 @@
 /** Shared by all tables: rows made when they are read, sums, order. */
-import { type Analyzer, ProtocolSlot } from "../analyzer.js";
+import type { Analyzer } from "../analyzer.js";
+import { ProtocolSlot } from "../core/layout.js";
 import type { Departed } from "../flow/flows.js";
 import type { Column, Row, Table } from "../snapshot/snapshot.js";
 

@@ -3,9 +3,9 @@ import type { Chart, ChartConfiguration, Plugin } from "chart.js";
 import type { Row, Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { formatBytes, formatRatio } from "../../format.js";
 import { numberOf } from "../../view/cells.js";
+import { cutMiddle } from "../../view/cut.js";
 import { takeTop } from "../../view/top-rows.js";
 import { FONT_FAMILY } from "../pdf/page/fonts.js";
-import { cutMiddle } from "../pdf/page/safe-text.js";
 import { byteScale } from "./charts-scale.js";
 import { protocolColor, SERVICE_COLOR } from "./palette.js";
 

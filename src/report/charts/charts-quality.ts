@@ -4,8 +4,8 @@ import type { Row, Snapshot } from "../../analyze/snapshot/snapshot.js";
 import { formatCount, formatDuration, formatRatio } from "../../format.js";
 import { heaviestOperations } from "../../view/application-rows.js";
 import { numberOf } from "../../view/cells.js";
+import { cutMiddle } from "../../view/cut.js";
 import { countListed } from "../../view/top-rows.js";
-import { cutMiddle } from "../pdf/page/safe-text.js";
 import { type BarChart, barOptions, type Clean, endLabels, FRAME, LABEL_CHARACTERS } from "./charts-bars.js";
 import { QUANTILE_COLORS, SERVICE_COLOR } from "./palette.js";
 

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { cutMiddle } from "../../view/cut.js";
 import { wrapText } from "../../view/wrap.js";
 import { readFontCoverage } from "../pdf/page/fonts.js";
-import { cutMiddle, safeText } from "../pdf/page/safe-text.js";
+import { safeText } from "../pdf/page/safe-text.js";
 import { ringSnapshot } from "../ring.test.fixture.js";
 import { type ChartPainter, openCanvas, openPainter, openResvg } from "./chart-png.js";
 import { renderChartPngs } from "./charts.js";

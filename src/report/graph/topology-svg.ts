@@ -1,8 +1,8 @@
 /** The topology as an SVG picture, laid out by dagre. */
 import stringWidth from "string-width";
 import { formatBytes, visible } from "../../format.js";
+import { cutMiddle } from "../../view/cut.js";
 import { layOutTopology, type PlacedEdge, type PlacedNode, type Point } from "../../view/map/map-layout.js";
-import { cutMiddle } from "../pdf/page/safe-text.js";
 import { xmlText } from "../xml.js";
 import { type Topology, topologyGraphOf } from "./topology.js";
 

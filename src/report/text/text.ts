@@ -11,10 +11,10 @@ import {
 } from "../../format.js";
 import { showJoined } from "../../view/cells.js";
 import { captureLosses, describeEntered, describeTunnels, describeUnknown } from "../../view/completeness.js";
+import { cutMiddle } from "../../view/cut.js";
 import { describeEvidence } from "../../view/evidence.js";
 import { describeMissing, describeRequests, missingHere, missingOf } from "../../view/missing.js";
 import { columnsUpTo, shortTitle } from "../../view/tables.js";
-import { cutMiddle as cutLong } from "../pdf/page/safe-text.js";
 
 /** Format of the text. */
 export interface TextOptions {
@@ -99,7 +99,7 @@ export function* renderTable(
 }
 
 function shownText(text: string): string {
-  return cutLong(visible(text), MAX_TEXT);
+  return cutMiddle(visible(text), MAX_TEXT);
 }
 
 function mainColumns(table: Table): TextColumn[] {
@@ -133,13 +133,13 @@ function columnWidths(
 
 /** Shortens in the middle or pads: texts left-aligned, numbers right-aligned. */
 function fit(text: string, width: number, kind: ColumnKind): string {
-  const cut = stringWidth(text) > width ? cutMiddle(text, width) : text;
+  const cut = stringWidth(text) > width ? cutToWidth(text, width) : text;
   const space = " ".repeat(Math.max(0, width - stringWidth(cut)));
   return kind === "text" || kind === "time" ? cut + space : space + cut;
 }
 
 /** The text's beginning and end with an ellipsis between, no wider than `width` columns. */
-function cutMiddle(text: string, width: number): string {
+function cutToWidth(text: string, width: number): string {
   const characters = [...new Intl.Segmenter().segment(text)].map((s) => s.segment);
   const take = (from: readonly string[], room: number): string[] => {
     const taken: string[] = [];
@@ -178,7 +178,7 @@ function* wrapWords(text: string, head: string, indent: string, { width }: TextO
   let line = head;
   let isBare = true;
   for (const whole of text.split(" ")) {
-    const word = cutLong(whole, MAX_TEXT);
+    const word = cutMiddle(whole, MAX_TEXT);
     if (!isBare && stringWidth(line) + 1 + stringWidth(word) > width) {
       yield `${line}\n`;
       line = indent;

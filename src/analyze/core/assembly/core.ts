@@ -67,9 +67,9 @@ export function setIdle(us: f64): void {
   setIdleTime(us);
 }
 
-/** Reads the headers of the first `count` rows, of which bit i of `here` says that their packet is in this memory. Gives the bits of those that TypeScript has to read. */
+/** Reads the headers of those of the first `count` rows whose bit in `here` says that their packet is in this memory. Gives the bits of those that TypeScript has to read. */
 export function decode(count: i32, here: u32): u32 {
-  let left: u32 = (((<u64>1) << count) - 1) as u32;
+  let left = here;
   for (let i = 0; i < count; i++) {
     const bit = (<u32>1) << i;
     if ((here & bit) !== 0 && readHeaders(rowOf(i))) left &= ~bit;

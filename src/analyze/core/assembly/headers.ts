@@ -2,7 +2,7 @@
  * The headers that nearly all packets have: Ethernet, one VLAN tag or none, IPv4 without options or IPv6 without extension headers, whole,
  * TCP or UDP. All others are TypeScript's: flow/headers.ts, which says what is read of a header and why.
  */
-import { Mark, MarkShift, Row } from "../layout";
+import { Mark, MarkShift, ProtocolSlot, Row, SeriesClass, TunnelPort } from "../layout";
 import { load16, load32 } from "./big-endian";
 
 const ETHERNET: i32 = 14;
@@ -16,17 +16,8 @@ const TCP: i32 = 6;
 const UDP: i32 = 17;
 const TCP_HEADER: i32 = 20;
 const UDP_HEADER: i32 = 8;
-/** Ports of tunnels over UDP, which are told apart by what they carry. */
-const VXLAN: i32 = 4789;
-const GENEVE: i32 = 6081;
 /** Longer packets are left to TypeScript, so that no sum here passes 32 bits. */
 const MAX_LENGTH: f64 = 16_777_216;
-/** ProtocolSlot.ipv6. */
-const SLOT_IPV6: i32 = 256;
-/** SeriesClass. */
-const CLASS_TCP: i32 = 0;
-const CLASS_UDP: i32 = 1;
-
 /** Reads the headers of a row whose packet is an Ethernet frame in this memory. False: they are not common. */
 export function readHeaders(row: usize): bool {
   const start = load<i32>(row, Row.offset);
@@ -65,7 +56,7 @@ export function readHeaders(row: usize): bool {
     transport = ip + IPV6;
     marks = Mark.flow | Mark.whole | Mark.ipv6;
     store<i32>(row, ip + 8, Row.addresses);
-    store<i32>(row, SLOT_IPV6 + protocol, Row.slot);
+    store<i32>(row, ProtocolSlot.ipv6 + protocol, Row.slot);
   } else return false;
   const stop = min(end, whole);
   const last = max(min(sent, whole), stop);
@@ -77,14 +68,14 @@ export function readHeaders(row: usize): bool {
     marks |=
       Mark.segment |
       ((<i32>load<u8>(<usize>transport + 13)) << MarkShift.flags) |
-      (CLASS_TCP << MarkShift.seriesClass);
+      (SeriesClass.tcp << MarkShift.seriesClass);
   } else if (protocol === UDP) {
     if (transport + UDP_HEADER > stop) return false;
     const destination = load16(<usize>transport + 2);
-    if (destination === VXLAN || destination === GENEVE) return false;
+    if (destination === TunnelPort.vxlan || destination === TunnelPort.geneve) return false;
     payload = transport + UDP_HEADER;
     if (payload < stop) marks |= Mark.datagram;
-    marks |= CLASS_UDP << MarkShift.seriesClass;
+    marks |= SeriesClass.udp << MarkShift.seriesClass;
   } else return false;
   store<i32>(row, protocol, Row.meta);
   store<i32>(row, marks, Row.marks);

@@ -1,8 +1,9 @@
 /** Type on the page. Every text of the report is drawn here, and made safe and drawable here, once. */
 
+import { cutMiddle } from "../../../view/cut.js";
 import { wrapText } from "../../../view/wrap.js";
 import type { Coverage } from "./fonts.js";
-import { cutMiddle, safeText } from "./safe-text.js";
+import { safeText } from "./safe-text.js";
 import { COLOR, LEADING, SIZE } from "./theme.js";
 
 export interface TypeStyle {
